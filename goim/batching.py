@@ -1,0 +1,59 @@
+"""Work in batches, one at a time: what arrives while a batch runs makes up the next. No timer, nobody waits for company."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections import deque
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+
+
+class Batcher(Generic[T]):
+    """Hands what was `put` to `work`, in order, at most `limit` at once. `work` answers its items itself and never raises."""
+
+    def __init__(self, work: Callable[[list[T]], Awaitable[None]], *, limit: int = 512) -> None:
+        self._work = work
+        self._limit = limit
+        self._items: deque[T] = deque()
+        self._wake = asyncio.Event()
+        self._idle = asyncio.Event()
+        self._idle.set()
+
+    def put(self, item: T) -> None:
+        """Queue an item: it is part of the next batch."""
+        self._items.append(item)
+        if self._idle.is_set():
+            self._idle.clear()
+            self._wake.set()
+
+    @property
+    def backlog(self) -> int:
+        """Items that wait for the batch now running."""
+        return len(self._items)
+
+    async def drain(self) -> None:
+        """Return when nothing waits and nothing runs."""
+        await self._idle.wait()
+
+    @contextlib.asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Work while the context is open; what is queued at its end is still done."""
+        async with asyncio.TaskGroup() as tasks:
+            task = tasks.create_task(self._run())
+            try:
+                yield
+                await self.drain()
+            finally:
+                task.cancel()
+
+    async def _run(self) -> None:
+        items = self._items
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            while items:
+                await self._work([items.popleft() for _ in range(min(self._limit, len(items)))])
+            self._idle.set()

@@ -1,0 +1,36 @@
+"""The only place that knows what time it is; tests bring their own."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import Protocol
+
+
+class Clock(Protocol):
+    """Time as the server sees it."""
+
+    def now_ms(self) -> int:
+        """Wall-clock time in unix milliseconds: what goes onto the wire."""
+        ...
+
+    def monotonic(self) -> float:
+        """Seconds that never run backwards: for intervals and deadlines."""
+        ...
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait `seconds`; other work goes on."""
+        ...
+
+
+class SystemClock:
+    """The machine's own clock."""
+
+    def now_ms(self) -> int:
+        return time.time_ns() // 1_000_000
+
+    def monotonic(self) -> float:
+        return time.monotonic()
+
+    async def sleep(self, seconds: float) -> None:
+        await asyncio.sleep(seconds)

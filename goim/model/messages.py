@@ -1,0 +1,121 @@
+"""Messages: what a client asks for (draft), what is stored and shown (message), and what happens to one later (change)."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import msgspec
+from msgspec import UNSET, Raw, Struct, UnsetType
+
+from goim.model.conversations import Conversation, ConvType
+
+
+SentKey = tuple[str, str, str]
+"""(conversation, sender, client_msg_id): a message is stored once for each."""
+
+class Extras(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """The rarer properties of a message, stored together as one JSON column."""
+
+    edited_at: int | UnsetType = UNSET
+    burn_after_read: bool | UnsetType = UNSET
+    reply_to: str | UnsetType = UNSET
+    mentions: list[str] | UnsetType = UNSET
+
+
+class Draft(Struct, frozen=True, kw_only=True):
+    """A message that its sender may send, before it has a seq. `payload` and `extras` are JSON text."""
+
+    conv: Conversation
+    from_user_id: str
+    client_msg_id: str
+    type: str
+    payload: str
+    expire_at: int | None = None
+    extras: str | None = None
+
+    @property
+    def sent_key(self) -> SentKey:
+        """What makes a resend recognisable."""
+        return (self.conv.conv_id, self.from_user_id, self.client_msg_id)
+
+
+class MessageRow(NamedTuple):
+    """A row of the log, in the order of its columns."""
+
+    conv_id: str
+    seq: int
+    from_user_id: str
+    client_msg_id: str
+    type: str
+    payload: str | None
+    timestamp: int
+    recalled: int
+    expire_at: int | None
+    extras: str | None
+
+
+class Sent(NamedTuple):
+    """Where a message stands in the log: what its ack says. `is_duplicate`: it stood there before."""
+
+    seq: int
+    timestamp: int
+    is_duplicate: bool
+
+
+class Message(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """The message object of the contract, the same in pushes, history, sync and favourites. Times in unix milliseconds."""
+
+    server_msg_id: str
+    client_msg_id: str
+    conv_id: str
+    conv_type: ConvType
+    from_: str = msgspec.field(name="from")
+    to: str | UnsetType = UNSET
+    group_id: str | UnsetType = UNSET
+    seq: int
+    timestamp: int
+    type: str
+    payload: Raw | None
+    recalled: bool
+    edited_at: int | UnsetType = UNSET
+    expire_at: int | UnsetType = UNSET
+    burn_after_read: bool | UnsetType = UNSET
+    reply_to: str | UnsetType = UNSET
+    mentions: list[str] | UnsetType = UNSET
+
+
+class Change(Struct, frozen=True, kw_only=True):
+    """Something that happened to a message later; `action` and `data` are those of its push."""
+
+    change: int
+    action: str
+    data: Raw
+
+
+_decode_extras = msgspec.json.Decoder(Extras).decode
+_NO_EXTRAS = Extras()
+
+
+def message_of(conv: Conversation, row: MessageRow) -> Message:
+    """The message object that a row of the log stands for."""
+    extras = _decode_extras(row.extras) if row.extras and not row.recalled else _NO_EXTRAS
+    is_c2c = conv.conv_type is ConvType.C2C
+    return Message(
+        server_msg_id=conv.message_id(row.seq),
+        client_msg_id=row.client_msg_id,
+        conv_id=conv.conv_id,
+        conv_type=conv.conv_type,
+        from_=row.from_user_id,
+        to=conv.peer_of(row.from_user_id) if is_c2c else UNSET,
+        group_id=UNSET if is_c2c else conv.group_id,
+        seq=row.seq,
+        timestamp=row.timestamp,
+        type=row.type,
+        payload=None if row.recalled or row.payload is None else Raw(row.payload.encode()),
+        recalled=bool(row.recalled),
+        edited_at=extras.edited_at,
+        expire_at=UNSET if row.expire_at is None else row.expire_at,
+        burn_after_read=extras.burn_after_read,
+        reply_to=extras.reply_to,
+        mentions=extras.mentions,
+    )

@@ -1,0 +1,1 @@
+"""What must survive: the ports (base), their SQL adapters and their in-memory twins."""

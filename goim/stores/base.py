@@ -1,0 +1,312 @@
+"""The ports of everything that must survive: what each promises, whoever keeps the promise.
+
+Shared by all: a method is atomic (all of it stands or none), may be called from many tasks at once, and raises
+`StoreDown` when the database cannot be reached. What a method does not find it answers with None or leaves out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any, Protocol
+
+from goim.model.conversations import Activity, Conversation, Entry, Receipt
+from goim.model.groups import Group, Member
+from goim.model.messages import Change, MessageRow, Sent, SentKey
+from goim.model.users import Block, Device, Friend, Session, User
+
+
+class Taken(Exception):
+    """A unique key of what was to be stored is taken already; nothing of it was stored."""
+
+
+class Users(Protocol):
+    """Accounts."""
+
+    async def add(self, user: User) -> None:
+        """Store a new account; `Taken` if its username is in use in whatever case."""
+        ...
+
+    async def get(self, user_id: str) -> User | None: ...
+
+    async def by_username(self, username: str) -> User | None:
+        """Find by username, whatever its case."""
+        ...
+
+    async def by_ids(self, user_ids: Collection[str]) -> dict[str, User]: ...
+
+    async def update(self, user_id: str, changes: Mapping[str, Any]) -> User | None:
+        """Set fields of an account (field names of `User`) and return what it is now."""
+        ...
+
+    async def search(self, query: str, limit: int) -> list[User]:
+        """Enabled accounts whose username or nickname contains `query` (any case), by username."""
+        ...
+
+    async def page(self, after: str, limit: int) -> list[User]:
+        """Accounts with a user_id after `after`, by user_id."""
+        ...
+
+    async def erase(self, user_id: str) -> None:
+        """Delete the account with its sessions, devices, friendships and blocks; its username is free again."""
+        ...
+
+
+class Sessions(Protocol):
+    """Logins and the devices they were used from."""
+
+    async def add(self, session: Session) -> None: ...
+
+    async def get(self, session_id: str) -> Session | None: ...
+
+    async def rotate(self, session_id: str, spent_hash: str, new_hash: str, expires_at: int) -> bool:
+        """Replace the refresh token if `spent_hash` is the current one; of two at once only one succeeds."""
+        ...
+
+    async def of_user(self, user_id: str) -> list[Session]: ...
+
+    async def end(self, session_ids: Collection[str]) -> None:
+        """Delete sessions; those that do not exist are ignored."""
+        ...
+
+    async def seen(self, devices: Sequence[Device]) -> None:
+        """Remember devices (insert, or replace what is known of the same user and device)."""
+        ...
+
+    async def devices(self, user_ids: Collection[str]) -> list[Device]:
+        """What is known of the devices of these users, latest first."""
+        ...
+
+    async def forget_device(self, user_id: str, device_id: str) -> None: ...
+
+
+class Friends(Protocol):
+    """Halves of friendships: (A, B) says that A wants B; both halves make friends."""
+
+    async def add_half(self, user_id: str, friend_id: str, remark: str | None, at: int) -> bool:
+        """Store my half; True if it is new. A remark that is not None replaces an earlier one."""
+        ...
+
+    async def halves(self, user_id: str, friend_id: str) -> tuple[bool, bool]:
+        """Whether there is (my half, their half)."""
+        ...
+
+    async def remove(self, user_id: str, friend_id: str) -> bool:
+        """Remove both halves; True if there was any."""
+        ...
+
+    async def set_remark(self, user_id: str, friend_id: str, remark: str) -> bool:
+        """Set what I call a friend; False if there is no half of mine."""
+        ...
+
+    async def friends(self, user_id: str, limit: int, offset: int) -> list[Friend]:
+        """Both halves present, earliest first; the remark is mine."""
+        ...
+
+    async def requests(self, user_id: str, limit: int, offset: int) -> list[Friend]:
+        """People whose half waits for mine, earliest first; the remark is theirs."""
+        ...
+
+    async def friend_ids(self, user_id: str) -> list[str]:
+        """Everybody I am friends with."""
+        ...
+
+
+class Blocks(Protocol):
+    """Who does not want to hear from whom."""
+
+    async def add(self, user_id: str, blocked_id: str, at: int) -> None:
+        """Blocking twice keeps the first time."""
+        ...
+
+    async def remove(self, user_id: str, blocked_id: str) -> None: ...
+
+    async def page(self, user_id: str, limit: int, offset: int) -> list[Block]:
+        """Whom I block, earliest first."""
+        ...
+
+    async def is_between(self, one: str, other: str) -> bool:
+        """Whether either of the two blocks the other."""
+        ...
+
+    async def ids_around(self, user_id: str) -> set[str]:
+        """Everybody whom I block or who blocks me."""
+        ...
+
+
+class Groups(Protocol):
+    """Groups themselves."""
+
+    async def create(self, group: Group, members: Sequence[Member]) -> None:
+        """Store the group, its members, its conversation and a list entry for each member (`updated_at` = created_at)."""
+        ...
+
+    async def get(self, group_id: str) -> Group | None: ...
+
+    async def update(self, group_id: str, changes: Mapping[str, Any]) -> Group | None:
+        """Set `name`, `avatar_url`, `join_policy` or `muted` and return what it is now."""
+        ...
+
+    async def disband(self, group_id: str) -> None:
+        """Delete the group, its members, their list entries and receipts. Its conversation's row and messages stay, unreachable."""
+        ...
+
+    async def of_user(self, user_id: str, limit: int, offset: int) -> list[tuple[Group, Member]]:
+        """My groups with my membership, by group_id."""
+        ...
+
+    async def ids_of_user(self, user_id: str) -> list[str]:
+        """The ids of all my groups."""
+        ...
+
+    async def page(self, after: str, limit: int) -> list[Group]:
+        """Groups with a group_id after `after`, by group_id."""
+        ...
+
+
+class Members(Protocol):
+    """Who is in a group."""
+
+    async def get(self, group_id: str, user_id: str) -> Member | None: ...
+
+    async def page(self, group_id: str, after: str, limit: int) -> list[Member]:
+        """Members with a user_id after `after`, by user_id."""
+        ...
+
+    async def add(self, group_id: str, members: Sequence[Member], read_seq: int) -> list[str]:
+        """Let people in, with list entry and a receipt at `read_seq`; returns who was not in already (others stay as they are)."""
+        ...
+
+    async def remove(self, group_id: str, user_id: str) -> bool:
+        """Take somebody out with list entry and receipt; False if not in. Never asked for the owner of others."""
+        ...
+
+    async def set(self, group_id: str, user_id: str, changes: Mapping[str, Any]) -> Member | None:
+        """Set `role` (not owner) or `mute_until`."""
+        ...
+
+    async def hand_over(self, group_id: str, owner_id: str, new_owner_id: str) -> bool:
+        """Make another member the owner and the owner an admin; False if either is not what the call says."""
+        ...
+
+    async def among(self, group_id: str, user_ids: Collection[str]) -> set[str]:
+        """Which of these are members."""
+        ...
+
+    async def share_a_group(self, user_id: str, user_ids: Collection[str]) -> set[str]:
+        """Which of these are in any group together with `user_id`."""
+        ...
+
+
+class Conversations(Protocol):
+    """Which conversations there are, and the line each member has of them in their list."""
+
+    async def get(self, conv_id: str) -> Conversation | None: ...
+
+    async def by_subject(self, subject: str) -> Conversation | None:
+        """The conversation of a pair or group (see `Conversation.subject`)."""
+        ...
+
+    async def create(self, conv: Conversation) -> Conversation:
+        """Store a pair's conversation with a list entry for both and return it; of two at once for a pair both get the first.
+
+        `Taken` if the conv_id belongs to another pair.
+        """
+        ...
+
+    async def entries(self, user_id: str, before: tuple[bool, int, str] | None, limit: int) -> list[Entry]:
+        """Entries with `updated_at` > 0: pinned first, then latest, then greatest conv_id; `before` is such a triple to go on after."""
+        ...
+
+    async def entry(self, user_id: str, conv_id: str) -> Entry | None: ...
+
+    async def set_entry(self, user_id: str, conv_id: str, changes: Mapping[str, Any]) -> None:
+        """Set `pinned`, `muted`, `draft` or `updated_at` of an entry that exists."""
+        ...
+
+    async def bump(self, activities: Sequence[Activity]) -> None:
+        """Raise `updated_at` of existing entries; it never falls by this."""
+        ...
+
+
+class Receipts(Protocol):
+    """How far everybody has read."""
+
+    async def advance(self, receipts: Sequence[Receipt]) -> None:
+        """Raise watermarks; a lower one changes nothing, not even the time."""
+        ...
+
+    async def of_user(self, user_id: str, conv_ids: Collection[str]) -> dict[str, int]:
+        """My watermark in these conversations (0 is left out)."""
+        ...
+
+    async def of_conversation(self, conv_id: str) -> list[Receipt]:
+        """Everybody's watermark in one conversation."""
+        ...
+
+
+class MessageTable(Protocol):
+    """The log, dumb on purpose: rows under two unique keys. Who gets which seq is decided in `log.py`."""
+
+    async def insert(self, rows: Sequence[MessageRow]) -> None:
+        """Store all rows durably; `Taken` if a (conv_id, seq) or (conv_id, from_user_id, client_msg_id) is there already."""
+        ...
+
+    async def last_seqs(self, conv_ids: Collection[str]) -> dict[str, int]:
+        """The greatest seq of each conversation that has messages."""
+        ...
+
+    async def find_sent(self, keys: Collection[SentKey]) -> dict[SentKey, Sent]:
+        """Which of these were sent already, and what their ack said."""
+        ...
+
+    async def after(self, conv_id: str, seq: int, limit: int, now_ms: int) -> list[MessageRow]:
+        """Rows with a greater seq, ascending; those expired at `now_ms` are left out."""
+        ...
+
+    async def before(self, conv_id: str, seq: int | None, floor: int, limit: int, now_ms: int) -> list[MessageRow]:
+        """The newest rows below `seq` (None: of all) and above `floor`, ascending; expired ones left out."""
+        ...
+
+    async def get(self, conv_id: str, seq: int) -> MessageRow | None:
+        """One row, expired or not."""
+        ...
+
+    async def newest(self, floors: Mapping[str, int], now_ms: int) -> dict[str, MessageRow]:
+        """The newest row of each conversation that is above the given floor and not expired."""
+        ...
+
+    async def sent_by(self, user_id: str, conv_id: str, after: int, limit: int) -> list[int]:
+        """Seqs of not yet emptied messages of one sender in a conversation, ascending: for erasing an account."""
+        ...
+
+
+class Changes(Protocol):
+    """What happened to messages later, numbered 1, 2, 3 … per conversation."""
+
+    async def recall(self, conv_id: str, seq: int, change: Change, at: int) -> bool:
+        """Empty a message and store the change; False (nothing stored) if it was recalled before; `Taken` if the number is."""
+        ...
+
+    async def last_changes(self, conv_ids: Collection[str]) -> dict[str, int]:
+        """The greatest change of each conversation that has any."""
+        ...
+
+    async def after(self, conv_id: str, change: int, limit: int) -> list[Change]:
+        """Changes with a greater number, ascending."""
+        ...
+
+    async def of_message(self, conv_id: str, seq: int, action: str) -> Change | None:
+        """The last change of one kind that a message went through."""
+        ...
+
+
+class ConvDeletes(Protocol):
+    """Up to where somebody deleted a conversation for themselves."""
+
+    async def put(self, user_id: str, conv_id: str, seq: int, at: int) -> None:
+        """Hide everything up to `seq`; it only rises."""
+        ...
+
+    async def of_user(self, user_id: str, conv_ids: Collection[str]) -> dict[str, int]:
+        """Where these conversations begin for the user; 0 is possible and means: deleted while empty."""
+        ...
