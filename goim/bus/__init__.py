@@ -1,0 +1,1 @@
+"""Carries what happens on one node to the others, at most once."""

@@ -1,0 +1,27 @@
+"""The bus: nodes tell each other things, quickly and at most once. It is a hint; the log is the truth."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+Receiver = Callable[[str, bytes], None]
+"""Called with (topic, body) for everything another node published to a topic this node subscribed to."""
+
+
+class Bus(Protocol):
+    """A node's access to the bus. A node never receives what it published itself."""
+
+    def publish(self, topic: str, body: bytes) -> None:
+        """Send to every other node that subscribed to `topic`, in the order of calls. Never waits and never fails."""
+        ...
+
+    def subscribe(self, topic: str) -> None:
+        """Receive `topic` from now on. Twice is once."""
+        ...
+
+    def unsubscribe(self, topic: str) -> None: ...
+
+    def listen(self, receiver: Receiver) -> None:
+        """Say who gets what arrives; once, before the first subscribe."""
+        ...

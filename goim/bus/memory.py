@@ -1,0 +1,40 @@
+"""The bus of nodes that live in one process: nothing to carry when there is only one."""
+
+from __future__ import annotations
+
+from goim.bus.base import Receiver
+
+
+class MemoryHub:
+    """Where the buses of several nodes in one process meet."""
+
+    def __init__(self) -> None:
+        self.subscribers: dict[str, list[MemoryBus]] = {}
+
+
+class MemoryBus:
+    """One node's bus on a hub of its own or a shared one."""
+
+    def __init__(self, hub: MemoryHub | None = None) -> None:
+        self._hub = hub or MemoryHub()
+        self._receiver: Receiver | None = None
+
+    def publish(self, topic: str, body: bytes) -> None:
+        for bus in self._hub.subscribers.get(topic, ()):
+            if bus is not self and bus._receiver is not None:
+                bus._receiver(topic, body)
+
+    def subscribe(self, topic: str) -> None:
+        subscribers = self._hub.subscribers.setdefault(topic, [])
+        if self not in subscribers:
+            subscribers.append(self)
+
+    def unsubscribe(self, topic: str) -> None:
+        subscribers = self._hub.subscribers.get(topic, [])
+        if self in subscribers:
+            subscribers.remove(self)
+            if not subscribers:
+                del self._hub.subscribers[topic]
+
+    def listen(self, receiver: Receiver) -> None:
+        self._receiver = receiver

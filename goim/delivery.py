@@ -1,0 +1,191 @@
+"""Brings a push to every live connection of its recipients, on whichever node they are."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Protocol
+
+from goim.bus.base import Bus
+from goim.metrics import Metrics
+from goim.model.conversations import Conversation, ConvType
+from goim.notices import (
+    TOPIC,
+    DeviceConnected,
+    DeviceKicked,
+    GroupGone,
+    GroupJoined,
+    GroupLeft,
+    Notices,
+    SessionsEnded,
+)
+from goim.protocol.close_codes import CloseCode
+from goim.protocol.frames import Frame, frame_of
+from goim.protocol.pushes import Push
+
+
+class Sink(Protocol):
+    """A live connection as delivery sees it."""
+
+    @property
+    def user_id(self) -> str: ...
+
+    @property
+    def device_id(self) -> str: ...
+
+    @property
+    def session_id(self) -> str: ...
+
+    def send(self, frame: Frame) -> None:
+        """Queue a frame; never waits. A reader that does not drain its queue is closed, not waited for."""
+        ...
+
+    def close(self, code: CloseCode) -> None: ...
+
+
+def user_topic(user_id: str) -> str:
+    return f"im:u:{user_id}"
+
+
+def group_topic(group_id: str) -> str:
+    return f"im:g:{group_id}"
+
+
+class Delivery:
+    """Knows who is connected here, and asks the bus for their topics while they are."""
+
+    def __init__(self, bus: Bus, notices: Notices, metrics: Metrics) -> None:
+        self._bus = bus
+        self._notices = notices
+        self._metrics = metrics
+        self._topics: dict[str, dict[Sink, None]] = {}
+        self._groups: dict[str, set[str]] = {}
+        self.watchers: list[Callable[[Sink, bool], None]] = []
+        bus.listen(self._arrive)
+        notices.on(GroupJoined, lambda n: self._join(n.user_id, n.group_id))
+        notices.on(GroupLeft, lambda n: self._leave(n.user_id, n.group_id))
+        notices.on(GroupGone, lambda n: self._forget_group(n.group_id))
+        notices.on(SessionsEnded, lambda n: self._end(n.session_ids, CloseCode(n.code)))
+        notices.on(DeviceKicked, lambda n: self._close_device(n.user_id, n.device_id, CloseCode.KICKED))
+        notices.on(DeviceConnected, lambda n: self._close_device(n.user_id, n.device_id, CloseCode.REPLACED))
+
+    # who is here
+
+    def attach(self, sink: Sink, group_ids: Iterable[str]) -> None:
+        """A connection is live: it receives what its user and these groups are sent. The same device's older one is closed."""
+        self._close_device(sink.user_id, sink.device_id, CloseCode.REPLACED)
+        self._notices.tell_others(DeviceConnected(sink.user_id, sink.device_id))
+        self._add(user_topic(sink.user_id), sink)
+        groups = self._groups.setdefault(sink.user_id, set())
+        groups.update(group_ids)
+        for group_id in groups:
+            self._add(group_topic(group_id), sink)
+        for watch in self.watchers:
+            watch(sink, True)
+
+    def detach(self, sink: Sink) -> None:
+        """A connection is gone. Twice is once."""
+        if sink not in self._topics.get(user_topic(sink.user_id), ()):
+            return
+        self._remove(user_topic(sink.user_id), sink)
+        for group_id in self._groups.get(sink.user_id, ()):
+            self._remove(group_topic(group_id), sink)
+        if user_topic(sink.user_id) not in self._topics:
+            self._groups.pop(sink.user_id, None)
+        for watch in self.watchers:
+            watch(sink, False)
+
+    def connections_of(self, user_id: str) -> list[Sink]:
+        """The user's connections on this node."""
+        return list(self._topics.get(user_topic(user_id), ()))
+
+    def everybody(self) -> Iterator[Sink]:
+        """All connections of this node."""
+        for topic, sinks in list(self._topics.items()):
+            if topic.startswith("im:u:"):
+                yield from list(sinks)
+
+    # telling them
+
+    def to_conversation(self, conv: Conversation, frame: Frame, but: object = None) -> None:
+        """Send to every connection of every member, except the connection `but`."""
+        if conv.conv_type is ConvType.C2C:
+            self._send(user_topic(conv.user_a), frame, but)
+            self._send(user_topic(conv.user_b), frame, but)
+        else:
+            self._send(group_topic(conv.group_id), frame, but)
+
+    def to_user(self, user_id: str, push: Push, but: object = None) -> None:
+        """Send to every connection of one user, except the connection `but`."""
+        self._send(user_topic(user_id), frame_of(push), but)
+
+    def to_users(self, user_ids: Iterable[str], push: Push) -> None:
+        """Send the same to several users."""
+        frame = frame_of(push)
+        for user_id in user_ids:
+            self._send(user_topic(user_id), frame, None)
+
+    def to_group(self, group_id: str, push: Push) -> None:
+        """Send to every connection of every member of a group."""
+        self._send(group_topic(group_id), frame_of(push), None)
+
+    def _send(self, topic: str, frame: Frame, but: object) -> None:
+        sinks = self._topics.get(topic)
+        if sinks:
+            for sink in sinks:
+                if sink is not but:
+                    sink.send(frame)
+            self._metrics.deliveries += len(sinks)
+        self._bus.publish(topic, frame.body)
+
+    def _arrive(self, topic: str, body: bytes) -> None:
+        if topic == TOPIC:
+            return self._notices.arrive(body)
+        sinks = self._topics.get(topic)
+        if sinks:
+            frame = Frame(body)
+            for sink in sinks:
+                sink.send(frame)
+            self._metrics.deliveries += len(sinks)
+
+    # topics
+
+    def _add(self, topic: str, sink: Sink) -> None:
+        sinks = self._topics.get(topic)
+        if sinks is None:
+            sinks = self._topics[topic] = {}
+            self._bus.subscribe(topic)
+        sinks[sink] = None
+
+    def _remove(self, topic: str, sink: Sink) -> None:
+        sinks = self._topics.get(topic)
+        if sinks is not None and sinks.pop(sink, self) is None and not sinks:
+            del self._topics[topic]
+            self._bus.unsubscribe(topic)
+
+    def _join(self, user_id: str, group_id: str) -> None:
+        for sink in self.connections_of(user_id):
+            self._groups[user_id].add(group_id)
+            self._add(group_topic(group_id), sink)
+
+    def _leave(self, user_id: str, group_id: str) -> None:
+        self._groups.get(user_id, set()).discard(group_id)
+        for sink in self.connections_of(user_id):
+            self._remove(group_topic(group_id), sink)
+
+    def _forget_group(self, group_id: str) -> None:
+        for sink in list(self._topics.get(group_topic(group_id), ())):
+            self._groups[sink.user_id].discard(group_id)
+            self._remove(group_topic(group_id), sink)
+
+    # ending connections
+
+    def _close_device(self, user_id: str, device_id: str, code: CloseCode) -> None:
+        for sink in self.connections_of(user_id):
+            if sink.device_id == device_id:
+                self.detach(sink)
+                sink.close(code)
+
+    def _end(self, session_ids: list[str], code: CloseCode) -> None:
+        for sink in [s for s in self.everybody() if s.session_id in session_ids]:
+            self.detach(sink)
+            sink.close(code)

@@ -1,0 +1,101 @@
+"""Everything that is counted: plain integers while it happens, Prometheus text when somebody asks."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections import Counter
+from collections.abc import Iterable, Sequence
+
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
+
+LATENCY_MS = (1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0, 1000.0, 5000.0)
+SECONDS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 5.0)
+BATCH = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0)
+
+
+class Histogram:
+    """Counts of values by upper bound; observing is one bisect and two additions."""
+
+    __slots__ = ("bounds", "counts", "total")
+
+    def __init__(self, bounds: Sequence[float]) -> None:
+        self.bounds = bounds
+        self.counts = [0] * (len(bounds) + 1)
+        self.total = 0.0
+
+    def observe(self, value: float, times: int = 1) -> None:
+        self.counts[bisect_left(self.bounds, value)] += times
+        self.total += value * times
+
+    def buckets(self) -> list[tuple[str, float]]:
+        """Cumulative counts as Prometheus wants them."""
+        result: list[tuple[str, float]] = []
+        running = 0
+        for bound, count in zip([*map(str, self.bounds), "+Inf"], self.counts, strict=True):
+            running += count
+            result.append((bound, running))
+        return result
+
+
+class Metrics:
+    """One node's numbers. Names and meaning: `docs/metrics.md`."""
+
+    def __init__(self) -> None:
+        self.actions: Counter[str] = Counter()
+        self.errors: Counter[str] = Counter()
+        self.send_latency_ms = Histogram(LATENCY_MS)
+        self.deliveries = 0
+        self.commit_batch_size = Histogram(BATCH)
+        self.commit_seconds = Histogram(SECONDS)
+        self.commit_retries = 0
+        self.connections: Counter[str] = Counter()
+        self.closes: Counter[int] = Counter()
+        self.send_queue_bytes = 0
+        self.http: dict[tuple[str, str, int], Histogram] = {}
+
+    def http_done(self, method: str, route: str, status: int, seconds: float) -> None:
+        """An HTTP request was answered; `route` is the template, never the path."""
+        histogram = self.http.get((method, route, status))
+        if histogram is None:
+            histogram = self.http[method, route, status] = Histogram(SECONDS)
+        histogram.observe(seconds)
+
+    def collect(self) -> Iterable[Metric]:
+        """All families, for a Prometheus registry."""
+        yield _counter("im_ws_messages", "Requests from sockets by action.", "action", self.actions)
+        yield _counter("im_errors", "Requests refused by error code.", "code", self.errors)
+        yield _histogram("im_send_latency_ms", "From a send's arrival to its ack, in milliseconds.", self.send_latency_ms)
+        yield CounterMetricFamily("im_deliveries", "Pushes queued for a connection.", value=self.deliveries)
+        yield _histogram("im_commit_batch_size", "Messages written by one commit.", self.commit_batch_size)
+        yield _histogram("im_commit_seconds", "Duration of one commit.", self.commit_seconds)
+        yield CounterMetricFamily("im_commit_retries", "Commits done again after a lost race.", value=self.commit_retries)
+        yield _gauge("im_connections", "Live connections by transport.", "transport", self.connections)
+        yield _counter("im_closes", "Connections ended by the server, by close code.", "code", self.closes)
+        yield GaugeMetricFamily("im_send_queue_bytes", "Bytes queued for slow readers.", value=self.send_queue_bytes)
+        yield self._http_family()
+
+    def _http_family(self) -> Metric:
+        family = HistogramMetricFamily(
+            "im_http_seconds", "HTTP requests by route template.", labels=["method", "route", "status"]
+        )
+        for (method, route, status), histogram in self.http.items():
+            family.add_metric([method, route, str(status)], buckets=histogram.buckets(), sum_value=histogram.total)
+        return family
+
+
+def _counter(name: str, text: str, label: str, values: Counter[str] | Counter[int]) -> Metric:
+    family = CounterMetricFamily(name, text, labels=[label])
+    for key, value in values.items():
+        family.add_metric([str(key)], value)
+    return family
+
+
+def _gauge(name: str, text: str, label: str, values: Counter[str]) -> Metric:
+    family = GaugeMetricFamily(name, text, labels=[label])
+    for key, value in values.items():
+        family.add_metric([key], value)
+    return family
+
+
+def _histogram(name: str, text: str, histogram: Histogram) -> Metric:
+    return HistogramMetricFamily(name, text, buckets=histogram.buckets(), sum_value=histogram.total)

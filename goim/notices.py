@@ -1,0 +1,89 @@
+"""Tells every node, this one included, that something it may remember is no longer so."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeVar
+
+import msgspec
+from msgspec import Struct
+
+from goim.bus.base import Bus
+
+TOPIC = "im:notices"
+
+
+class AccessChanged(Struct, frozen=True, tag="access_changed"):
+    """Who may do what in a conversation is no longer what it was."""
+
+    conv_id: str
+
+
+class GroupJoined(Struct, frozen=True, tag="group_joined"):
+    """Live connections of a user belong to a group from now on."""
+
+    user_id: str
+    group_id: str
+
+
+class GroupLeft(Struct, frozen=True, tag="group_left"):
+    user_id: str
+    group_id: str
+
+
+class GroupGone(Struct, frozen=True, tag="group_gone"):
+    group_id: str
+
+
+class SessionsEnded(Struct, frozen=True, tag="sessions_ended"):
+    """These sessions are over: their connections close with `code`."""
+
+    session_ids: list[str]
+    code: int
+
+
+class DeviceConnected(Struct, frozen=True, tag="device_connected"):
+    """A device is connected here now, and so nowhere else."""
+
+    user_id: str
+    device_id: str
+
+
+class DeviceKicked(Struct, frozen=True, tag="device_kicked"):
+    user_id: str
+    device_id: str
+
+
+Notice = AccessChanged | GroupJoined | GroupLeft | GroupGone | SessionsEnded | DeviceConnected | DeviceKicked
+N = TypeVar("N", bound=Struct)
+_decode = msgspec.msgpack.Decoder(Notice).decode
+_encode = msgspec.msgpack.Encoder().encode
+
+
+class Notices:
+    """Handlers by kind of notice; here they run at once, on the other nodes when the bus brings it."""
+
+    def __init__(self, bus: Bus) -> None:
+        self._bus = bus
+        self._handlers: dict[type, list[Callable[[Notice], None]]] = {}
+        bus.subscribe(TOPIC)
+
+    def on(self, kind: type[N], handler: Callable[[N], None]) -> None:
+        """Call `handler` for every notice of this kind."""
+        self._handlers.setdefault(kind, []).append(handler)  # type: ignore[arg-type]
+
+    def emit(self, notice: Notice) -> None:
+        """Tell this node now and the others soon."""
+        self._run(notice)
+        self.tell_others(notice)
+
+    def tell_others(self, notice: Notice) -> None:
+        self._bus.publish(TOPIC, _encode(notice))
+
+    def arrive(self, body: bytes) -> None:
+        """A notice from another node."""
+        self._run(_decode(body))
+
+    def _run(self, notice: Notice) -> None:
+        for handler in self._handlers.get(type(notice), ()):
+            handler(notice)

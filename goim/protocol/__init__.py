@@ -1,0 +1,1 @@
+"""The wire: what goes over sockets, as data. Nothing here waits, stores or decides."""

@@ -1,0 +1,42 @@
+"""One encoded envelope, ready for any number of connections: encoded once, framed once per transport."""
+
+from __future__ import annotations
+
+import msgspec
+
+encode_json = msgspec.json.Encoder().encode
+
+
+class Frame:
+    """The bytes of one envelope. `ws` is the same as a whole unmasked WebSocket text frame (RFC 6455 §5.2), made when first asked for."""
+
+    __slots__ = ("_ws", "body")
+
+    def __init__(self, body: bytes) -> None:
+        self.body = body
+        self._ws: bytes | None = None
+
+    @property
+    def ws(self) -> bytes:
+        if self._ws is None:
+            self._ws = text_frame(self.body)
+        return self._ws
+
+    @property
+    def line(self) -> bytes:
+        return self.body + b"\n"
+
+
+def frame_of(envelope: msgspec.Struct) -> Frame:
+    """Encode an envelope."""
+    return Frame(encode_json(envelope))
+
+
+def text_frame(body: bytes) -> bytes:
+    """A complete, unmasked text frame."""
+    size = len(body)
+    if size < 126:
+        return bytes((0x81, size)) + body
+    if size < 65536:
+        return b"\x81\x7e" + size.to_bytes(2, "big") + body
+    return b"\x81\x7f" + size.to_bytes(8, "big") + body

@@ -1,0 +1,120 @@
+"""What clients ask over sockets: one struct an action, told apart by `action` and decoded in one pass."""
+
+from __future__ import annotations
+
+import msgspec
+from msgspec import UNSET, Raw, Struct, UnsetType
+
+from goim.model.conversations import ConvType
+
+RequestId = Raw | UnsetType
+"""The client's own `id`, any string or number, given back as it came."""
+
+
+class SendData(Struct, frozen=True, rename="camel"):
+    """A message to send: where to (convId, or convType with to or groupId) and what. `payload` stays as it came."""
+
+    type: str
+    payload: Raw
+    conv_id: str | None = None
+    conv_type: ConvType | None = None
+    to: str | None = None
+    group_id: str | None = None
+    client_msg_id: str | None = None
+    expire_at_ms: int | None = None
+    burn_after_read: bool = False
+    reply_to: str | None = None
+    mentions: list[str] | None = None
+
+
+class RecallData(Struct, frozen=True, rename="camel"):
+    conv_id: str
+    server_msg_id: str
+
+
+class ReadData(Struct, frozen=True, rename="camel"):
+    conv_id: str
+    seq: int
+
+
+class SubscribeGroupData(Struct, frozen=True, rename="camel"):
+    group_id: str
+
+
+class SyncConv(Struct, frozen=True, rename="camel"):
+    """What the client has of one conversation: every seq and every change up to these."""
+
+    conv_id: str
+    from_seq: int = 0
+    from_change: int = 0
+
+
+class SyncData(Struct, frozen=True, rename="camel"):
+    convs: list[SyncConv]
+    limit: int = 50
+
+
+class TypingData(Struct, frozen=True, rename="camel"):
+    conv_id: str
+    typing: bool
+
+
+class NoData(Struct, frozen=True):
+    pass
+
+
+class Request(Struct, frozen=True, tag_field="action"):
+    """An envelope from a client."""
+
+    id: RequestId = UNSET
+
+
+class Send(Request, frozen=True, tag="send", kw_only=True):
+    data: SendData
+
+
+class Recall(Request, frozen=True, tag="recall", kw_only=True):
+    data: RecallData
+
+
+class Read(Request, frozen=True, tag="read", kw_only=True):
+    data: ReadData
+
+
+class SubscribeGroup(Request, frozen=True, tag="subscribe_group", kw_only=True):
+    data: SubscribeGroupData
+
+
+class Sync(Request, frozen=True, tag="sync", kw_only=True):
+    data: SyncData
+
+
+class Typing(Request, frozen=True, tag="typing", kw_only=True):
+    data: TypingData
+
+
+class Ping(Request, frozen=True, tag="ping", kw_only=True):
+    data: NoData = NoData()
+
+
+class Outline(Struct, frozen=True):
+    """As much of a refused envelope as its error repeats."""
+
+    action: str = ""
+    id: RequestId = UNSET
+    data: Raw = Raw()
+
+
+class OutlineData(Struct, frozen=True, rename="camel"):
+    client_msg_id: str | UnsetType = UNSET
+
+
+AnyRequest = Send | Recall | Read | SubscribeGroup | Sync | Typing | Ping
+decode_request = msgspec.json.Decoder(AnyRequest).decode
+decode_outline = msgspec.json.Decoder(Outline).decode
+decode_outline_data = msgspec.json.Decoder(OutlineData).decode
+
+
+def is_request_id(raw: RequestId) -> bool:
+    """Whether an `id` is what it may be: absent, a string or a number."""
+    return raw is UNSET or bytes(raw)[:1] in b'"-0123456789'
