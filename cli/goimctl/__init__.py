@@ -1,0 +1,1 @@
+"""goimctl: the command line of goim, one file a command group."""
