@@ -8,11 +8,14 @@ from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Generic, TypeVar
 
+import structlog
+
+_log = structlog.get_logger(__name__)
 T = TypeVar("T")
 
 
 class Batcher(Generic[T]):
-    """Hands what was `put` to `work`, in order, at most `limit` at once. `work` answers its items itself and never raises."""
+    """Hands what was `put` to `work`, in order, at most `limit` at once. `work` answers its items itself, whatever happens."""
 
     def __init__(self, work: Callable[[list[T]], Awaitable[None]], *, limit: int = 512) -> None:
         self._work = work
@@ -55,5 +58,9 @@ class Batcher(Generic[T]):
             await self._wake.wait()
             self._wake.clear()
             while items:
-                await self._work([items.popleft() for _ in range(min(self._limit, len(items)))])
+                batch = [items.popleft() for _ in range(min(self._limit, len(items)))]
+                try:
+                    await self._work(batch)
+                except Exception:  # one broken batch must not end all later ones
+                    _log.exception("batch_failed", items=len(batch))
             self._idle.set()

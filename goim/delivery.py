@@ -59,6 +59,7 @@ class Delivery:
         self._metrics = metrics
         self._topics: dict[str, dict[Sink, None]] = {}
         self._groups: dict[str, set[str]] = {}
+        self._arriving: dict[Sink, set[str]] = {}
         self.watchers: list[Callable[[Sink, bool], None]] = []
         bus.listen(self._arrive)
         notices.on(GroupJoined, lambda n: self._join(n.user_id, n.group_id))
@@ -70,22 +71,30 @@ class Delivery:
 
     # who is here
 
-    def attach(self, sink: Sink, group_ids: Iterable[str]) -> None:
-        """A connection is live: it receives what its user and these groups are sent. The same device's older one is closed."""
+    def attach(self, sink: Sink) -> None:
+        """A connection is live: it receives what its user is sent. The same device's older one is closed."""
         self._close_device(sink.user_id, sink.device_id, CloseCode.REPLACED)
         self._notices.tell_others(DeviceConnected(sink.user_id, sink.device_id))
         self._add(user_topic(sink.user_id), sink)
-        groups = self._groups.setdefault(sink.user_id, set())
-        groups.update(group_ids)
-        for group_id in groups:
-            self._add(group_topic(group_id), sink)
+        self._arriving[sink] = set()
         for watch in self.watchers:
             watch(sink, True)
+
+    def enter_groups(self, sink: Sink, group_ids: Iterable[str]) -> None:
+        """The connection receives its groups too: those it was in when asked after `attach`, less those it left since."""
+        left = self._arriving.pop(sink, None)
+        if left is None:
+            return  # gone meanwhile
+        groups = self._groups.setdefault(sink.user_id, set())
+        groups.update(group_id for group_id in group_ids if group_id not in left)
+        for group_id in groups:
+            self._add(group_topic(group_id), sink)
 
     def detach(self, sink: Sink) -> None:
         """A connection is gone. Twice is once."""
         if sink not in self._topics.get(user_topic(sink.user_id), ()):
             return
+        self._arriving.pop(sink, None)
         self._remove(user_topic(sink.user_id), sink)
         for group_id in self._groups.get(sink.user_id, ()):
             self._remove(group_topic(group_id), sink)
@@ -164,15 +173,19 @@ class Delivery:
 
     def _join(self, user_id: str, group_id: str) -> None:
         for sink in self.connections_of(user_id):
-            self._groups[user_id].add(group_id)
+            self._groups.setdefault(user_id, set()).add(group_id)
             self._add(group_topic(group_id), sink)
 
     def _leave(self, user_id: str, group_id: str) -> None:
         self._groups.get(user_id, set()).discard(group_id)
         for sink in self.connections_of(user_id):
             self._remove(group_topic(group_id), sink)
+            if sink in self._arriving:
+                self._arriving[sink].add(group_id)
 
     def _forget_group(self, group_id: str) -> None:
+        for left in self._arriving.values():
+            left.add(group_id)
         for sink in list(self._topics.get(group_topic(group_id), ())):
             self._groups[sink.user_id].discard(group_id)
             self._remove(group_topic(group_id), sink)

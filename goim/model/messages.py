@@ -13,6 +13,7 @@ from goim.model.conversations import Conversation, ConvType
 SentKey = tuple[str, str, str]
 """(conversation, sender, client_msg_id): a message is stored once for each."""
 
+
 class Extras(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
     """The rarer properties of a message, stored together as one JSON column."""
 

@@ -1,0 +1,13 @@
+"""The rate limiter: a token bucket for each key."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+
+class RateLimiter(Protocol):
+    """Buckets that all have the same rate and burst."""
+
+    def take(self, key: str) -> int:
+        """Take a token: 0 if there was one, else the milliseconds until there will be. A refused take costs nothing."""
+        ...

@@ -1,0 +1,36 @@
+"""Token buckets in this process."""
+
+from __future__ import annotations
+
+from math import ceil
+
+from goim.clock import Clock
+
+_SWEEP_EVERY = 10_000
+
+
+class MemoryRateLimiter:
+    """A bucket starts full, holds `burst` tokens and gains `per_second` each second; a full one is forgotten."""
+
+    def __init__(self, clock: Clock, *, per_second: float, burst: int) -> None:
+        self._clock = clock
+        self._rate = per_second
+        self._burst = float(burst)
+        self._full_at: dict[str, float] = {}
+        self._takes = 0
+
+    def take(self, key: str) -> int:
+        now = self._clock.monotonic()
+        full_at = max(self._full_at.get(key, now), now)  # a bucket is known by when it will be full again
+        tokens = self._burst - (full_at - now) * self._rate
+        if tokens < 1.0 - 1e-9:
+            return max(1, ceil((1.0 - tokens) / self._rate * 1000))
+        self._full_at[key] = full_at + 1.0 / self._rate
+        self._takes += 1
+        if self._takes >= _SWEEP_EVERY:
+            self._sweep(now)
+        return 0
+
+    def _sweep(self, now: float) -> None:
+        self._takes = 0
+        self._full_at = {key: full_at for key, full_at in self._full_at.items() if full_at > now}

@@ -1,0 +1,1 @@
+"""What goim does, one file a noun: may they? — store — tell."""

@@ -1,0 +1,226 @@
+"""Who may do what in which conversation: asked once, remembered until somebody changes it."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from msgspec import Struct
+
+from goim.clock import Clock
+from goim.errors import ErrorCode, GoimError, invalid, not_found
+from goim.lru import Recent
+from goim.model.conversations import Conversation, ConvType, c2c, may_be_chosen, pair_subject
+from goim.model.groups import Role
+from goim.notices import AccessChanged, Notices
+from goim.stores.base import Blocks, Conversations, Friends, Groups, Members, Taken
+
+_REMEMBERED = 100_000
+_FOREVER = 1 << 62
+
+
+class Target(Protocol):
+    """How a request names a conversation."""
+
+    @property
+    def conv_id(self) -> str | None: ...
+    @property
+    def conv_type(self) -> ConvType | None: ...
+    @property
+    def to(self) -> str | None: ...
+    @property
+    def group_id(self) -> str | None: ...
+
+
+class Access(Struct, frozen=True, kw_only=True):
+    """That somebody is in a conversation: they may read. `refusal` says why they may not write, `mute_until` until when."""
+
+    conv: Conversation
+    role: Role | None = None
+    refusal: GoimError | None = None
+    mute_until: int = 0
+
+    def check_write(self, now_ms: int) -> None:
+        """Raise what keeps them from writing."""
+        if self.refusal is not None:
+            raise self.refusal
+        if self.mute_until > now_ms:
+            raise GoimError(ErrorCode.MUTED, "you are muted in this group")
+
+
+class AccessBook:
+    """Finds conversations and what people may do in them. One in the memory costs two dict look-ups."""
+
+    def __init__(
+        self,
+        conversations: Conversations,
+        friends: Friends,
+        blocks: Blocks,
+        groups: Groups,
+        members: Members,
+        notices: Notices,
+        clock: Clock,
+    ) -> None:
+        self._conversations = conversations
+        self._friends = friends
+        self._blocks = blocks
+        self._groups = groups
+        self._members = members
+        self._notices = notices
+        self._clock = clock
+        self._known: Recent[str, dict[str, Access]] = Recent(_REMEMBERED)
+        self._pairs: Recent[str, str] = Recent(_REMEMBERED)
+        self._forgotten = 0
+        notices.on(AccessChanged, lambda notice: self._forget(notice.conv_id))
+
+    def cached(self, user_id: str, target: Target) -> Access | None:
+        """The answer if it is remembered and the request names the conversation without contradiction."""
+        conv_id = target.conv_id
+        if conv_id is None:
+            if target.to is not None and target.group_id is None:
+                conv_id = self._pairs.get(pair_subject(user_id, target.to))
+            elif target.group_id is not None and target.to is None:
+                conv_id = f"group:{target.group_id}"
+            if conv_id is None:
+                return None
+        known = self._known.get(conv_id)
+        access = known.get(user_id) if known is not None else None
+        if access is None or not _agrees(access.conv, user_id, target):
+            return None
+        return access
+
+    async def resolve(self, user_id: str, target: Target) -> Access:
+        """Find the conversation a request names, or make the pair's first; `NOT_FOUND` where the user is not in it."""
+        kind = target.conv_type
+        if kind is ConvType.GROUP or (kind is None and target.group_id is not None):
+            return await self._resolve_group(user_id, target)
+        if target.to is not None:
+            return await self._resolve_pair(user_id, target.to, target.conv_id)
+        if target.conv_id is None:
+            raise invalid("say where to: convId, or convType with to or groupId")
+        access = await self.of(user_id, target.conv_id)
+        if not _agrees(access.conv, user_id, target):
+            raise GoimError(ErrorCode.CONV_CONFLICT, "this conversation is of another type")
+        return access
+
+    async def of(self, user_id: str, conv_id: str) -> Access:
+        """What the user may do in a conversation; `NOT_FOUND` if it is not theirs or is not."""
+        known = self._known.get(conv_id)
+        if known is not None and user_id in known:
+            return known[user_id]
+        forgotten = self._forgotten
+        conv = await self._conversations.get(conv_id)
+        access = None if conv is None else await self._load(user_id, conv)
+        if access is None:
+            raise not_found("conversation")
+        if forgotten == self._forgotten:  # else what was read may be out of date by now
+            self._remember(user_id, access)
+        return access
+
+    async def of_group(self, user_id: str, group_id: str) -> Access:
+        """What a member may do in a group's conversation; `NOT_FOUND` for anybody else."""
+        return await self.of(user_id, f"group:{group_id}")
+
+    async def may_reach(self, user_id: str, other_id: str) -> GoimError | None:
+        """Why one may not write to the other, or None when they are friends and neither blocks the other."""
+        if await self._blocks.is_between(user_id, other_id):
+            return GoimError(ErrorCode.BLOCKED, "one of you has blocked the other")
+        if not all(await self._friends.halves(user_id, other_id)):
+            return GoimError(ErrorCode.NOT_FRIEND, "you are not friends")
+        return None
+
+    async def relation_changed(self, one: str, other: str) -> None:
+        """Two people became or ceased to be friends, or a block between them came or went."""
+        conv = await self._conversations.by_subject(pair_subject(one, other))
+        if conv is not None:
+            self._notices.emit(AccessChanged(conv.conv_id))
+
+    def group_changed(self, group_id: str) -> None:
+        """A group, its mute, its members or their roles changed."""
+        self._notices.emit(AccessChanged(f"group:{group_id}"))
+
+    async def _resolve_group(self, user_id: str, target: Target) -> Access:
+        if target.group_id is None:
+            if target.conv_id is None:
+                raise invalid("a group message says groupId or convId")
+            access = await self.of(user_id, target.conv_id)
+            if access.conv.conv_type is not ConvType.GROUP:
+                raise GoimError(ErrorCode.CONV_CONFLICT, "this conversation is not a group's")
+            return access
+        access = await self.of_group(user_id, target.group_id)
+        if not _agrees(access.conv, user_id, target):
+            own = access.conv.conv_id
+            raise GoimError(ErrorCode.CONV_CONFLICT, f"the conversation of this group is {own}", conv_id=own)
+        return access
+
+    async def _resolve_pair(self, user_id: str, to: str, chosen: str | None) -> Access:
+        if to == user_id:
+            raise invalid("a message goes to somebody else")
+        if len(to) > 64:
+            raise invalid("`to` is not a user id")
+        subject = pair_subject(user_id, to)
+        conv = await self._conversations.by_subject(subject)
+        if conv is None:
+            refusal = await self.may_reach(user_id, to)
+            if refusal is not None:
+                raise refusal
+            chosen_id = _acceptable(chosen, subject)
+            conv = await self._create(c2c(user_id, to, conv_id=chosen_id, created_at=self._clock.now_ms()))
+        self._pairs.put(subject, conv.conv_id)
+        if chosen is not None and chosen != conv.conv_id:
+            raise GoimError(
+                ErrorCode.CONV_CONFLICT, f"your conversation with this user is {conv.conv_id}", conv_id=conv.conv_id
+            )
+        return await self.of(user_id, conv.conv_id)
+
+    async def _create(self, conv: Conversation) -> Conversation:
+        try:
+            return await self._conversations.create(conv)
+        except Taken:
+            raise GoimError(ErrorCode.CONV_CONFLICT, "this convId is taken by other people") from None
+
+    async def _load(self, user_id: str, conv: Conversation) -> Access | None:
+        if conv.conv_type is ConvType.GROUP:
+            return await self._load_group(user_id, conv)
+        if user_id not in (conv.user_a, conv.user_b):
+            return None
+        return Access(conv=conv, refusal=await self.may_reach(user_id, conv.peer_of(user_id)))
+
+    async def _load_group(self, user_id: str, conv: Conversation) -> Access | None:
+        member = await self._members.get(conv.group_id, user_id)
+        group = await self._groups.get(conv.group_id)
+        if member is None or group is None:
+            return None
+        silenced = group.muted and member.role is Role.MEMBER
+        return Access(conv=conv, role=member.role, mute_until=_FOREVER if silenced else member.mute_until)
+
+    def _remember(self, user_id: str, access: Access) -> None:
+        known = self._known.get(access.conv.conv_id)
+        if known is None:
+            known = {}
+            self._known.put(access.conv.conv_id, known)
+        known[user_id] = access
+
+    def _forget(self, conv_id: str) -> None:
+        self._forgotten += 1
+        self._known.drop(conv_id)
+
+
+def _agrees(conv: Conversation, user_id: str, target: Target) -> bool:
+    """Whether everything a request says of a conversation is true of this one."""
+    return (
+        (target.conv_id is None or target.conv_id == conv.conv_id)
+        and (target.conv_type is None or target.conv_type is conv.conv_type)
+        and (target.group_id is None or target.group_id == conv.group_id)
+        and (target.to is None or (conv.conv_type is ConvType.C2C and target.to == conv.peer_of(user_id)))
+    )
+
+
+def _acceptable(chosen: str | None, subject: str) -> str | None:
+    """A convId a client may choose for a pair: canonical ids only if they are the pair's own."""
+    if chosen is None or chosen == subject:
+        return None
+    if chosen.startswith(("c2c:", "group:")):
+        raise GoimError(ErrorCode.CONV_CONFLICT, "this convId belongs to other people")
+    if not may_be_chosen(chosen):
+        raise invalid("a convId has 1 to 64 characters of A-Z a-z 0-9 _ . -")
+    return chosen

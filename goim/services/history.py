@@ -1,0 +1,113 @@
+"""What was said: history page by page, and everything a client has missed (sync)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from msgspec import Struct
+
+from goim.clock import Clock
+from goim.errors import GoimError, invalid
+from goim.model.conversations import Conversation
+from goim.model.messages import Message, message_of
+from goim.protocol.replies import ChangeData, SubscribedData, SyncedConv
+from goim.protocol.requests import SyncConv
+from goim.services.access import AccessBook
+from goim.stores.base import Changes, ConvDeletes, MessageTable
+from goim.stores.log import Log
+
+MAX_LIMIT = 200
+MAX_SYNC_CONVERSATIONS = 200
+
+
+class Page(Struct, frozen=True, rename="camel"):
+    """Messages in ascending seq; `has_more`: there are more in the direction asked for."""
+
+    messages: list[Message]
+    has_more: bool
+
+
+class History:
+    """Reads the log for those who may, from where they have deleted it."""
+
+    def __init__(
+        self,
+        access: AccessBook,
+        table: MessageTable,
+        changes: Changes,
+        deletes: ConvDeletes,
+        log: Log,
+        clock: Clock,
+    ) -> None:
+        self._access = access
+        self._table = table
+        self._changes = changes
+        self._deletes = deletes
+        self._log = log
+        self._clock = clock
+
+    async def after(self, user_id: str, conv_id: str, from_seq: int, limit: int) -> Page:
+        """Messages with a greater seq than `from_seq`."""
+        conv = (await self._access.of(user_id, conv_id)).conv
+        return await self._after(conv, max(from_seq, await self._floor(user_id, conv_id)), _checked(limit))
+
+    async def before(self, user_id: str, conv_id: str, before_seq: int | None, limit: int) -> Page:
+        """The newest messages below `before_seq`, or the newest of all."""
+        limit = _checked(limit)
+        conv = (await self._access.of(user_id, conv_id)).conv
+        floor = await self._floor(user_id, conv_id)
+        rows = await self._table.before(conv_id, before_seq or None, floor, limit + 1, self._clock.now_ms())
+        return Page([message_of(conv, row) for row in rows[-limit:]], len(rows) > limit)
+
+    async def sync(self, user_id: str, convs: Sequence[SyncConv], limit: int) -> list[SyncedConv]:
+        """What the client misses of each conversation; those that are not the user's are left out."""
+        if len(convs) > MAX_SYNC_CONVERSATIONS:
+            raise invalid(f"sync at most {MAX_SYNC_CONVERSATIONS} conversations at once")
+        limit = _checked(limit)
+        result: list[SyncedConv] = []
+        for wanted in convs:
+            try:
+                conv = (await self._access.of(user_id, wanted.conv_id)).conv
+            except GoimError:
+                continue
+            result.append(await self._sync_one(user_id, conv, wanted, limit))
+        return result
+
+    async def state_of_group(self, user_id: str, group_id: str) -> SubscribedData:
+        """Where a group's conversation stands."""
+        conv = (await self._access.of_group(user_id, group_id)).conv
+        last_seq, last_change = await self._ends(conv.conv_id)
+        return SubscribedData(group_id, conv.conv_id, last_seq, last_change)
+
+    async def _sync_one(self, user_id: str, conv: Conversation, wanted: SyncConv, limit: int) -> SyncedConv:
+        # The ends are read first: what happens while we read is above them and will be missed next, never skipped.
+        last_seq, last_change = await self._ends(conv.conv_id)
+        floor = await self._floor(user_id, conv.conv_id)
+        page = await self._after(conv, max(wanted.from_seq, floor), limit)
+        changes = await self._changes.after(conv.conv_id, wanted.from_change, limit + 1)
+        return SyncedConv(
+            conv_id=conv.conv_id,
+            messages=page.messages,
+            changes=[ChangeData(change.change, change.action, change.data) for change in changes[:limit]],
+            last_seq=max(last_seq, page.messages[-1].seq if page.messages else 0),
+            last_change=max(last_change, changes[:limit][-1].change if changes else 0),
+            has_more=page.has_more or len(changes) > limit,
+        )
+
+    async def _after(self, conv: Conversation, from_seq: int, limit: int) -> Page:
+        rows = await self._table.after(conv.conv_id, max(from_seq, 0), limit + 1, self._clock.now_ms())
+        return Page([message_of(conv, row) for row in rows[:limit]], len(rows) > limit)
+
+    async def _ends(self, conv_id: str) -> tuple[int, int]:
+        last_seq = (await self._log.last_seqs([conv_id]))[conv_id]
+        last_change = (await self._changes.last_changes([conv_id])).get(conv_id, 0)
+        return last_seq, last_change
+
+    async def _floor(self, user_id: str, conv_id: str) -> int:
+        return (await self._deletes.of_user(user_id, [conv_id])).get(conv_id, 0)
+
+
+def _checked(limit: int) -> int:
+    if limit < 1:
+        raise invalid("limit is at least 1")
+    return min(limit, MAX_LIMIT)

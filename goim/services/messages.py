@@ -1,0 +1,247 @@
+"""Sends messages: may they? — stored with everybody else's of this moment — ack to the sender, push to the others."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from time import perf_counter
+from typing import Protocol
+
+import msgspec
+from msgspec import UNSET, Struct
+
+from goim.batching import Batcher
+from goim.clock import Clock
+from goim.delivery import Delivery
+from goim.errors import ErrorCode, GoimError, StoreDown, invalid
+from goim.ids import new_id
+from goim.metrics import Metrics
+from goim.model.messages import Draft, Extras, Message, Sent
+from goim.model.payloads import checked_payload
+from goim.protocol.frames import frame_of
+from goim.protocol.pushes import MessagePush
+from goim.protocol.replies import SentData
+from goim.protocol.requests import SendData
+from goim.ratelimit.base import RateLimiter
+from goim.services.access import Access, AccessBook
+from goim.services.receipts import ReceiptBook
+from goim.stores.log import Log
+from goim.tasks import Tasks
+
+Done = Callable[[SentData | GoimError], None]
+
+
+class Sender(Protocol):
+    """Who sends: a connection, or a session over HTTP. It is not pushed its own message."""
+
+    @property
+    def user_id(self) -> str: ...
+    @property
+    def device_id(self) -> str: ...
+
+
+class Sending(Struct):
+    """A message on its way: what was asked, who wants to know, and where it may go once that is known."""
+
+    sender: Sender
+    data: SendData
+    client_msg_id: str
+    payload: str
+    done: Done
+    arrived: float
+    access: Access | None = None
+
+
+class Messages:
+    """Sends. Nothing is acknowledged before it is stored, and nothing waits for a client."""
+
+    def __init__(
+        self,
+        access: AccessBook,
+        log: Log,
+        receipts: ReceiptBook,
+        delivery: Delivery,
+        limiter: RateLimiter,
+        clock: Clock,
+        metrics: Metrics,
+        tasks: Tasks,
+    ) -> None:
+        self._access = access
+        self._log = log
+        self._receipts = receipts
+        self._delivery = delivery
+        self._limiter = limiter
+        self._clock = clock
+        self._metrics = metrics
+        self._tasks = tasks
+        self._waiting: dict[str, deque[Sending]] = {}
+        self.batches: Batcher[Sending] = Batcher(self._commit)
+
+    def send(self, sender: Sender, data: SendData, done: Done) -> None:
+        """Check what needs no database and queue the message; `done` is called once with the ack's data or the refusal."""
+        try:
+            self._check_rate(sender)
+            payload = checked_payload(data.type, data.payload)
+            client_msg_id = _checked_client_msg_id(data.client_msg_id)
+            self._check_options(data)
+        except GoimError as error:
+            return done(error)
+        self.batches.put(Sending(sender, data, client_msg_id, payload, done, perf_counter()))
+
+    async def send_now(self, sender: Sender, data: SendData) -> SentData:
+        """The same, to be awaited."""
+        answer: asyncio.Future[SentData] = asyncio.get_running_loop().create_future()
+
+        def done(result: SentData | GoimError) -> None:
+            if not answer.done():
+                answer.set_exception(result) if isinstance(result, GoimError) else answer.set_result(result)
+
+        self.send(sender, data, done)
+        return await answer
+
+    async def _commit(self, batch: list[Sending]) -> None:
+        """One batch: who may write, one insert, then everybody's ack and push in the order of their seqs."""
+        now = self._clock.now_ms()
+        drafts: list[Draft] = []
+        admitted: list[Sending] = []
+        for sending in batch:
+            draft = self._admit(sending, now)
+            if draft is not None:
+                drafts.append(draft)
+                admitted.append(sending)
+        if not drafts:
+            return
+        try:
+            places = await self._log.append(drafts)
+        except StoreDown:
+            return _refuse_all(admitted, ErrorCode.UNAVAILABLE, "the database cannot be reached; send it again")
+        except Exception:
+            _refuse_all(admitted, ErrorCode.INTERNAL, "something went wrong here; send it again")
+            raise
+        for sending, draft, place in zip(admitted, drafts, places, strict=True):
+            self._tell(sending, draft, place)
+
+    def _admit(self, sending: Sending, now_ms: int) -> Draft | None:
+        """The draft if its sender may write there; None if that was refused or must be looked up first."""
+        user_id = sending.sender.user_id
+        access = self._access.cached(user_id, sending.data) or sending.access
+        if access is None or (sending.access is None and user_id in self._waiting):
+            self._look_up(sending)
+            return None
+        try:
+            access.check_write(now_ms)
+            return _draft(sending, access, now_ms)
+        except GoimError as error:
+            sending.done(error)
+            return None
+
+    def _tell(self, sending: Sending, draft: Draft, place: Sent) -> None:
+        """Ack first, then push: the sender never sees an answer to a message before its ack."""
+        conv = draft.conv
+        sending.done(
+            SentData(
+                draft.client_msg_id,
+                conv.message_id(place.seq),
+                conv.conv_id,
+                place.seq,
+                place.timestamp,
+                place.is_duplicate,
+            )
+        )
+        self._metrics.send_latency_ms.observe((perf_counter() - sending.arrived) * 1000)
+        if place.is_duplicate:
+            return
+        self._delivery.to_conversation(conv, frame_of(MessagePush(_message(sending, draft, place))), sending.sender)
+        self._receipts.sent(conv, draft.from_user_id, place.seq, place.timestamp)
+
+    # what is not in the memory
+
+    def _look_up(self, sending: Sending) -> None:
+        """Find out aside, so that others' messages go on; all later ones of the same user queue up behind it, in order."""
+        waiting = self._waiting.get(sending.sender.user_id)
+        if waiting is not None:
+            waiting.append(sending)
+            return
+        self._waiting[sending.sender.user_id] = deque([sending])
+        self._tasks.start(self._resolve(sending.sender.user_id))
+
+    async def _resolve(self, user_id: str) -> None:
+        waiting = self._waiting[user_id]
+        try:
+            while waiting:
+                sending = waiting.popleft()
+                try:
+                    sending.access = await self._access.resolve(user_id, sending.data)
+                    self.batches.put(sending)
+                except GoimError as error:
+                    sending.done(error)
+                except StoreDown:
+                    _refuse_all([sending], ErrorCode.UNAVAILABLE, "the database cannot be reached; send it again")
+        finally:
+            del self._waiting[user_id]
+            _refuse_all(waiting, ErrorCode.INTERNAL, "something went wrong here; send it again")
+
+    def _check_rate(self, sender: Sender) -> None:
+        wait_ms = self._limiter.take(f"{sender.user_id}:{sender.device_id}")
+        if wait_ms:
+            raise GoimError(ErrorCode.RATE_LIMIT, "too many messages; wait a moment", retry_after_ms=wait_ms)
+
+    def _check_options(self, data: SendData) -> None:
+        if data.expire_at_ms is not None and data.expire_at_ms <= self._clock.now_ms():
+            raise invalid("expireAtMs has passed already")
+        if data.burn_after_read or data.mentions:
+            raise GoimError(ErrorCode.UNSUPPORTED, "burnAfterRead and mentions are not served by this version")
+
+
+def _checked_client_msg_id(client_msg_id: str | None) -> str:
+    if not client_msg_id:
+        return new_id()
+    if len(client_msg_id) > 128:
+        raise invalid("clientMsgId has at most 128 characters")
+    return client_msg_id
+
+
+def _draft(sending: Sending, access: Access, now_ms: int) -> Draft:
+    data = sending.data
+    extras = None
+    if data.reply_to is not None:
+        if access.conv.seq_of(data.reply_to) is None:
+            raise invalid("replyTo is not a message of this conversation")
+        extras = msgspec.json.encode(Extras(reply_to=data.reply_to)).decode()
+    return Draft(
+        conv=access.conv,
+        from_user_id=sending.sender.user_id,
+        client_msg_id=sending.client_msg_id,
+        type=data.type,
+        payload=sending.payload,
+        expire_at=data.expire_at_ms,
+        extras=extras,
+    )
+
+
+def _message(sending: Sending, draft: Draft, place: Sent) -> Message:
+    """What the others are shown; the payload leaves as it came."""
+    conv, data = draft.conv, sending.data
+    is_c2c = conv.group_id == ""
+    return Message(
+        server_msg_id=conv.message_id(place.seq),
+        client_msg_id=draft.client_msg_id,
+        conv_id=conv.conv_id,
+        conv_type=conv.conv_type,
+        from_=draft.from_user_id,
+        to=conv.peer_of(draft.from_user_id) if is_c2c else UNSET,
+        group_id=UNSET if is_c2c else conv.group_id,
+        seq=place.seq,
+        timestamp=place.timestamp,
+        type=draft.type,
+        payload=data.payload,
+        recalled=False,
+        expire_at=UNSET if draft.expire_at is None else draft.expire_at,
+        reply_to=UNSET if data.reply_to is None else data.reply_to,
+    )
+
+
+def _refuse_all(sendings: list[Sending] | deque[Sending], code: ErrorCode, message: str) -> None:
+    for sending in sendings:
+        sending.done(GoimError(code, message))

@@ -1,0 +1,169 @@
+"""How far people have read: watermarks that only rise, stored before they are acknowledged, in batches."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+
+from msgspec import Struct
+
+from goim.batching import Batcher
+from goim.clock import Clock
+from goim.delivery import Delivery
+from goim.errors import ErrorCode, GoimError, StoreDown, invalid
+from goim.lru import Recent
+from goim.model.conversations import Conversation, ConvType, Receipt
+from goim.protocol.frames import frame_of
+from goim.protocol.pushes import ReadBy, ReadByData
+from goim.services.access import AccessBook
+from goim.services.behind import Behind
+from goim.stores.base import Groups, Receipts
+from goim.stores.log import Log
+
+_REMEMBERED = 200_000
+Done = Callable[[int | GoimError], None]
+
+
+class _Mark(Struct):
+    user_id: str
+    conv_id: str
+    seq: int
+    done: Done
+    but: object
+
+
+class ReceiptBook:
+    """Watermarks of everybody, the latest of them in memory."""
+
+    def __init__(
+        self,
+        receipts: Receipts,
+        groups: Groups,
+        access: AccessBook,
+        log: Log,
+        behind: Behind,
+        delivery: Delivery,
+        clock: Clock,
+        *,
+        receipt_limit: int,
+    ) -> None:
+        self._receipts = receipts
+        self._groups = groups
+        self._access = access
+        self._log = log
+        self._behind = behind
+        self._delivery = delivery
+        self._clock = clock
+        self._limit = receipt_limit
+        self._known: Recent[tuple[str, str], int] = Recent(_REMEMBERED)
+        self.batches: Batcher[_Mark] = Batcher(self._advance)
+
+    def mark_read(self, user_id: str, conv_id: str, seq: int, done: Done, but: object = None) -> None:
+        """Raise my watermark to `seq` (never past the last message) and call `done` with what it is now, or why not."""
+        if seq < 0:
+            done(invalid("seq is not negative"))
+        else:
+            self.batches.put(_Mark(user_id, conv_id, seq, done, but))
+
+    async def mark_read_now(self, user_id: str, conv_id: str, seq: int) -> int:
+        """The same, to be awaited."""
+        answer: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+
+        def done(result: int | GoimError) -> None:
+            if not answer.done():
+                answer.set_exception(result) if isinstance(result, GoimError) else answer.set_result(result)
+
+        self.mark_read(user_id, conv_id, seq, done)
+        return await answer
+
+    def sent(self, conv: Conversation, user_id: str, seq: int, at: int) -> None:
+        """Who sends has read up to there: known at once, written a moment later."""
+        if seq > (self._known.get((conv.conv_id, user_id)) or 0):
+            self._known.put((conv.conv_id, user_id), seq)
+        self._behind.sent(conv, user_id, seq, at)
+
+    async def of_user(self, user_id: str, conv_ids: Sequence[str]) -> dict[str, int]:
+        """The user's watermark in each of these conversations."""
+        missing = [conv_id for conv_id in conv_ids if self._known.get((conv_id, user_id)) is None]
+        if missing:
+            stored = await self._receipts.of_user(user_id, missing)
+            for conv_id in missing:
+                key = (conv_id, user_id)
+                self._known.put(key, max(stored.get(conv_id, 0), self._known.get(key) or 0))
+        return {conv_id: self._known.get((conv_id, user_id)) or 0 for conv_id in conv_ids}
+
+    async def _advance(self, marks: list[_Mark]) -> None:
+        """One batch: who may, how far they may, one write, then everybody's answer."""
+        try:
+            convs = await self._conversations_of(marks)
+            ends = await self._log.last_seqs({conv.conv_id for conv in convs.values()})
+            await self._load(set(convs))
+            rises = self._rises(marks, convs, ends)
+            if rises:
+                await self._receipts.advance(list(rises.values()))
+        except StoreDown:
+            for mark in marks:
+                mark.done(GoimError(ErrorCode.UNAVAILABLE, "the database cannot be reached; try again"))
+            return
+        for key, receipt in rises.items():
+            self._known.put(key, max(receipt.seq, self._known.get(key) or 0))
+        for mark in marks:
+            await self._answer(mark, convs, rises)
+
+    async def _conversations_of(self, marks: list[_Mark]) -> dict[tuple[str, str], Conversation]:
+        convs: dict[tuple[str, str], Conversation] = {}
+        for mark in marks:
+            try:
+                convs[mark.conv_id, mark.user_id] = (await self._access.of(mark.user_id, mark.conv_id)).conv
+            except GoimError as error:
+                mark.done(error)
+        return convs
+
+    async def _load(self, keys: set[tuple[str, str]]) -> None:
+        by_user: dict[str, list[str]] = {}
+        for conv_id, user_id in keys:
+            by_user.setdefault(user_id, []).append(conv_id)
+        for user_id, conv_ids in by_user.items():
+            await self.of_user(user_id, conv_ids)
+
+    def _rises(
+        self, marks: list[_Mark], convs: dict[tuple[str, str], Conversation], ends: dict[str, int]
+    ) -> dict[tuple[str, str], Receipt]:
+        now = self._clock.now_ms()
+        rises: dict[tuple[str, str], Receipt] = {}
+        for mark in marks:
+            key = (mark.conv_id, mark.user_id)
+            if key not in convs:
+                continue
+            seq = min(mark.seq, ends[mark.conv_id])
+            known = rises[key].seq if key in rises else self._known.get(key) or 0
+            if seq > known:
+                rises[key] = Receipt(conv_id=mark.conv_id, user_id=mark.user_id, seq=seq, read_at=now)
+        return rises
+
+    async def _answer(
+        self,
+        mark: _Mark,
+        convs: dict[tuple[str, str], Conversation],
+        rises: dict[tuple[str, str], Receipt],
+    ) -> None:
+        key = (mark.conv_id, mark.user_id)
+        conv = convs.get(key)
+        if conv is None:
+            return  # refused already
+        mark.done(self._known.get(key) or 0)
+        receipt = rises.pop(key, None)
+        if receipt is None:
+            return  # nothing moved, or another mark of this batch has told it
+        frame = ReadBy(ReadByData(conv.conv_id, mark.user_id, receipt.seq))
+        if await self._is_told(conv):
+            self._delivery.to_conversation(conv, frame_of(frame), mark.but)
+        else:
+            self._delivery.to_user(mark.user_id, frame, mark.but)
+
+    async def _is_told(self, conv: Conversation) -> bool:
+        """Whether the other members learn who has read what: always in pairs, in groups up to a size."""
+        if conv.conv_type is ConvType.C2C:
+            return True
+        group = await self._groups.get(conv.group_id)
+        return group is not None and group.member_count <= self._limit

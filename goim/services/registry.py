@@ -1,0 +1,44 @@
+"""All services of one node by name: what actions and routes are handed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from goim.clock import Clock
+from goim.config import Settings
+from goim.delivery import Delivery
+from goim.metrics import Metrics
+from goim.services.access import AccessBook
+from goim.services.accounts import Accounts
+from goim.services.changes import ChangeDesk
+from goim.services.conversations import ConversationList
+from goim.services.friends import FriendBook
+from goim.services.groups import GroupDesk
+from goim.services.history import History
+from goim.services.messages import Messages
+from goim.services.presence import PresenceBook
+from goim.services.receipts import ReceiptBook
+from goim.services.sessions import SessionDesk
+from goim.services.unread import Unread
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Services:
+    """Made by `app.py`, the same for every request of a node."""
+
+    settings: Settings
+    clock: Clock
+    metrics: Metrics
+    delivery: Delivery
+    access: AccessBook
+    accounts: Accounts
+    sessions: SessionDesk
+    friends: FriendBook
+    groups: GroupDesk
+    conversations: ConversationList
+    messages: Messages
+    receipts: ReceiptBook
+    changes: ChangeDesk
+    history: History
+    unread: Unread
+    presence: PresenceBook
