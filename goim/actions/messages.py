@@ -1,0 +1,27 @@
+"""send, recall."""
+
+from __future__ import annotations
+
+from goim.actions.caller import Caller
+from goim.errors import GoimError
+from goim.protocol.replies import Ack, Reply, SentData
+from goim.protocol.requests import Recall, Send
+from goim.services.registry import Services
+
+
+def send(services: Services, caller: Caller, request: Send) -> None:
+    """Queue the message; the ack leaves when it is stored."""
+
+    def done(result: SentData | GoimError) -> None:
+        if isinstance(result, GoimError):
+            caller.refuse(request, result)
+        else:
+            caller.reply(Ack(id=request.id, data=result))
+
+    services.messages.send(caller, request.data, done)
+
+
+async def recall(services: Services, caller: Caller, request: Recall) -> Reply:
+    """Take a message back."""
+    changed = await services.changes.recall(caller, request.data.conv_id, request.data.server_msg_id)
+    return Ack(id=request.id, data=changed)

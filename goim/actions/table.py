@@ -1,0 +1,30 @@
+"""Every action there is, and the function that does it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine
+from typing import Any, NamedTuple
+
+from goim.actions import messages, presence, receipts, sync
+from goim.protocol import requests
+from goim.protocol.replies import Reply
+
+Act = Callable[..., Coroutine[Any, Any, Reply] | None]
+
+
+class Action(NamedTuple):
+    """A name on the wire and what does it: a plain function answers by itself, a coroutine's result is the reply."""
+
+    name: str
+    act: Act
+
+
+ACTIONS: dict[type, Action] = {
+    requests.Send: Action("send", messages.send),
+    requests.Recall: Action("recall", messages.recall),
+    requests.Read: Action("read", receipts.read),
+    requests.SubscribeGroup: Action("subscribe_group", sync.subscribe_group),
+    requests.Sync: Action("sync", sync.sync),
+    requests.Typing: Action("typing", presence.typing),
+    requests.Ping: Action("ping", presence.ping),
+}

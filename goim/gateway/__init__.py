@@ -1,0 +1,1 @@
+"""Sockets: what turns bytes of a client into requests, and frames into bytes."""

@@ -1,0 +1,200 @@
+"""One live socket of one device: decodes what it says, has it done, and answers every request exactly once."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Awaitable
+from typing import TYPE_CHECKING
+
+import msgspec
+import structlog
+from msgspec import UNSET, UnsetType
+
+from goim.actions.table import ACTIONS
+from goim.errors import ErrorCode, GoimError, StoreDown, invalid
+from goim.gateway.transport import Transport
+from goim.protocol.close_codes import CloseCode
+from goim.protocol.frames import Frame, frame_of
+from goim.protocol.replies import Error, Reply, error_data
+from goim.protocol.requests import (
+    AnyRequest,
+    Outline,
+    RequestId,
+    decode_outline,
+    decode_outline_data,
+    decode_request,
+    is_request_id,
+)
+from goim.services.registry import Services
+from goim.services.sessions import Login
+from goim.tasks import Tasks
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine
+    from typing import Any
+
+_BAD_IN_A_ROW = 20
+_BACKLOG_PAUSE = 64
+_log = structlog.get_logger(__name__)
+
+
+class Connection:
+    """A sender, a reader and a sink: requests come in through `receive`, replies and pushes leave through `send`.
+
+    Requests that must wait for something run one after another; while one runs, later ones queue up behind it.
+    """
+
+    __slots__ = (
+        "_backlog",
+        "_bad",
+        "_is_busy",
+        "_services",
+        "_tasks",
+        "_transport",
+        "connected_at",
+        "device_id",
+        "session_id",
+        "transport_name",
+        "user_id",
+    )
+
+    def __init__(
+        self, login: Login, device_id: str, transport: Transport, name: str, services: Services, tasks: Tasks
+    ) -> None:
+        self.user_id = login.user_id
+        self.session_id = login.session_id
+        self.device_id = device_id
+        self.transport_name = name
+        self.connected_at = services.clock.now_ms()
+        self._transport = transport
+        self._services = services
+        self._tasks = tasks
+        self._bad = 0
+        self._is_busy = False
+        self._backlog: deque[AnyRequest] | None = None
+
+    # out
+
+    def send(self, frame: Frame) -> None:
+        """Queue a frame; never waits."""
+        self._transport.send_frame(frame)
+
+    def reply(self, envelope: Reply) -> None:
+        """Answer a request."""
+        self._transport.send_frame(frame_of(envelope))
+
+    def refuse(self, request: AnyRequest, error: GoimError) -> None:
+        """Answer a request with why not."""
+        client_msg_id = getattr(request.data, "client_msg_id", None)
+        name = ACTIONS[type(request)].name
+        self._refuse(request.id, error, name, UNSET if client_msg_id is None else client_msg_id)
+
+    def close(self, code: CloseCode) -> None:
+        """End the connection and say why."""
+        self._services.metrics.closes[int(code)] += 1
+        self._transport.close(code)
+
+    @property
+    def queued_bytes(self) -> int:
+        """What waits in this process for a slow reader."""
+        return self._transport.queued_bytes
+
+    # in
+
+    def receive(self, data: bytes, *, is_text: bool) -> None:
+        """One message of the client."""
+        if not is_text:
+            return self._refuse_bad(Outline(), invalid("text frames only"))
+        try:
+            text = data.decode()  # `Raw` payloads are not checked by the decoder
+        except UnicodeDecodeError:
+            return self.close(CloseCode.BAD_UTF8)
+        try:
+            request = decode_request(text)
+        except (msgspec.MsgspecError, RecursionError) as error:
+            return self._refuse_undecodable(text, error)
+        if not is_request_id(request.id):
+            return self._refuse_bad(Outline(), invalid("id is a string or a number"))
+        self._bad = 0
+        if self._is_busy:
+            return self._queue_up(request)
+        self._act(request)
+
+    def _act(self, request: AnyRequest) -> None:
+        action = ACTIONS[type(request)]
+        self._services.metrics.actions[action.name] += 1
+        try:
+            work = action.act(self._services, self, request)
+        except GoimError as error:
+            return self.refuse(request, error)
+        if work is not None:
+            self._is_busy = True
+            self._tasks.start(self._finish(request, work))
+
+    async def _finish(self, request: AnyRequest, work: Coroutine[Any, Any, Reply]) -> None:
+        """Await what an action could not do at once, then go on with what queued up meanwhile."""
+        await self._answer(request, work)
+        self._is_busy = False
+        while self._backlog and not self._is_busy:
+            self._act(self._backlog.popleft())
+        if self._backlog is not None and not self._backlog:
+            self._backlog = None
+            self._transport.resume()
+
+    async def _answer(self, request: AnyRequest, work: Awaitable[Reply]) -> None:
+        try:
+            self.reply(await work)
+        except GoimError as error:
+            self.refuse(request, error)
+        except StoreDown:
+            self.refuse(request, GoimError(ErrorCode.UNAVAILABLE, "the database cannot be reached; try again"))
+        except Exception:
+            _log.exception("action_failed", action=ACTIONS[type(request)].name)
+            self.refuse(request, GoimError(ErrorCode.INTERNAL, "something went wrong here"))
+
+    def _queue_up(self, request: AnyRequest) -> None:
+        if self._backlog is None:
+            self._backlog = deque()
+        self._backlog.append(request)
+        if len(self._backlog) == _BACKLOG_PAUSE:
+            self._transport.pause()
+
+    # refusing
+
+    def _refuse_undecodable(self, text: str, error: Exception) -> None:
+        """Say what is wrong with an envelope, repeating as much of it as can be read."""
+        try:
+            outline = decode_outline(text)
+        except (msgspec.MsgspecError, RecursionError):
+            return self._refuse_bad(Outline(), invalid(f"not an envelope: {_plain(error)}"))
+        if not is_request_id(outline.id):
+            return self._refuse_bad(Outline(), invalid("id is a string or a number"))
+        self._bad = 0
+        is_known = outline.action in KNOWN
+        refusal = invalid(_plain(error)) if is_known else GoimError(ErrorCode.UNSUPPORTED, "unknown action")
+        self._refuse(outline.id, refusal, outline.action[:64], _client_msg_id(outline))
+
+    def _refuse_bad(self, outline: Outline, error: GoimError) -> None:
+        """Answer what is not an envelope; a client that sends nothing else is cut off."""
+        self._refuse(outline.id, error, outline.action, UNSET)
+        self._bad += 1
+        if self._bad >= _BAD_IN_A_ROW:
+            self.close(CloseCode.PROTOCOL_ABUSE)
+
+    def _refuse(self, id_: RequestId, error: GoimError, action: str, client_msg_id: str | UnsetType) -> None:
+        self._services.metrics.errors[error.code] += 1
+        self.reply(Error(id=id_, data=error_data(error, action, client_msg_id)))
+
+
+KNOWN = frozenset(action.name for action in ACTIONS.values())
+
+
+def _plain(error: Exception) -> str:
+    return "nested too deeply" if isinstance(error, RecursionError) else str(error)
+
+
+def _client_msg_id(outline: Outline) -> str | UnsetType:
+    try:
+        return decode_outline_data(outline.data).client_msg_id
+    except (msgspec.MsgspecError, RecursionError):
+        return UNSET

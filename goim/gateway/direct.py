@@ -1,0 +1,233 @@
+"""The fast way in and out of a WebSocket: a path for whole data frames in front of uvicorn's own sans-I/O protocol.
+
+Complete, unfragmented, uncompressed data frames are parsed here and go straight to the connection. Every other whole
+frame (control, fragments, RSV bits, oversize, malformed) is handed to the parent, so that handshake, ping and pong,
+close codes, fragmentation, limits and shutdown stay uvicorn's. Outgoing frames of one loop iteration leave in one
+`write`. It leans on uvicorn's internals: the version is pinned and `tests/gateway/test_conformance.py` holds it to that.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from uvicorn._types import ASGISendEvent
+from uvicorn.protocols.utils import ClientDisconnected
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from websockets.frames import Frame as WsFrame
+from websockets.http11 import Request
+from websockets.speedups import apply_mask
+
+from goim.gateway.transport import EXTENSION, Receive
+from goim.protocol.close_codes import CloseCode
+from goim.protocol.frames import Frame, text_frame
+
+_TEXT = 0x81
+_DATA = (_TEXT, 0x82)  # whole text and binary messages
+_CLOSE_SECONDS = 5.0
+
+
+class Cork:
+    """Collects the connections that have something to say and lets each say it in one write at the end of the iteration."""
+
+    def __init__(self, queue_bytes: int) -> None:
+        self.queue_bytes = queue_bytes
+        self._talkers: list[DirectProtocol] = []
+
+    def add(self, talker: DirectProtocol) -> None:
+        if not self._talkers:
+            talker.loop.call_soon(self._pull)
+        self._talkers.append(talker)
+
+    def _pull(self) -> None:
+        talkers, self._talkers = self._talkers, []
+        for talker in talkers:
+            talker.flush()
+
+
+class DirectProtocol(WebSocketsSansIOProtocol):
+    """uvicorn's WebSocket protocol with a direct connection object (itself) in `scope["extensions"]`."""
+
+    _receive: Receive | None = None
+    _out: list[bytes] | None = None
+    _partial = b""
+    _is_fast = False
+    _spoke_early = False
+    _in_fragments = False
+    is_open = False  # from the 101 to the first sign of an end
+
+    def __init__(self, *args: Any, cork: Cork, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._cork = cork
+
+    # what a connection asks of its transport
+
+    def start(self, receive: Receive) -> None:
+        """Hand every message to `receive` from now on."""
+        self._receive = receive
+
+    def send_frame(self, frame: Frame) -> None:
+        """Queue a frame; what is queued in one loop iteration leaves in one write."""
+        out = self._out
+        if out is None:
+            self._out = [frame.ws]
+            self._cork.add(self)
+        else:
+            out.append(frame.ws)
+
+    def close(self, code: CloseCode) -> None:
+        """Say what is queued, then why it ends; whoever does not answer in 5 s is cut off."""
+        if not self.is_open:
+            return
+        self.flush()
+        if not self.is_open:
+            return
+        self.is_open = False
+        self.stop_keepalive()
+        self.conn.send_close(code)
+        self.transport.write(b"".join(self.conn.data_to_send()))
+        self.close_sent = True
+        self.queue.put_nowait({"type": "websocket.disconnect", "code": int(code), "reason": ""})
+        self.close_timer = self.loop.call_later(_CLOSE_SECONDS, self.transport.abort)
+
+    def pause(self) -> None:
+        self.transport.pause_reading()
+
+    def resume(self) -> None:
+        if not self.transport.is_closing():
+            self.transport.resume_reading()
+
+    @property
+    def queued_bytes(self) -> int:
+        """What waits in the process for this reader."""
+        return int(self.transport.get_write_buffer_size())
+
+    def flush(self) -> None:
+        """Write what is queued; a reader that leaves too much lying is closed."""
+        out, self._out = self._out, None
+        if not out or not self.is_open:
+            return
+        if self.transport.is_closing():
+            self.is_open = False
+        elif self.queued_bytes > self._cork.queue_bytes:
+            self.close(CloseCode.SLOW_CONSUMER)
+        else:
+            self.transport.write(out[0] if len(out) == 1 else b"".join(out))
+
+    # the parent's hooks
+
+    def handle_connect(self, event: Request) -> None:
+        super().handle_connect(event)
+        if self.handshake_initiated and not self.close_sent:
+            extensions: dict[str, Any] = self.scope["extensions"]  # type: ignore[assignment]
+            extensions[EXTENSION] = self
+
+    def handle_close(self, event: WsFrame) -> None:
+        self.is_open = False
+        super().handle_close(event)
+
+    def handle_parser_exception(self) -> None:
+        self.is_open = False
+        super().handle_parser_exception()
+
+    def keepalive_timeout(self) -> None:
+        self.is_open = False
+        super().keepalive_timeout()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.is_open = False
+        self._receive = None
+        super().connection_lost(exc)
+
+    def shutdown(self) -> None:
+        self.is_open = False
+        super().shutdown()
+
+    def send_receive_event_to_app(self) -> None:
+        """A message that came in fragments is whole."""
+        self._in_fragments = False
+        if self._receive is None or self.close_sent:
+            return super().send_receive_event_to_app()
+        data, self.frames = b"".join(self.frames), []
+        self._receive(data, is_text=self.curr_msg_data_type == "text")
+
+    async def send(self, message: ASGISendEvent) -> None:
+        """An event from the ASGI application."""
+        if message["type"] == "websocket.send" and self.is_open:
+            if self.disconnected:
+                raise ClientDisconnected
+            return self.transport.write(text_frame((message.get("text") or "").encode()))
+        if message["type"] == "websocket.close":
+            self.is_open = False
+        await super().send(message)
+        if message["type"] == "websocket.accept":
+            self.is_open = self.handshake_complete and not self.close_sent
+            if self._out is not None:
+                self._cork.add(self)
+
+    # incoming
+
+    def data_received(self, data: bytes) -> None:
+        if not self._is_fast:
+            if not self.handshake_complete or self._spoke_early:
+                # A client that talks before our 101 stays on the parent's parser for good: it may hold half a frame.
+                self._spoke_early = self._spoke_early or self.handshake_initiated
+                return super().data_received(data)
+            self._is_fast = True
+        if self._partial:
+            data = self._partial + data
+            self._partial = b""
+        self._parse(data)
+
+    def _parse(self, data: bytes) -> None:
+        """Take whole frames off the front of `data` and keep the rest."""
+        at, size = 0, len(data)
+        while size - at >= 2:
+            second, start = data[at + 1], at + 2
+            length = second & 127
+            if second < 128:
+                return self._give_to_parent(data[at:])  # not masked: the parent answers 1002
+            if length == 126:
+                if size < start + 2:
+                    break
+                length, start = int.from_bytes(data[start : start + 2], "big"), start + 2
+            elif length == 127:
+                if size < start + 8:
+                    break
+                length, start = int.from_bytes(data[start : start + 8], "big"), start + 8
+            if length > self.config.ws_max_size:
+                return self._give_to_parent(data[at:])  # the parent answers 1009
+            end = start + 4 + length
+            if end > size:
+                break
+            self._take(data, at, start, end)
+            if self.transport.is_closing():
+                return
+            at = end
+        self._partial = data[at:] if at else data
+
+    def _take(self, data: bytes, at: int, start: int, end: int) -> None:
+        """One whole frame: header at `at`, mask at `start`, payload up to `end`."""
+        first = data[at]
+        receive = self._receive
+        if first in _DATA and receive is not None and not (self._in_fragments or self.close_sent):
+            receive(apply_mask(data[start + 4 : end], data[start : start + 4]), is_text=first == _TEXT)
+        else:
+            if not first & 8:
+                self._in_fragments = not first & 0x80
+            self._give_to_parent(data[at:end])
+
+    def _give_to_parent(self, data: bytes) -> None:
+        """Something uvicorn answers, perhaps with a close: what is queued goes out before it."""
+        self.flush()
+        super().data_received(data)
+
+
+class DirectProtocolFactory:
+    """What uvicorn calls for each upgraded connection: all connections of a server share one cork."""
+
+    def __init__(self, queue_bytes: int) -> None:
+        self._cork = Cork(queue_bytes)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> asyncio.Protocol:
+        return DirectProtocol(*args, cork=self._cork, **kwargs)

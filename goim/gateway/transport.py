@@ -1,0 +1,119 @@
+"""What a connection needs of whatever carries it, and the plain way to have it under any ASGI server."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections import deque
+from collections.abc import Awaitable, Callable
+from typing import Any, Protocol
+
+from goim.protocol.close_codes import CloseCode
+from goim.protocol.frames import Frame
+
+EXTENSION = "goim.direct"
+"""Where a server that can offers a `Transport` in `scope["extensions"]`."""
+
+
+class Receive(Protocol):
+    """Takes one whole message of the client."""
+
+    def __call__(self, data: bytes, *, is_text: bool) -> None: ...
+
+
+class Transport(Protocol):
+    """A live socket. Nothing here waits for the client."""
+
+    def start(self, receive: Receive) -> None:
+        """Hand every message of the client to `receive` from now on."""
+        ...
+
+    def send_frame(self, frame: Frame) -> None:
+        """Queue a frame, in order; dropped when the connection is over."""
+        ...
+
+    def close(self, code: CloseCode) -> None:
+        """Say what is queued, then end the connection. Twice is once."""
+        ...
+
+    def pause(self) -> None:
+        """Stop reading: the client is faster than we are."""
+        ...
+
+    def resume(self) -> None: ...
+
+    @property
+    def queued_bytes(self) -> int: ...
+
+
+class AsgiTransport:
+    """The same behaviour over plain ASGI `send` and `receive`: slower, and right under any server."""
+
+    def __init__(
+        self, receive: Callable[[], Awaitable[Any]], send: Callable[[Any], Awaitable[None]], queue_bytes: int
+    ) -> None:
+        self._asgi_receive = receive
+        self._asgi_send = send
+        self._limit = queue_bytes
+        self._out: deque[Frame] = deque()
+        self._wake = asyncio.Event()
+        self._reading = asyncio.Event()
+        self._reading.set()
+        self._receive: Receive | None = None
+        self._close_code: CloseCode | None = None
+        self.queued_bytes = 0
+
+    def start(self, receive: Receive) -> None:
+        self._receive = receive
+
+    def send_frame(self, frame: Frame) -> None:
+        if self._close_code is not None:
+            return
+        if self.queued_bytes > self._limit:
+            return self.close(CloseCode.SLOW_CONSUMER)
+        self._out.append(frame)
+        self.queued_bytes += len(frame.body)
+        self._wake.set()
+
+    def close(self, code: CloseCode) -> None:
+        if self._close_code is None:
+            self._close_code = code
+            self._wake.set()
+
+    def pause(self) -> None:
+        self._reading.clear()
+
+    def resume(self) -> None:
+        self._reading.set()
+
+    async def run(self) -> None:
+        """Carry messages both ways until one side ends it."""
+        async with asyncio.TaskGroup() as tasks:
+            reader = tasks.create_task(self._read())
+            writer = tasks.create_task(self._write())
+            reader.add_done_callback(lambda _: writer.cancel())
+            writer.add_done_callback(lambda _: reader.cancel())
+
+    async def _read(self) -> None:
+        while True:
+            await self._reading.wait()
+            event = await self._asgi_receive()
+            if event["type"] == "websocket.disconnect":
+                return
+            text = event.get("text")
+            if self._receive is not None and self._close_code is None:
+                self._receive(event["bytes"] if text is None else text.encode(), is_text=text is not None)
+
+    async def _write(self) -> None:
+        with contextlib.suppress(OSError):  # what ASGI servers raise when the client has gone
+            while self._close_code is None:
+                await self._wake.wait()
+                self._wake.clear()
+                await self._write_queued()
+            await self._asgi_send({"type": "websocket.close", "code": int(self._close_code)})
+
+    async def _write_queued(self) -> None:
+        while self._out:
+            frame = self._out.popleft()
+            await self._asgi_send({"type": "websocket.send", "text": frame.body.decode()})
+            self.queued_bytes -= len(frame.body)

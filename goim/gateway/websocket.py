@@ -1,0 +1,128 @@
+"""`/ws`: who is it? — live from before the 101, so that nothing sent after it is missed — and one connection until its end."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import parse_qs
+
+import structlog
+from litestar import asgi
+from litestar.types import ASGIApp, Receive, Scope, Send
+
+from goim.errors import HTTP_STATUS, ErrorCode, GoimError, StoreDown, invalid
+from goim.gateway.connection import Connection
+from goim.gateway.transport import EXTENSION, AsgiTransport, Transport
+from goim.ids import new_id
+from goim.protocol.frames import encode_json
+from goim.services.registry import Services
+from goim.services.sessions import Login
+from goim.tasks import Tasks
+
+_BEARER = "bearer."
+_MAX_DEVICE_ID = 64
+_log = structlog.get_logger(__name__)
+
+
+class WebSocketGateway:
+    """Accepts WebSockets and carries them until they end."""
+
+    def __init__(self, services: Services, tasks: Tasks) -> None:
+        self._services = services
+        self._tasks = tasks
+        self._origins = frozenset(services.settings.server.allowed_origins)
+        self.is_draining = False
+
+    def route(self) -> ASGIApp:
+        """The handler for Litestar."""
+
+        @asgi("/ws", copy_scope=False, exclude_from_auth=True)
+        async def ws(scope: Scope, receive: Receive, send: Send) -> None:
+            await self._serve(scope, receive, send)
+
+        return ws
+
+    async def _serve(self, scope: Any, receive: Receive, send: Send) -> None:
+        if scope["type"] != "websocket":
+            return await _refuse_http(send)
+        await receive()  # websocket.connect
+        try:
+            self._check_origin(scope)
+            token, subprotocol, device_id = _credentials(scope)
+            login = await self._services.sessions.verify(token)
+            device_id = _device_of(login, device_id)
+            if self.is_draining:
+                raise GoimError(ErrorCode.UNAVAILABLE, "this node is going away; connect again")
+        except GoimError as error:
+            return await _refuse(send, error)
+        except StoreDown:
+            return await _refuse(send, GoimError(ErrorCode.UNAVAILABLE, "the database cannot be reached; try again"))
+        await self._carry(scope, receive, send, login, device_id, subprotocol)
+
+    async def _carry(
+        self, scope: Any, receive: Receive, send: Send, login: Login, device_id: str, subprotocol: str | None
+    ) -> None:
+        direct: Transport | None = scope.get("extensions", {}).get(EXTENSION)
+        plain = None
+        if direct is None:
+            plain = AsgiTransport(receive, send, self._services.settings.gateway.send_queue_bytes)  # type: ignore[arg-type]
+        transport: Transport = direct or plain  # type: ignore[assignment]
+        connection = Connection(login, device_id, transport, "websocket", self._services, self._tasks)
+        delivery = self._services.delivery
+        delivery.attach(connection)
+        try:
+            delivery.enter_groups(connection, await self._services.groups.ids_of(login.user_id))
+            transport.start(connection.receive)
+            await send({"type": "websocket.accept", "subprotocol": subprotocol, "headers": []})
+            await (receive() if plain is None else plain.run())  # the direct way, only the end comes here
+        finally:
+            delivery.detach(connection)
+
+    def _check_origin(self, scope: Any) -> None:
+        """Browsers say where a page comes from; CORS does not cover WebSockets."""
+        headers = dict(scope["headers"])
+        origin = headers.get(b"origin", b"").decode("latin-1")
+        if not origin or "*" in self._origins or origin in self._origins:
+            return
+        host = headers.get(b"host", b"").decode("latin-1")
+        if origin.partition("://")[2] != host:
+            raise GoimError(ErrorCode.FORBIDDEN, "pages of this origin may not connect")
+
+
+def _credentials(scope: Any) -> tuple[str, str | None, str | None]:
+    """(token, the subprotocol to echo, deviceId): the token from the header, the subprotocol or the query."""
+    query = parse_qs(scope["query_string"].decode("latin-1"))
+    device_id = query.get("deviceId", [None])[0]
+    for name, value in scope["headers"]:
+        if name == b"authorization" and value[:7].lower() == b"bearer ":
+            return value[7:].decode("latin-1"), None, device_id
+    for protocol in scope.get("subprotocols", ()):
+        if protocol.startswith(_BEARER):
+            return protocol.removeprefix(_BEARER), protocol, device_id
+    return query.get("token", [""])[0], None, device_id
+
+
+def _device_of(login: Login, wanted: str | None) -> str:
+    """A session made for a device is that device's; another session takes what the connection names, or a new one."""
+    if wanted is not None and not 0 < len(wanted) <= _MAX_DEVICE_ID:
+        raise invalid(f"deviceId has 1 to {_MAX_DEVICE_ID} characters")
+    if login.device_id is None:
+        return wanted or new_id()
+    if wanted not in (None, login.device_id):
+        raise invalid("this session belongs to another device")
+    return login.device_id
+
+
+async def _refuse(send: Send, error: GoimError) -> None:
+    """Answer the handshake with an HTTP error instead of the upgrade."""
+    status = HTTP_STATUS[error.code]
+    body = encode_json(
+        {"type": "about:blank", "title": error.code, "status": status, "detail": error.message, "code": error.code}
+    )
+    headers = [(b"content-type", b"application/problem+json"), (b"content-length", str(len(body)).encode())]
+    await send({"type": "websocket.http.response.start", "status": status, "headers": headers})  # type: ignore[arg-type]
+    await send({"type": "websocket.http.response.body", "body": body, "more_body": False})  # type: ignore[arg-type]
+
+
+async def _refuse_http(send: Send) -> None:
+    await send({"type": "http.response.start", "status": 426, "headers": [(b"upgrade", b"websocket")]})
+    await send({"type": "http.response.body", "body": b"this is a WebSocket", "more_body": False})
