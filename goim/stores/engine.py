@@ -1,0 +1,131 @@
+"""What the SQL stores ask of a database engine, whichever it is, and how Piccolo's tables find the engine of a query.
+
+Piccolo ties a table class to one engine, but a process may run several (two nodes in one test, the log in a file of its
+own). So tables are bound to `ROUTED`, which knows the dialect that queries are built in and sends each to the engine
+that it was run with:
+
+    class UserTable(Table, tablename="users", db=ROUTED): ...
+
+    rows = await run(engine, UserTable.select().where(UserTable.user_id == user_id))
+    changed = await affected(engine, UserTable.update({UserTable.nickname: "Ann"}).where(...))
+
+    async with engine.transaction():
+        await run(engine, UserTable.insert(UserTable(...)))     # `Taken` when a unique key is; answers []
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Sequence
+from contextlib import AbstractAsyncContextManager
+from contextvars import ContextVar
+from typing import Any, Protocol, TypeVar
+
+from piccolo.engine.sqlite import SQLiteEngine, SQLiteTransaction
+from piccolo.query.base import Query
+from piccolo.querystring import QueryString
+
+T_co = TypeVar("T_co", covariant=True)
+T = TypeVar("T")
+
+Args = Sequence[Any]
+Row = tuple[Any, ...]
+
+
+class SqlEngine(Protocol):
+    """A database that speaks SQL. Placeholders are `?`; a taken unique key is `Taken`, a database in trouble `StoreDown`.
+
+    Inside `transaction()` everything takes part in it; outside, each call is a transaction of its own.
+    """
+
+    async def fetch(self, sql: str, args: Args = ()) -> list[dict[str, Any]]:
+        """The rows that one statement answers, by column name."""
+        ...
+
+    async def fetch_rows(self, sql: str, args: Args = ()) -> list[Row]:
+        """The rows that one statement answers, as tuples."""
+        ...
+
+    async def fetch_each(self, sql: str, each: Sequence[Args]) -> list[Row]:
+        """One SELECT run with each of these arguments on one snapshot: all their rows, in that order."""
+        ...
+
+    async def execute(self, sql: str, args: Args = ()) -> int:
+        """How many rows one statement changed."""
+        ...
+
+    async def execute_many(self, sql: str, each: Sequence[Args]) -> int:
+        """How many rows one statement changed when run with each of these arguments, all of it or nothing."""
+        ...
+
+    async def insert_rows(self, into: str, rows: Sequence[Row]) -> None:
+        """Insert rows into a table, `into` its name, with values for all its columns: all of them or nothing.
+
+        The fast way. Not for use inside a transaction: a taken key would end all of it.
+        """
+        ...
+
+    async def run_querystring(self, querystring: QueryString, in_pool: bool = True) -> list[dict[str, Any]]:
+        """Run what Piccolo built."""
+        ...
+
+    async def execute_querystring(self, querystring: QueryString) -> int:
+        """Run what Piccolo built and say how many rows it changed."""
+        ...
+
+    async def run_ddl(self, ddl: str, in_pool: bool = True) -> list[dict[str, Any]]:
+        """Run one statement that changes the schema."""
+        ...
+
+    def transaction(self) -> AbstractAsyncContextManager[Any]:
+        """Make what happens in the block stand as a whole or not at all; one inside another is part of the outer."""
+        ...
+
+
+class _Runnable(Protocol[T_co]):
+    """A query of Piccolo's, or one of its proxies such as `select().first()`."""
+
+    def run(self) -> Awaitable[T_co]: ...
+
+
+_current: ContextVar[SqlEngine] = ContextVar("goim_sql_engine")
+
+
+class RoutedEngine(SQLiteEngine):
+    """Builds queries in the one dialect that goim writes (SQLite's, without RETURNING) and runs them on `run`'s engine."""
+
+    def __init__(self) -> None:
+        # Not Engine.__init__: it starts event loops to ask for a version that is fixed here.
+        self.engine_type = "sqlite"
+        self.min_version_number = 3.25
+        self.query_id = 0
+        self.log_queries = self.log_responses = False
+
+    def get_version_sync(self) -> float:
+        """The last version before RETURNING, which MySQL and TiDB do not have."""
+        return 3.34
+
+    async def run_querystring(self, querystring: QueryString, in_pool: bool = True) -> list[dict[str, Any]]:
+        return await _current.get().run_querystring(querystring, in_pool)
+
+    async def run_ddl(self, ddl: str, in_pool: bool = True) -> list[dict[str, Any]]:
+        return await _current.get().run_ddl(ddl, in_pool)
+
+    def transaction(self, *_: Any, **__: Any) -> SQLiteTransaction:
+        raise TypeError("a transaction belongs to an engine: use engine.transaction()")
+
+
+ROUTED = RoutedEngine()
+
+
+async def run(engine: SqlEngine, query: _Runnable[T]) -> T:
+    """Run a query of a table bound to `ROUTED` on this engine."""
+    token = _current.set(engine)
+    try:
+        return await query.run()
+    finally:
+        _current.reset(token)
+
+
+async def affected(engine: SqlEngine, query: Query[Any, Any]) -> int:
+    """Run an update, delete or insert on this engine and say how many rows it changed."""
+    return sum([await engine.execute_querystring(querystring) for querystring in query.querystrings])
