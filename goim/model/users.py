@@ -53,3 +53,11 @@ class Block(Struct, frozen=True, kw_only=True):
 
     user_id: str
     since: int
+
+
+class Login(Struct, frozen=True):
+    """Whom a valid token speaks for. `device_id` is None when the login named no device."""
+
+    user_id: str
+    session_id: str
+    device_id: str | None

@@ -1,0 +1,60 @@
+"""Every route over HTTP, and the app that serves them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from litestar import Litestar
+from litestar.di import Provide
+from litestar.types import ASGIApp, ControllerRouterHandler
+
+from goim.rest.auth import login_of, require_login
+from goim.rest.bodies import MAX_BODY_BYTES, JsonRequest
+from goim.rest.errors import ERROR_HANDLERS
+from goim.rest.openapi import openapi_config
+from goim.rest.operations import OPERATIONS, CountRequests, Readiness, Scrape
+from goim.rest.paging import page_of, window_of
+from goim.services.registry import Services
+
+ROUTES: Sequence[ControllerRouterHandler] = [
+    *OPERATIONS,
+]
+
+
+def build_api(
+    services: Services,
+    readiness: Readiness,
+    *,
+    metrics_enabled: bool,
+    more: Sequence[ControllerRouterHandler] = (),
+) -> ASGIApp:
+    """The ASGI app: every route of the table, and `more` (sockets, the web client), which may be `public=True` too."""
+    scrape = Scrape(services.metrics, is_enabled=metrics_enabled)
+
+    async def provide_services() -> Services:
+        return services
+
+    async def provide_readiness() -> Readiness:
+        return readiness
+
+    async def provide_scrape() -> Scrape:
+        return scrape
+
+    app = Litestar(
+        route_handlers=[*ROUTES, *more],
+        guards=[require_login(services.sessions)],
+        dependencies={
+            "services": Provide(provide_services),
+            "login": Provide(login_of),
+            "page": Provide(page_of),
+            "window": Provide(window_of),
+            "readiness": Provide(provide_readiness),
+            "scrape": Provide(provide_scrape),
+        },
+        exception_handlers=ERROR_HANDLERS,
+        request_class=JsonRequest,
+        request_max_body_size=MAX_BODY_BYTES,
+        openapi_config=openapi_config(),
+        logging_config=None,
+    )
+    return CountRequests(app, services.metrics)
