@@ -84,7 +84,15 @@ def invalid(why: str) -> GoimError:
 
 
 class ConfigError(Exception):
-    """A setting is wrong; the message names the setting, where it came from and what would be right."""
+    """A setting is wrong; the message names the setting, where it came from and what would be right.
+
+    Several problems stand one a line. `hint` is what to do about it, where there is a way out.
+    """
+
+    def __init__(self, message: str, *, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
 
 
 class StoreDown(Exception):

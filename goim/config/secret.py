@@ -1,0 +1,72 @@
+"""Sees to it that tokens are signed with a secret that nobody guesses."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import tempfile
+from pathlib import Path
+
+from goim.config.settings import Settings
+from goim.errors import ConfigError
+
+MIN_BYTES = 32
+_MIN_DIFFERENT = 10
+_FILE = "jwt_secret"
+_NEW = 'make one: python3 -c "import secrets; print(secrets.token_urlsafe(48))"'
+
+
+def weakness(secret: str) -> str | None:
+    """Why `secret` could be guessed, or None if it is good: at least 32 bytes, varied, not the example's."""
+    if not secret:
+        return "is empty"
+    if "change-me" in secret.lower().replace("_", "-"):
+        return "is the example's"
+    if len(secret.encode()) < MIN_BYTES:
+        return f"is shorter than {MIN_BYTES} bytes"
+    if len(set(secret)) < _MIN_DIFFERENT or secret in (secret + secret)[1:-1]:
+        return "repeats itself"
+    return None
+
+
+def signing_secret(settings: Settings) -> str:
+    """The configured secret if it is good, on the embedded default else one of our own; `ConfigError` otherwise."""
+    secret = settings.auth.jwt_secret.get_secret_value()
+    reason = weakness(secret)
+    if reason is None:
+        return secret
+    if settings.is_embedded:
+        return load_or_make_secret(settings.server.data_dir)
+    raise ConfigError(f"auth.jwt_secret (IM_JWT_SECRET) {reason}", hint=_NEW)
+
+
+def load_or_make_secret(data_dir: Path) -> str:
+    """The secret kept in `data_dir`; made at first. Processes that make it at the same time get the same one."""
+    path = data_dir / _FILE
+    try:
+        if not path.exists():
+            data_dir.mkdir(parents=True, exist_ok=True)
+            _make(path)
+        secret = path.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: cannot be made or read: {error}") from error
+    if reason := weakness(secret):
+        raise ConfigError(
+            f"{path}: the secret {reason}", hint="delete the file: a new one is made, and all must log in again"
+        )
+    return secret
+
+
+def _make(path: Path) -> None:
+    """Write a whole file and link it into place: the first of several wins, nobody ever reads half of one."""
+    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{_FILE}-")  # mode 0600
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write(secrets.token_urlsafe(48) + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+        path.hardlink_to(name)
+    except FileExistsError:
+        pass  # another process was first: its secret is ours too
+    finally:
+        Path(name).unlink()

@@ -1,0 +1,283 @@
+"""The settings tree: every key with its default and what it is for. Files, docs and schemas are made from it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    WithJsonSchema,
+    model_validator,
+)
+
+from goim.config import values
+from goim.config.dsn import parse_dsn
+
+
+def _check_address(text: str) -> str:
+    if text:
+        values.address(text)
+    return text
+
+
+def _check_dsn(dsn: SecretStr) -> SecretStr:
+    if dsn:
+        parse_dsn(dsn.get_secret_value())
+    return dsn
+
+
+def _check_mongo(uri: SecretStr) -> SecretStr:
+    if uri and not uri.get_secret_value().startswith(("mongodb://", "mongodb+srv://")):
+        raise ValueError('must look like "mongodb://host:27017/database"')
+    return uri
+
+
+def _lower(value: object) -> object:
+    return value.lower() if isinstance(value, str) else value
+
+
+_number_or_text: dict[str, Any] = {"anyOf": [{"type": "number", "minimum": 0}, {"type": "string"}]}
+
+Duration = Annotated[float, BeforeValidator(values.duration), WithJsonSchema(_number_or_text)]
+Size = Annotated[int, BeforeValidator(values.size), WithJsonSchema(_number_or_text)]
+Texts = Annotated[tuple[str, ...], BeforeValidator(values.comma_list)]
+Listen = Annotated[str, AfterValidator(_check_address)]
+DsnText = Annotated[SecretStr, AfterValidator(_check_dsn)]
+MongoUri = Annotated[SecretStr, AfterValidator(_check_mongo)]
+Role = Literal["api", "gateway", "tcp", "updater"]
+MessageDb = Literal["", "sqlite", "mysql", "tidb", "mongodb"]
+
+
+def key(
+    default: object,
+    description: str,
+    *,
+    variable: str | None = None,
+    gt: float | None = None,
+    ge: float | None = None,
+    min_length: int | None = None,
+) -> Any:
+    """One key: its default as people would write it, one line on what it does, the seed's own name of its variable."""
+    extra: dict[str, Any] = {"variable": variable} if variable else {}
+    return Field(default, description=description, json_schema_extra=extra or None, gt=gt, ge=ge, min_length=min_length)
+
+
+class Section(BaseModel):
+    """Keys that belong together; nothing changes once it is read, and nothing unknown gets in."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
+
+
+class Server(Section):
+    """Where a node listens and what it does."""
+
+    listen_addr: Listen = key(
+        ":8080", 'Where HTTP and WebSocket listen; ":8080" is every interface.', variable="IM_LISTEN_ADDR", min_length=1
+    )
+    tcp_addr: Listen = key("", "Where the TCP gateway listens; empty: nowhere.", variable="IM_TCP_ADDR")
+    roles: Annotated[tuple[Role, ...], BeforeValidator(values.comma_list)] = key(
+        ["api", "gateway", "tcp", "updater"], "What this node does, of these four.", min_length=1
+    )
+    data_dir: Path = key("./data", "Where the embedded database, its secret and uploaded files are kept.")
+    drain_seconds: Duration = key("10s", "How long a node that is told to stop takes to send its clients elsewhere.")
+    allowed_origins: Texts = key([], 'Origins of web pages that may connect besides our own host; "*" is every one.')
+    trusted_proxies: Texts = key([], "Addresses of proxies whose X-Forwarded-For is believed.")
+    docs: bool = key(True, "Whether /schema shows the pages of the HTTP API.")
+
+    @property
+    def listen(self) -> values.Address:
+        """Host and port of HTTP and WebSocket."""
+        return values.address(self.listen_addr)
+
+
+class Auth(Section):
+    """Tokens, logins and registrations."""
+
+    jwt_secret: SecretStr = key(
+        "", "Signs the tokens: 32 bytes or more; empty: made and kept in data_dir.", variable="IM_JWT_SECRET"
+    )
+    token_ttl: Duration = key("24h", "How long an access token is good.", gt=0)
+    refresh_ttl: Duration = key("30d", "How long a login lasts unused.", gt=0)
+    login_per_minute: int = key(10, "Failed logins to one account in a minute before it must wait.", ge=1)
+    login_per_minute_per_address: int = key(60, "Failed logins from one address in a minute before it must wait.", ge=1)
+    register_per_minute: int = key(600, "Registrations from one address in a minute before it must wait.", ge=1)
+
+
+class Messages(Section):
+    """The message log, and for how long a message may still change."""
+
+    db: MessageDb = key(
+        "", "sqlite, mysql, tidb or mongodb; empty: mysql if mysql.dsn is set, else sqlite.", variable="IM_MESSAGE_DB"
+    )
+    recall_window: Duration = key("5m", "How long a sender may recall a message.")
+    edit_window: Duration = key("15m", "How long a sender may edit a message.")
+
+
+class Groups(Section):
+    """Groups, and the index of their members' conversations."""
+
+    receipt_limit: int = key(200, "Up to how many members a group is told who has read how far.", ge=0)
+    history_for_new_members: bool = key(True, "Whether who joins may read what was said before.")
+    batch_size: int = key(
+        500, "Members updated in one step of the conversation index.", variable="IM_GROUP_BATCH_SIZE", ge=1
+    )
+    batch_sleep_ms: int = key(
+        50, "Milliseconds of rest between two such steps.", variable="IM_GROUP_BATCH_SLEEP_MS", ge=0
+    )
+
+
+class Streams(Section):
+    """Messages that grow while they are written."""
+
+    idle_timeout: Duration = key("60s", "A stream ends by itself when its owner is gone or silent for so long.", gt=0)
+    max_bytes: Size = key("1MiB", "How much text one stream may hold.", ge=1)
+
+
+class Calls(Section):
+    """Audio and video calls."""
+
+    ring_timeout: Duration = key("60s", "How long a call rings before it is missed.", gt=0)
+    reconnect_grace: Duration = key("30s", "How long a side that lost its connection has to come back.", gt=0)
+
+
+class Files(Section):
+    """Uploads."""
+
+    max_bytes: Size = key("50MiB", "The largest file that may be uploaded.", ge=1)
+    link_ttl: Duration = key("1h", "How long a signed link is good.", gt=0)
+    retention: Duration = key("off", "Files older than this are deleted; off: kept for ever.")
+
+
+class Gateway(Section):
+    """Live connections."""
+
+    send_queue_bytes: Size = key("1MiB", "A reader with more than this waiting is closed as too slow.", ge=65536)
+    max_frame_bytes: Size = key("128KiB", "The largest frame a client may send.", ge=1024)
+    ping_interval: Duration = key("30s", "How often the server pings a connection.", gt=0)
+    ping_timeout: Duration = key("45s", "How long after a ping a silent connection is ended.", gt=0)
+
+
+class Ws(Section):
+    """How fast one device may send (a token bucket per user and device)."""
+
+    send_qps: float = key(20, "Messages a second in the long run.", gt=0)
+    send_burst: int = key(40, "Messages at once after a rest.", ge=1)
+
+
+class MarkAllRead(Section):
+    """How "mark all read" is spread over the database."""
+
+    chunk_size: int = key(200, "Conversations in one step.", variable="IM_MARKALLREAD_CHUNK_SIZE", ge=1)
+    concurrency: int = key(4, "Steps at the same time.", variable="IM_MARKALLREAD_CONCURRENCY", ge=1)
+    retry: int = key(3, "How often a failed step is tried again.", variable="IM_MARKALLREAD_RETRY", ge=0)
+
+
+class Metrics(Section):
+    """Figures for Prometheus."""
+
+    enabled: bool = key(True, "Whether /metrics answers.", variable="IM_ENABLE_METRICS")
+
+
+class Log(Section):
+    """What the server says about itself, on stderr."""
+
+    level: Annotated[Literal["debug", "info", "warning", "error"], BeforeValidator(_lower)] = key(
+        "info", "The least important lines that are shown: debug, info, warning or error."
+    )
+    format: Annotated[Literal["auto", "text", "json"], BeforeValidator(_lower)] = key(
+        "auto", "text, json, or auto: text on a terminal, else json."
+    )
+
+
+class Redis(Section):
+    """Joins several nodes."""
+
+    addr: Listen = key("", "host:port of Redis; empty: everything in one process.", variable="IM_REDIS_ADDR")
+    password: SecretStr = key("", "Its password.", variable="IM_REDIS_PASS")
+    db: int = key(0, "The number of its database.", ge=0)
+
+
+class Mysql(Section):
+    """Structured data in MySQL or MariaDB."""
+
+    dsn: DsnText = key("", "user:password@tcp(host:3306)/database or mysql://…; empty: SQLite.")
+
+
+class Tidb(Section):
+    """Messages in TiDB."""
+
+    dsn: DsnText = key("", "user:password@tcp(host:4000)/database or mysql://…, if messages.db is tidb.")
+
+
+class Mongo(Section):
+    """Messages in MongoDB."""
+
+    uri: MongoUri = key("", "mongodb://host:27017/database, if messages.db is mongodb.")
+
+
+class Kafka(Section):
+    """Updates of the conversation index by consumers of their own."""
+
+    brokers: Texts = key([], "host:port of brokers; empty: the updates are made in process.")
+    group_update_topic: str = key("im-group-update", "The topic of these updates.", min_length=1)
+
+
+class Webrtc(Section):
+    """What the two sides of a call need to find each other."""
+
+    enabled: bool = key(True, "Whether there are calls.")
+    stun_servers: Texts = key(
+        ["stun:stun.l.google.com:19302", "stun:stun1.l.google.com:19302"], "STUN servers that clients are told."
+    )
+    turn_servers: Texts = key([], "TURN servers that clients are told.")
+    turn_user: str = key("", "User name for the TURN servers.")
+    turn_pass: SecretStr = key("", "Password for the TURN servers.")
+
+
+class Settings(Section):
+    """Everything that can be set."""
+
+    server: Server = Server()
+    auth: Auth = Auth()
+    messages: Messages = Messages()
+    groups: Groups = Groups()
+    streams: Streams = Streams()
+    calls: Calls = Calls()
+    files: Files = Files()
+    gateway: Gateway = Gateway()
+    ws: Ws = Ws()
+    mark_all_read: MarkAllRead = MarkAllRead()
+    metrics: Metrics = Metrics()
+    log: Log = Log()
+    redis: Redis = Redis()
+    mysql: Mysql = Mysql()
+    tidb: Tidb = Tidb()
+    mongo: Mongo = Mongo()
+    kafka: Kafka = Kafka()
+    webrtc: Webrtc = Webrtc()
+
+    @property
+    def message_db(self) -> str:
+        """Where the message log is: messages.db, or what the other settings make of an empty one."""
+        return self.messages.db or ("mysql" if self.mysql.dsn else "sqlite")
+
+    @property
+    def is_embedded(self) -> bool:
+        """Whether this node needs no other service: SQLite, and everything else in process."""
+        services = (self.redis.addr, self.mysql.dsn, self.tidb.dsn, self.mongo.uri, self.kafka.brokers)
+        return not any(services)
+
+    @model_validator(mode="after")
+    def _message_db_is_reachable(self) -> Self:
+        needs = {"mysql": ("mysql.dsn", self.mysql.dsn), "tidb": ("tidb.dsn", self.tidb.dsn)}
+        needs["mongodb"] = ("mongo.uri", self.mongo.uri)
+        name, value = needs.get(self.messages.db, ("", "given"))
+        if not value:
+            raise ValueError(f"messages.db is {self.messages.db}, but {name} is empty")
+        return self
