@@ -75,11 +75,8 @@ def configure(
     as_text = style == "text" or (style == "auto" and target.isatty())
     renderers = _text(colors=target.isatty() and not os.environ.get("NO_COLOR")) if as_text else _json()
     handler = logging.StreamHandler(target)
-    handler.setFormatter(
-        ScrubbingFormatter(
-            foreign_pre_chain=_SHARED, processors=[ProcessorFormatter.remove_processors_meta, *renderers]
-        )
-    )
+    processors: list[Processor] = [ProcessorFormatter.remove_processors_meta, _scrub_fields, *renderers]
+    handler.setFormatter(ScrubbingFormatter(foreign_pre_chain=_SHARED, processors=processors))
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
