@@ -64,15 +64,14 @@ def load(config_path: Path | None, environ: Mapping[str, str]) -> Loaded:
     return Loaded(settings=settings, path=path, sources=sources, warnings=tuple(found.warnings))
 
 
-def refuse_unserved(loaded: Loaded) -> None:
+def refuse_unserved(settings: Settings) -> None:
     """`ConfigError` if something is configured that this version does not serve yet."""
     later = ("server.tcp_addr", "redis.addr", "mysql.dsn", "tidb.dsn", "mongo.uri", "kafka.brokers")
-    wanted = [key for key in (all_keys()[path] for path in later) if key.value(loaded.settings)]
+    wanted = [key for key in (all_keys()[path] for path in later) if key.value(settings)]
     if wanted:
-        names = "\n".join(f"{key.path} (from {loaded.sources[key.path]}): not served by this version" for key in wanted)
-        raise ConfigError(
-            names, hint="leave it empty: this version serves HTTP and WebSocket from SQLite, in one process"
-        )
+        names = [f"{key.path} ({key.variables[0]}) is set, but not served by this version" for key in wanted]
+        hint = "leave it empty: this version serves HTTP and WebSocket from SQLite, in one process"
+        raise ConfigError("\n".join(names), hint=hint)
 
 
 def _find_file(config_path: Path | None, environ: Mapping[str, str]) -> Path | None:

@@ -42,7 +42,7 @@ def test_nothing_configured_is_sqlite_in_one_process() -> None:
     assert loaded.settings.message_db == "sqlite"
     assert {source.kind for source in loaded.sources.values()} == {"default"}
     assert loaded.warnings == ()
-    refuse_unserved(loaded)
+    refuse_unserved(loaded.settings)
 
 
 def test_the_contracts_defaults_are_kept() -> None:
@@ -256,8 +256,8 @@ def test_the_message_database_follows_mysql_unless_told() -> None:
     ],
 )
 def test_what_this_version_does_not_serve_is_refused_by_name(name: str, value: str) -> None:
-    with pytest.raises(ConfigError, match=rf"\(from {name}\): not served by this version") as caught:
-        refuse_unserved(load(None, {name: value}))
+    with pytest.raises(ConfigError, match=rf"\({name}\) is set, but not served by this version") as caught:
+        refuse_unserved(load(None, {name: value}).settings)
     assert caught.value.hint
 
 
