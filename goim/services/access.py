@@ -32,10 +32,14 @@ class Target(Protocol):
 
 
 class Access(Struct, frozen=True, kw_only=True):
-    """That somebody is in a conversation: they may read. `refusal` says why they may not write, `mute_until` until when."""
+    """That somebody is in a conversation: they may read. `refusal` says why they may not write, `mute_until` until when.
+
+    `member_count` is 2 in a pair.
+    """
 
     conv: Conversation
     role: Role | None = None
+    member_count: int = 2
     refusal: GoimError | None = None
     mute_until: int = 0
 
@@ -191,7 +195,8 @@ class AccessBook:
         if member is None or group is None:
             return None
         silenced = group.muted and member.role is Role.MEMBER
-        return Access(conv=conv, role=member.role, mute_until=_FOREVER if silenced else member.mute_until)
+        mute_until = _FOREVER if silenced else member.mute_until
+        return Access(conv=conv, role=member.role, member_count=group.member_count, mute_until=mute_until)
 
     def _remember(self, user_id: str, access: Access) -> None:
         known = self._known.get(access.conv.conv_id)

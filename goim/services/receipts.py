@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from msgspec import Struct
 
@@ -15,12 +15,13 @@ from goim.lru import Recent
 from goim.model.conversations import Conversation, ConvType, Receipt
 from goim.protocol.frames import frame_of
 from goim.protocol.pushes import ReadBy, ReadByData
-from goim.services.access import AccessBook
+from goim.services.access import Access, AccessBook
 from goim.services.behind import Behind
-from goim.stores.base import Groups, Receipts
+from goim.stores.base import Receipts
 from goim.stores.log import Log
 
 _REMEMBERED = 200_000
+_Key = tuple[str, str]  # (conversation, reader)
 Done = Callable[[int | GoimError], None]
 
 
@@ -31,6 +32,10 @@ class _Mark(Struct):
     done: Done
     but: object
 
+    @property
+    def key(self) -> _Key:
+        return (self.conv_id, self.user_id)
+
 
 class ReceiptBook:
     """Watermarks of everybody, the latest of them in memory."""
@@ -38,7 +43,6 @@ class ReceiptBook:
     def __init__(
         self,
         receipts: Receipts,
-        groups: Groups,
         access: AccessBook,
         log: Log,
         behind: Behind,
@@ -48,14 +52,13 @@ class ReceiptBook:
         receipt_limit: int,
     ) -> None:
         self._receipts = receipts
-        self._groups = groups
         self._access = access
         self._log = log
         self._behind = behind
         self._delivery = delivery
         self._clock = clock
         self._limit = receipt_limit
-        self._known: Recent[tuple[str, str], int] = Recent(_REMEMBERED)
+        self._known: Recent[_Key, int] = Recent(_REMEMBERED)
         self.batches: Batcher[_Mark] = Batcher(self._advance)
 
     def mark_read(self, user_id: str, conv_id: str, seq: int, done: Done, but: object = None) -> None:
@@ -95,10 +98,8 @@ class ReceiptBook:
     async def _advance(self, marks: list[_Mark]) -> None:
         """One batch: who may, how far they may, one write, then everybody's answer."""
         try:
-            convs = await self._conversations_of(marks)
-            ends = await self._log.last_seqs({conv.conv_id for conv in convs.values()})
-            await self._load(set(convs))
-            rises = self._rises(marks, convs, ends)
+            accesses = await self._accesses_of(marks)
+            rises = await self._rises(marks, accesses)
             if rises:
                 await self._receipts.advance(list(rises.values()))
         except StoreDown:
@@ -108,62 +109,51 @@ class ReceiptBook:
         for key, receipt in rises.items():
             self._known.put(key, max(receipt.seq, self._known.get(key) or 0))
         for mark in marks:
-            await self._answer(mark, convs, rises)
+            self._answer(mark, accesses, rises)
 
-    async def _conversations_of(self, marks: list[_Mark]) -> dict[tuple[str, str], Conversation]:
-        convs: dict[tuple[str, str], Conversation] = {}
+    async def _accesses_of(self, marks: list[_Mark]) -> dict[_Key, Access]:
+        """Who may read where; the others are refused."""
+        accesses: dict[_Key, Access] = {}
         for mark in marks:
             try:
-                convs[mark.conv_id, mark.user_id] = (await self._access.of(mark.user_id, mark.conv_id)).conv
+                accesses[mark.key] = await self._access.of(mark.user_id, mark.conv_id)
             except GoimError as error:
                 mark.done(error)
-        return convs
+        return accesses
 
-    async def _load(self, keys: set[tuple[str, str]]) -> None:
+    async def _rises(self, marks: list[_Mark], accesses: dict[_Key, Access]) -> dict[_Key, Receipt]:
+        """The watermarks that this batch raises, each to the greatest seq asked for that exists."""
+        ends = await self._log.last_seqs({conv_id for conv_id, _ in accesses})
+        await self._load(accesses)
+        now = self._clock.now_ms()
+        rises: dict[_Key, Receipt] = {}
+        for mark in marks:
+            if mark.key not in accesses:
+                continue
+            seq = min(mark.seq, ends[mark.conv_id])
+            known = rises[mark.key].seq if mark.key in rises else self._known.get(mark.key) or 0
+            if seq > known:
+                rises[mark.key] = Receipt(conv_id=mark.conv_id, user_id=mark.user_id, seq=seq, read_at=now)
+        return rises
+
+    async def _load(self, keys: Iterable[_Key]) -> None:
         by_user: dict[str, list[str]] = {}
         for conv_id, user_id in keys:
             by_user.setdefault(user_id, []).append(conv_id)
         for user_id, conv_ids in by_user.items():
             await self.of_user(user_id, conv_ids)
 
-    def _rises(
-        self, marks: list[_Mark], convs: dict[tuple[str, str], Conversation], ends: dict[str, int]
-    ) -> dict[tuple[str, str], Receipt]:
-        now = self._clock.now_ms()
-        rises: dict[tuple[str, str], Receipt] = {}
-        for mark in marks:
-            key = (mark.conv_id, mark.user_id)
-            if key not in convs:
-                continue
-            seq = min(mark.seq, ends[mark.conv_id])
-            known = rises[key].seq if key in rises else self._known.get(key) or 0
-            if seq > known:
-                rises[key] = Receipt(conv_id=mark.conv_id, user_id=mark.user_id, seq=seq, read_at=now)
-        return rises
-
-    async def _answer(
-        self,
-        mark: _Mark,
-        convs: dict[tuple[str, str], Conversation],
-        rises: dict[tuple[str, str], Receipt],
-    ) -> None:
-        key = (mark.conv_id, mark.user_id)
-        conv = convs.get(key)
-        if conv is None:
+    def _answer(self, mark: _Mark, accesses: dict[_Key, Access], rises: dict[_Key, Receipt]) -> None:
+        """Ack the mark; the first mark of a batch that moved a watermark is the one that is told to others."""
+        access = accesses.get(mark.key)
+        if access is None:
             return  # refused already
-        mark.done(self._known.get(key) or 0)
-        receipt = rises.pop(key, None)
+        mark.done(self._known.get(mark.key) or 0)
+        receipt = rises.pop(mark.key, None)
         if receipt is None:
-            return  # nothing moved, or another mark of this batch has told it
-        frame = ReadBy(ReadByData(conv.conv_id, mark.user_id, receipt.seq))
-        if await self._is_told(conv):
-            self._delivery.to_conversation(conv, frame_of(frame), mark.but)
+            return
+        push = ReadBy(ReadByData(mark.conv_id, mark.user_id, receipt.seq))
+        if access.conv.conv_type is ConvType.C2C or access.member_count <= self._limit:
+            self._delivery.to_conversation(access.conv, frame_of(push), mark.but)
         else:
-            self._delivery.to_user(mark.user_id, frame, mark.but)
-
-    async def _is_told(self, conv: Conversation) -> bool:
-        """Whether the other members learn who has read what: always in pairs, in groups up to a size."""
-        if conv.conv_type is ConvType.C2C:
-            return True
-        group = await self._groups.get(conv.group_id)
-        return group is not None and group.member_count <= self._limit
+            self._delivery.to_user(mark.user_id, push, mark.but)
