@@ -32,9 +32,9 @@ class Target(Protocol):
 
 
 class Access(Struct, frozen=True, kw_only=True):
-    """That somebody is in a conversation: they may read. `refusal` says why they may not write, `mute_until` until when.
+    """That somebody is in a conversation and so may read it.
 
-    `member_count` is 2 in a pair.
+    `refusal` says why they may not write, `mute_until` until when; `member_count` is 2 in a pair.
     """
 
     conv: Conversation

@@ -36,6 +36,11 @@ class _Mark(Struct):
     def key(self) -> _Key:
         return (self.conv_id, self.user_id)
 
+    def answer(self, result: int | GoimError) -> None:
+        """Once; later answers go nowhere."""
+        done, self.done = self.done, _nobody
+        done(result)
+
 
 class ReceiptBook:
     """Watermarks of everybody, the latest of them in memory."""
@@ -103,9 +108,10 @@ class ReceiptBook:
             if rises:
                 await self._receipts.advance(list(rises.values()))
         except StoreDown:
-            for mark in marks:
-                mark.done(GoimError(ErrorCode.UNAVAILABLE, "the database cannot be reached; try again"))
-            return
+            return _refuse_all(marks, GoimError(ErrorCode.UNAVAILABLE, "the database cannot be reached; try again"))
+        except Exception:
+            _refuse_all(marks, GoimError(ErrorCode.INTERNAL, "something went wrong here"))
+            raise
         for key, receipt in rises.items():
             self._known.put(key, max(receipt.seq, self._known.get(key) or 0))
         for mark in marks:
@@ -118,7 +124,7 @@ class ReceiptBook:
             try:
                 accesses[mark.key] = await self._access.of(mark.user_id, mark.conv_id)
             except GoimError as error:
-                mark.done(error)
+                mark.answer(error)
         return accesses
 
     async def _rises(self, marks: list[_Mark], accesses: dict[_Key, Access]) -> dict[_Key, Receipt]:
@@ -148,7 +154,7 @@ class ReceiptBook:
         access = accesses.get(mark.key)
         if access is None:
             return  # refused already
-        mark.done(self._known.get(mark.key) or 0)
+        mark.answer(self._known.get(mark.key) or 0)
         receipt = rises.pop(mark.key, None)
         if receipt is None:
             return
@@ -157,3 +163,12 @@ class ReceiptBook:
             self._delivery.to_conversation(access.conv, frame_of(push), mark.but)
         else:
             self._delivery.to_user(mark.user_id, push, mark.but)
+
+
+def _nobody(_: int | GoimError) -> None:
+    pass
+
+
+def _refuse_all(marks: list[_Mark], error: GoimError) -> None:
+    for mark in marks:
+        mark.answer(error)
