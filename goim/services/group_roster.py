@@ -1,0 +1,150 @@
+"""Changes groups and who is in them: stored, then known to every node, then told to the members. Asks no one."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from typing import Any
+from weakref import WeakValueDictionary
+
+from goim.clock import Clock
+from goim.delivery import Delivery
+from goim.model.groups import Group, Member, Role
+from goim.notices import GroupGone, GroupJoined, GroupLeft, Notices
+from goim.protocol.pushes import (
+    GroupCreated,
+    GroupData,
+    GroupDisbanded,
+    GroupUpdated,
+    MemberData,
+    MemberJoined,
+    MemberLeft,
+    MemberUpdated,
+)
+from goim.services.access import AccessBook
+from goim.stores.base import Groups, Members
+from goim.stores.log import Log
+
+OPERATOR = ""
+"""Who acts when it is not a member but somebody who runs the server: `by` in the pushes."""
+
+
+class GroupRoster:
+    """The rights of a group and its live connections follow the store, in the order of the changes.
+
+    Every change of an existing group is made within its `turn`: two of them could else be stored in one order and
+    made known in the other, and somebody who is out would go on receiving.
+    """
+
+    def __init__(
+        self,
+        groups: Groups,
+        members: Members,
+        log: Log,
+        access: AccessBook,
+        notices: Notices,
+        delivery: Delivery,
+        clock: Clock,
+    ) -> None:
+        self._groups = groups
+        self._members = members
+        self._log = log
+        self._access = access
+        self._notices = notices
+        self._delivery = delivery
+        self._clock = clock
+        self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+
+    def turn(self, group_id: str) -> asyncio.Lock:
+        """Held while a group is looked at and changed; those who wait for it keep it alive."""
+        lock = self._turns.get(group_id)
+        if lock is None:
+            lock = self._turns[group_id] = asyncio.Lock()
+        return lock
+
+    async def create(self, group: Group, user_ids: Sequence[str]) -> None:
+        """Make a group of its owner and these people."""
+        people = [Member(group_id=group.group_id, user_id=user_id, joined_at=group.created_at) for user_id in user_ids]
+        owner = Member(group_id=group.group_id, user_id=group.owner_id, role=Role.OWNER, joined_at=group.created_at)
+        await self._groups.create(group, [owner, *people])
+        for member in (owner, *people):
+            self._notices.emit(GroupJoined(member.user_id, group.group_id))
+        told = GroupData(
+            group.group_id,
+            conv_id=group.conv_id,
+            name=group.name,
+            avatar_url=group.avatar_url,
+            owner_id=group.owner_id,
+            join_policy=group.join_policy,
+            muted=group.muted,
+            by=group.owner_id,
+        )
+        self._delivery.to_group(group.group_id, GroupCreated(told))
+
+    async def update(self, group: Group, by: str, changes: Mapping[str, Any]) -> Group | None:
+        """Set `name`, `avatar_url`, `join_policy` or `muted`; None if the group is gone."""
+        changed = await self._groups.update(group.group_id, changes)
+        if changed is not None:
+            self._access.group_changed(group.group_id)
+            self._delivery.to_group(group.group_id, GroupUpdated(GroupData(group.group_id, by=by, **changes)))
+        return changed
+
+    async def disband(self, group: Group, by: str) -> None:
+        """End a group: its members are told while they still receive it."""
+        await self._groups.disband(group.group_id)
+        self._access.group_changed(group.group_id)
+        self._delivery.to_group(group.group_id, GroupDisbanded(GroupData(group.group_id, by=by)))
+        self._notices.emit(GroupGone(group.group_id))
+
+    async def let_in(self, group: Group, user_ids: Sequence[str], by: str) -> list[str]:
+        """Let people in and return who is new. They miss nothing that is sent after this returns."""
+        now = self._clock.now_ms()
+        last_seq = (await self._log.last_seqs([group.conv_id]))[group.conv_id]
+        people = [Member(group_id=group.group_id, user_id=user_id, joined_at=now) for user_id in user_ids]
+        added = await self._members.add(group.group_id, people, last_seq)
+        if added:
+            self._access.group_changed(group.group_id)
+        for user_id in added:
+            self._notices.emit(GroupJoined(user_id, group.group_id))
+        for user_id in added:
+            told = MemberData(group.group_id, user_id, Role.MEMBER, by)
+            self._delivery.to_group(group.group_id, MemberJoined(told))
+        return added
+
+    async def take_out(self, group: Group, member: Member, by: str) -> bool:
+        """Take somebody out; the last they receive of the group is that they are out. False if they were not in."""
+        if not await self._members.remove(group.group_id, member.user_id):
+            return False
+        self._access.group_changed(group.group_id)
+        self._notices.emit(GroupLeft(member.user_id, group.group_id))
+        told = MemberLeft(MemberData(group.group_id, member.user_id, member.role, by))
+        self._delivery.to_group(group.group_id, told)
+        self._delivery.to_user(member.user_id, told)
+        return True
+
+    async def set(self, group: Group, user_id: str, by: str, changes: Mapping[str, Any]) -> Member | None:
+        """Set `role` (not owner) or `mute_until` of a member; None if they are not in."""
+        changed = await self._members.set(group.group_id, user_id, changes)
+        if changed is not None:
+            self._access.group_changed(group.group_id)
+            self._tell_changed(changed, by)
+        return changed
+
+    async def hand_over(self, group: Group, heir: Member, by: str) -> bool:
+        """Make another member the owner and the owner an admin; False if either is out or no owner by now."""
+        if heir.mute_until:  # nobody stands above an owner who could let them speak again
+            await self._members.set(group.group_id, heir.user_id, {"mute_until": 0})
+        if not await self._members.hand_over(group.group_id, group.owner_id, heir.user_id):
+            return False
+        self._access.group_changed(group.group_id)
+        for user_id in (group.owner_id, heir.user_id):
+            member = await self._members.get(group.group_id, user_id)
+            if member is not None:
+                self._tell_changed(member, by)
+        told = GroupData(group.group_id, owner_id=heir.user_id, by=by)
+        self._delivery.to_group(group.group_id, GroupUpdated(told))
+        return True
+
+    def _tell_changed(self, member: Member, by: str) -> None:
+        told = MemberData(member.group_id, member.user_id, member.role, by, mute_until=member.mute_until)
+        self._delivery.to_group(member.group_id, MemberUpdated(told))

@@ -1,0 +1,288 @@
+"""Groups as their members run them: who may make, join, leave and change them, and act on whom."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from msgspec.structs import replace
+
+from goim.clock import Clock
+from goim.delivery import Delivery
+from goim.errors import ErrorCode, GoimError, invalid, not_found
+from goim.ids import new_id
+from goim.model.groups import Group, JoinPolicy, Member, Role
+from goim.protocol.pushes import GroupData, GroupInvite
+from goim.services.group_roster import GroupRoster
+from goim.services.group_views import Added, Created, GroupView, MemberPage, member_view, view_of
+from goim.stores.base import Blocks, Friends, Groups, Members, Users
+
+MAX_ADDED = 500
+MAX_NAME = 64
+MAX_URL = 1024
+_LATEST_MS = 1 << 53  # what a JSON number holds exactly
+_PAGE = 500
+_WHO = {Role.ADMIN: "owner and admins of the group", Role.OWNER: "owner of the group"}
+
+
+class GroupDesk:
+    """Checks who may, then has the roster do it."""
+
+    def __init__(
+        self,
+        groups: Groups,
+        members: Members,
+        users: Users,
+        friends: Friends,
+        blocks: Blocks,
+        roster: GroupRoster,
+        delivery: Delivery,
+        clock: Clock,
+    ) -> None:
+        self._groups = groups
+        self._members = members
+        self._users = users
+        self._friends = friends
+        self._blocks = blocks
+        self._roster = roster
+        self._delivery = delivery
+        self._clock = clock
+
+    # the group
+
+    async def create(
+        self, user_id: str, name: str, member_ids: Sequence[str] = (), join_policy: JoinPolicy = JoinPolicy.OPEN
+    ) -> Created:
+        """Make a group and own it: friends named are in at once, others are invited."""
+        _check_policy(join_policy)
+        friends, others = await self._sort_out(user_id, member_ids)
+        group = Group(
+            group_id=new_id(),
+            name=checked_name(name),
+            owner_id=user_id,
+            join_policy=join_policy,
+            created_at=self._clock.now_ms(),
+        )
+        await self._roster.create(group, friends)
+        self._invite(group, others, user_id)
+        return Created(group.group_id, group.conv_id, friends, others)
+
+    async def get(self, user_id: str, group_id: str) -> GroupView:
+        """A group of mine, or one that anybody may join."""
+        group, member = await self._seen(user_id, group_id)
+        return view_of(group, member)
+
+    async def mine(self, user_id: str, limit: int, offset: int) -> list[GroupView]:
+        """The groups I am in."""
+        return [view_of(group, member) for group, member in await self._groups.of_user(user_id, limit, offset)]
+
+    async def update(
+        self,
+        user_id: str,
+        group_id: str,
+        *,
+        name: str | None = None,
+        avatar_url: str | None = None,
+        join_policy: JoinPolicy | None = None,
+    ) -> GroupView:
+        """Change what is given, leave the rest: owner and admins."""
+        changes: dict[str, str | JoinPolicy] = {}
+        if name is not None:
+            changes["name"] = checked_name(name)
+        if avatar_url is not None:
+            changes["avatar_url"] = _checked_url(avatar_url)
+        if join_policy is not None:
+            changes["join_policy"] = _check_policy(join_policy)
+        async with self._roster.turn(group_id):
+            group, me = await self._inside(user_id, group_id, Role.ADMIN)
+            if not changes:
+                return view_of(group, me)
+            changed = await self._roster.update(group, user_id, changes)
+        if changed is None:
+            raise not_found("group")
+        return view_of(changed, me)
+
+    async def mute(self, user_id: str, group_id: str, *, muted: bool) -> None:
+        """Silence everybody but owner and admins, or let them speak again."""
+        async with self._roster.turn(group_id):
+            group, _ = await self._inside(user_id, group_id, Role.ADMIN)
+            if group.muted != muted:
+                await self._roster.update(group, user_id, {"muted": muted})
+
+    async def disband(self, user_id: str, group_id: str) -> None:
+        """End the group for everybody: its owner."""
+        async with self._roster.turn(group_id):
+            group, _ = await self._inside(user_id, group_id, Role.OWNER)
+            await self._roster.disband(group, user_id)
+
+    # coming and going
+
+    async def join(self, user_id: str, group_id: str) -> None:
+        """Come in; who is in already stays what they are."""
+        async with self._roster.turn(group_id):
+            group, member = await self._seen(user_id, group_id)
+            if member is None:
+                await self._roster.let_in(group, [user_id], user_id)
+
+    async def leave(self, user_id: str, group_id: str) -> None:
+        """Go. An owner hands over first; with the last one the group ends."""
+        async with self._roster.turn(group_id):
+            group, me = await self._inside(user_id, group_id)
+            if me.role is Role.OWNER and group.member_count > 1:
+                raise GoimError(ErrorCode.FORBIDDEN, "hand the group over before you leave it")
+            await self._leave(group, me)
+
+    async def leave_all(self, user_id: str) -> None:
+        """An account ends: its groups go to an admin, else to who was there first."""
+        for group_id in await self._groups.ids_of_user(user_id):
+            async with self._roster.turn(group_id):
+                group, me = await self._groups.get(group_id), await self._members.get(group_id, user_id)
+                if group is None or me is None:
+                    continue
+                heir = await self._heir(group) if me.role is Role.OWNER else None
+                if heir is not None and await self._roster.hand_over(group, heir, user_id):
+                    me = replace(me, role=Role.ADMIN)
+                await self._leave(group, me)
+
+    async def add(self, user_id: str, group_id: str, user_ids: Sequence[str]) -> Added:
+        """Let friends in and invite others: any member of an open group."""
+        friends, others = await self._sort_out(user_id, user_ids)
+        async with self._roster.turn(group_id):
+            group, _ = await self._inside(user_id, group_id)
+            inside = await self._members.among(group_id, others)
+            added = await self._roster.let_in(group, friends, user_id) if friends else []
+        invited = [other for other in others if other not in inside]
+        self._invite(group, invited, user_id)
+        return Added(added, invited)
+
+    async def kick(self, user_id: str, group_id: str, other_id: str) -> None:
+        """Put somebody of a lower rank out."""
+        async with self._roster.turn(group_id):
+            group, other = await self._below(user_id, group_id, other_id)
+            await self._roster.take_out(group, other, user_id)
+
+    # the people in it
+
+    async def members(self, user_id: str, group_id: str, after: str, limit: int) -> MemberPage:
+        """A page of the members, for members."""
+        await self._inside(user_id, group_id)
+        found = await self._members.page(group_id, after, limit + 1)
+        page = found[:limit]
+        users = await self._users.by_ids([member.user_id for member in page])
+        now = self._clock.now_ms()
+        views = [
+            member_view(member, users[member.user_id].nickname if member.user_id in users else "", now)
+            for member in page
+        ]
+        return MemberPage(views, page[-1].user_id if len(found) > limit else None)
+
+    async def set_member(
+        self, user_id: str, group_id: str, other_id: str, *, role: Role | None = None, mute_until: int | None = None
+    ) -> None:
+        """Give a member another role (the owner; `owner` hands over) or mute them until then (0: no longer)."""
+        if role is None and mute_until is None:
+            raise invalid("say role or muteUntil")
+        if mute_until is not None and not 0 <= mute_until <= _LATEST_MS:
+            raise invalid("muteUntil is a time in unix milliseconds, or 0")
+        if mute_until and role is Role.OWNER:
+            raise invalid("an owner is not muted")
+        async with self._roster.turn(group_id):
+            group, other = await self._below(user_id, group_id, other_id)
+            if role is not None and user_id != group.owner_id:
+                raise GoimError(ErrorCode.FORBIDDEN, "only the owner gives roles")
+            changes: dict[str, Role | int] = {}
+            if mute_until is not None:
+                changes["mute_until"] = mute_until
+            if role not in (None, Role.OWNER, other.role):
+                changes["role"] = role
+            if changes:
+                await self._roster.set(group, other_id, user_id, changes)
+            if role is Role.OWNER:
+                await self._roster.hand_over(group, other, user_id)
+
+    # who may
+
+    async def _seen(self, user_id: str, group_id: str) -> tuple[Group, Member | None]:
+        """A group that the user is in, or may see from outside; else there is none."""
+        group = await self._groups.get(group_id)
+        member = await self._members.get(group_id, user_id)
+        if group is None or (member is None and group.join_policy is not JoinPolicy.OPEN):
+            raise not_found("group")
+        return group, member
+
+    async def _inside(self, user_id: str, group_id: str, least: Role = Role.MEMBER) -> tuple[Group, Member]:
+        """A group that the user is in with at least this role."""
+        group, member = await self._seen(user_id, group_id)
+        if member is None:
+            raise GoimError(ErrorCode.NOT_GROUP_MEMBER, "you are not in this group")
+        if member.role.rank < least.rank:
+            raise GoimError(ErrorCode.FORBIDDEN, f"this is for the {_WHO[least]}")
+        return group, member
+
+    async def _below(self, user_id: str, group_id: str, other_id: str) -> tuple[Group, Member]:
+        """A member of a lower rank than the user, who is at least an admin."""
+        group, me = await self._inside(user_id, group_id, Role.ADMIN)
+        other = await self._members.get(group_id, other_id)
+        if other is None:
+            raise not_found("member")
+        if other.role.rank >= me.role.rank:
+            raise GoimError(ErrorCode.FORBIDDEN, "this takes a higher rank than theirs")
+        return group, other
+
+    # helpers
+
+    async def _leave(self, group: Group, me: Member) -> None:
+        if me.role is Role.OWNER:  # there is nobody else, or it would have been handed over
+            await self._roster.disband(group, me.user_id)
+        else:
+            await self._roster.take_out(group, me, me.user_id)
+
+    async def _heir(self, group: Group) -> Member | None:
+        """An admin before everybody else, and then who has been in longest."""
+        best: Member | None = None
+        after = ""
+        while page := await self._members.page(group.group_id, after, _PAGE):
+            after = page[-1].user_id
+            others = [member for member in page if member.user_id != group.owner_id]
+            best = min([*others, *([best] if best else [])], key=_line_of_succession, default=None)
+        return best
+
+    async def _sort_out(self, user_id: str, user_ids: Sequence[str]) -> tuple[list[str], list[str]]:
+        """My friends, and the others there are; me, unknown and blocked people are neither."""
+        if len(user_ids) > MAX_ADDED:
+            raise invalid(f"at most {MAX_ADDED} people at once")
+        wanted = [other for other in dict.fromkeys(user_ids) if other != user_id]
+        if not wanted:
+            return [], []
+        known = await self._users.by_ids(wanted)
+        blocked = await self._blocks.ids_around(user_id)
+        friends = set(await self._friends.friend_ids(user_id))
+        reachable = [other for other in wanted if other in known and other not in blocked]
+        return [one for one in reachable if one in friends], [one for one in reachable if one not in friends]
+
+    def _invite(self, group: Group, user_ids: Sequence[str], by: str) -> None:
+        invite = GroupInvite(GroupData(group.group_id, name=group.name, by=by))
+        self._delivery.to_users(user_ids, invite)
+
+
+def _line_of_succession(member: Member) -> tuple[bool, int, str]:
+    return member.role is not Role.ADMIN, member.joined_at, member.user_id
+
+
+def checked_name(name: str) -> str:
+    name = name.strip()
+    if not 1 <= len(name) <= MAX_NAME:
+        raise invalid(f"a group's name has 1 to {MAX_NAME} characters")
+    return name
+
+
+def _checked_url(url: str) -> str:
+    if len(url) > MAX_URL:
+        raise invalid(f"avatarUrl has at most {MAX_URL} characters")
+    return url
+
+
+def _check_policy(policy: JoinPolicy) -> JoinPolicy:
+    """The one place that says how people may get in."""
+    if policy is not JoinPolicy.OPEN:
+        raise GoimError(ErrorCode.UNSUPPORTED, "groups are open in this version: joinPolicy is open")
+    return policy
