@@ -1,0 +1,141 @@
+"""Somebody's list of conversations: what stands in it, in which order, and what they keep about each."""
+
+from __future__ import annotations
+
+from msgspec import UNSET, Struct, UnsetType
+
+from goim.delivery import Delivery
+from goim.errors import invalid
+from goim.model.conversations import Conversation, ConvType
+from goim.model.groups import Group
+from goim.model.messages import Message, message_of
+from goim.model.users import User
+from goim.protocol.pushes import ConversationUpdated, ConversationUpdatedData
+from goim.services.access import AccessBook
+from goim.services.lines import Line, Lines, Place
+from goim.stores.base import Changes, Conversations, Groups, Users
+
+MAX_DRAFT = 4096
+
+
+class ConversationView(Struct, frozen=True, kw_only=True, rename="camel"):
+    """A line as it is shown. `title` is the peer's nickname ("" once erased) or the group's name."""
+
+    conv_id: str
+    conv_type: ConvType
+    peer_id: str | UnsetType = UNSET
+    group_id: str | UnsetType = UNSET
+    title: str
+    avatar_url: str
+    pinned: bool
+    muted: bool
+    draft: str
+    last_seq: int
+    last_change: int
+    read_seq: int
+    unread: int
+    last_message: Message | None
+    updated_at: int
+
+
+class ConversationPage(Struct, frozen=True):
+    """Part of the list; `before` is where the next part begins, None at the end."""
+
+    conversations: list[ConversationView]
+    before: Place | None
+
+
+class ConversationList:
+    """Everybody's own list."""
+
+    def __init__(
+        self,
+        conversations: Conversations,
+        changes: Changes,
+        users: Users,
+        groups: Groups,
+        lines: Lines,
+        access: AccessBook,
+        delivery: Delivery,
+    ) -> None:
+        self._conversations = conversations
+        self._changes = changes
+        self._users = users
+        self._groups = groups
+        self._lines = lines
+        self._access = access
+        self._delivery = delivery
+
+    async def page(self, user_id: str, before: Place | None, limit: int) -> ConversationPage:
+        """Pinned first, then the latest. The queries of a page are the same few, however many lines it has."""
+        lines, after = await self._lines.page(user_id, before, limit)
+        convs = [line.entry.conv for line in lines]
+        last_changes = await self._changes.last_changes([conv.conv_id for conv in convs])
+        peers = await self._users.by_ids([_peer(user_id, conv) for conv in convs if not conv.group_id])
+        groups = await self._groups.by_ids([conv.group_id for conv in convs if conv.group_id])
+        views: list[ConversationView] = []
+        for line, conv in zip(lines, convs, strict=True):
+            peer_id = _peer(user_id, conv)
+            face = groups.get(conv.group_id) or peers.get(peer_id)
+            views.append(_view(line, peer_id, face, last_changes.get(conv.conv_id, 0)))
+        return ConversationPage(views, after)
+
+    async def pin(self, user_id: str, conv_id: str, *, pinned: bool) -> None:
+        """Keep it at the top of my list, or not."""
+        await self._access.of(user_id, conv_id)
+        await self._conversations.set_entry(user_id, conv_id, {"pinned": pinned})
+        self._tell(user_id, ConversationUpdatedData(conv_id, pinned=pinned))
+
+    async def mute(self, user_id: str, conv_id: str, *, muted: bool) -> None:
+        """Count its unread messages apart and let clients stay silent, or not."""
+        await self._access.of(user_id, conv_id)
+        await self._conversations.set_entry(user_id, conv_id, {"muted": muted})
+        self._tell(user_id, ConversationUpdatedData(conv_id, muted=muted))
+
+    async def draft(self, user_id: str, conv_id: str, text: str) -> None:
+        """Keep what I have begun to write."""
+        if len(text) > MAX_DRAFT:
+            raise invalid(f"a draft has at most {MAX_DRAFT} characters")
+        await self._access.of(user_id, conv_id)
+        await self._conversations.set_entry(user_id, conv_id, {"draft": text})
+        self._tell(user_id, ConversationUpdatedData(conv_id, draft=text))
+
+    async def delete(self, user_id: str, conv_id: str) -> None:
+        """Hide everything up to now from me; the next message brings the conversation back, without the old ones."""
+        await self._access.of(user_id, conv_id)
+        await self._lines.hide(user_id, conv_id)
+        self._tell(user_id, ConversationUpdatedData(conv_id, deleted=True))
+
+    def _tell(self, user_id: str, data: ConversationUpdatedData) -> None:
+        self._delivery.to_user(user_id, ConversationUpdated(data))
+
+
+def _peer(user_id: str, conv: Conversation) -> str:
+    return conv.peer_of(user_id) if conv.conv_type is ConvType.C2C else ""
+
+
+def _view(line: Line, peer_id: str, face: User | Group | None, last_change: int) -> ConversationView:
+    entry, conv = line.entry, line.entry.conv
+    return ConversationView(
+        conv_id=conv.conv_id,
+        conv_type=conv.conv_type,
+        peer_id=peer_id or UNSET,
+        group_id=conv.group_id or UNSET,
+        title=_title(face),
+        avatar_url="" if face is None else face.avatar_url,
+        pinned=entry.pinned,
+        muted=entry.muted,
+        draft=entry.draft,
+        last_seq=line.last_seq,
+        last_change=last_change,
+        read_seq=line.read_seq,
+        unread=line.unread,
+        last_message=None if line.newest is None else message_of(conv, line.newest),
+        updated_at=entry.updated_at,
+    )
+
+
+def _title(face: User | Group | None) -> str:
+    if face is None:
+        return ""
+    return face.name if isinstance(face, Group) else face.nickname
