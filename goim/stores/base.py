@@ -15,6 +15,10 @@ from goim.model.messages import Change, MessageRow, Sent, SentKey
 from goim.model.users import Block, Device, Friend, Session, User
 
 
+UserIds = set[str]
+"""By this name where a class has a method called `set`."""
+
+
 class Taken(Exception):
     """A unique key of what was to be stored is taken already; nothing of it was stored."""
 
@@ -110,6 +114,10 @@ class Friends(Protocol):
         """Everybody I am friends with."""
         ...
 
+    async def friend_ids_of(self, user_ids: Collection[str]) -> dict[str, list[str]]:
+        """Everybody each of these is friends with, in one query; those without friends are left out."""
+        ...
+
 
 class Blocks(Protocol):
     """Who does not want to hear from whom."""
@@ -132,6 +140,10 @@ class Blocks(Protocol):
         """Everybody whom I block or who blocks me."""
         ...
 
+    async def ids_around_each(self, user_ids: Collection[str]) -> dict[str, set[str]]:
+        """The same for several people in one query; those with nobody around are left out."""
+        ...
+
 
 class Groups(Protocol):
     """Groups themselves."""
@@ -141,6 +153,8 @@ class Groups(Protocol):
         ...
 
     async def get(self, group_id: str) -> Group | None: ...
+
+    async def by_ids(self, group_ids: Collection[str]) -> dict[str, Group]: ...
 
     async def update(self, group_id: str, changes: Mapping[str, Any]) -> Group | None:
         """Set `name`, `avatar_url`, `join_policy` or `muted` and return what it is now."""
@@ -188,11 +202,11 @@ class Members(Protocol):
         """Make another member the owner and the owner an admin; False if either is not what the call says."""
         ...
 
-    async def among(self, group_id: str, user_ids: Collection[str]) -> set[str]:
+    async def among(self, group_id: str, user_ids: Collection[str]) -> UserIds:
         """Which of these are members."""
         ...
 
-    async def share_a_group(self, user_id: str, user_ids: Collection[str]) -> set[str]:
+    async def share_a_group(self, user_id: str, user_ids: Collection[str]) -> UserIds:
         """Which of these are in any group together with `user_id`."""
         ...
 
