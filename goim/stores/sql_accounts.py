@@ -1,0 +1,136 @@
+"""Accounts, sessions and devices in an SQL database."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+from msgspec import convert
+from msgspec.structs import asdict, astuple
+
+from goim.model.users import Device, Session, User
+from goim.stores.engine import SqlEngine, run
+from goim.stores.tables import BlockTable, DeviceTable, FriendTable, SessionTable, UserTable
+
+USER = """
+SELECT user_id, username, nickname, avatar_url, password_hash, is_admin, is_disabled, created_at
+FROM im_users WHERE user_id = ?"""
+
+# INSTR, not LIKE: nothing in what is searched for means anything but itself. The keys make it blind to case.
+SEARCH_USERS = """
+SELECT user_id, username, nickname, avatar_url, password_hash, is_admin, is_disabled, created_at
+FROM im_users WHERE is_disabled = 0 AND (INSTR(username_key, ?) > 0 OR INSTR(nickname_key, ?) > 0)
+ORDER BY username_key LIMIT ?"""
+
+SESSION = """
+SELECT session_id, user_id, device_id, refresh_hash, created_at, expires_at FROM im_sessions WHERE session_id = ?"""
+
+# Compare and set in one statement: of two that spend the same token the second finds another hash and changes no row.
+ROTATE = "UPDATE im_sessions SET refresh_hash = ?, expires_at = ? WHERE session_id = ? AND refresh_hash = ?"
+
+END_SESSION = "DELETE FROM im_sessions WHERE session_id = ?"
+
+# One statement per device, so that two nodes that see the same device at once end with one row.
+SEEN = """
+INSERT INTO im_devices (user_id, device_id, session_id, transport, connected_at, last_seen) VALUES (?, ?, ?, ?, ?, ?)
+ON CONFLICT (user_id, device_id) DO UPDATE SET session_id = EXCLUDED.session_id, transport = EXCLUDED.transport,
+connected_at = EXCLUDED.connected_at, last_seen = EXCLUDED.last_seen"""
+
+DEVICES = "SELECT user_id, device_id, session_id, transport, connected_at, last_seen FROM im_devices WHERE user_id = ?"
+
+
+class SqlUsers:
+    """`Users` in an SQL database."""
+
+    def __init__(self, engine: SqlEngine) -> None:
+        self._engine = engine
+
+    async def add(self, user: User) -> None:
+        await run(self._engine, UserTable.insert(UserTable(**_with_keys(asdict(user)))))
+
+    async def get(self, user_id: str) -> User | None:
+        return next(iter(_users(await self._engine.fetch(USER, (user_id,)))), None)
+
+    async def by_username(self, username: str) -> User | None:
+        query = UserTable.select().where(UserTable.username_key == username.lower())
+        return next(iter(_users(await run(self._engine, query))), None)
+
+    async def by_ids(self, user_ids: Collection[str]) -> dict[str, User]:
+        rows = await self._engine.fetch_each(USER, [(user_id,) for user_id in user_ids])
+        users = _users([dict(zip(User.__struct_fields__, row, strict=True)) for row in rows])
+        return {user.user_id: user for user in users}
+
+    async def update(self, user_id: str, changes: Mapping[str, Any]) -> User | None:
+        if changes:
+            await run(self._engine, UserTable.update(**_with_keys(changes)).where(UserTable.user_id == user_id))
+        return await self.get(user_id)
+
+    async def search(self, query: str, limit: int) -> list[User]:
+        part = query.lower()
+        return _users(await self._engine.fetch(SEARCH_USERS, (part, part, limit)))
+
+    async def page(self, after: str, limit: int) -> list[User]:
+        query = UserTable.select().where(UserTable.user_id > after).order_by(UserTable.user_id).limit(limit)
+        return _users(await run(self._engine, query))
+
+    async def erase(self, user_id: str) -> None:
+        async with self._engine.transaction():
+            for query in (
+                UserTable.delete().where(UserTable.user_id == user_id),
+                SessionTable.delete().where(SessionTable.user_id == user_id),
+                DeviceTable.delete().where(DeviceTable.user_id == user_id),
+                FriendTable.delete().where((FriendTable.user_id == user_id) | (FriendTable.friend_id == user_id)),
+                BlockTable.delete().where((BlockTable.user_id == user_id) | (BlockTable.blocked_id == user_id)),
+            ):
+                await run(self._engine, query)
+
+
+class SqlSessions:
+    """`Sessions` in an SQL database."""
+
+    def __init__(self, engine: SqlEngine) -> None:
+        self._engine = engine
+
+    async def add(self, session: Session) -> None:
+        await run(self._engine, SessionTable.insert(SessionTable(**asdict(session))))
+
+    async def get(self, session_id: str) -> Session | None:
+        rows = await self._engine.fetch(SESSION, (session_id,))
+        return convert(rows[0], Session) if rows else None
+
+    async def rotate(self, session_id: str, spent_hash: str, new_hash: str, expires_at: int) -> bool:
+        return await self._engine.execute(ROTATE, (new_hash, expires_at, session_id, spent_hash)) > 0
+
+    async def of_user(self, user_id: str) -> list[Session]:
+        mine = SessionTable.select().where(SessionTable.user_id == user_id)
+        rows = await run(self._engine, mine.order_by(SessionTable.created_at, SessionTable.session_id))
+        return convert(rows, list[Session])
+
+    async def end(self, session_ids: Collection[str]) -> None:
+        await self._engine.execute_many(END_SESSION, [(session_id,) for session_id in sorted(session_ids)])
+
+    async def seen(self, devices: Sequence[Device]) -> None:
+        in_order = sorted(
+            devices, key=lambda device: (device.user_id, device.device_id)
+        )  # so that nodes never deadlock
+        await self._engine.execute_many(SEEN, [astuple(device) for device in in_order])
+
+    async def devices(self, user_ids: Collection[str]) -> list[Device]:
+        rows = await self._engine.fetch_each(DEVICES, [(user_id,) for user_id in user_ids])
+        devices = [Device(**dict(zip(Device.__struct_fields__, row, strict=True))) for row in rows]
+        return sorted(devices, key=lambda device: (-device.last_seen, device.user_id, device.device_id))
+
+    async def forget_device(self, user_id: str, device_id: str) -> None:
+        gone = DeviceTable.delete().where((DeviceTable.user_id == user_id) & (DeviceTable.device_id == device_id))
+        await run(self._engine, gone)
+
+
+def _with_keys(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Columns for fields of a user: names get their lower-case twins."""
+    keys = {f"{name}_key": fields[name].lower() for name in ("username", "nickname") if name in fields}
+    return {**fields, **keys}
+
+
+def _users(rows: list[dict[str, Any]]) -> list[User]:
+    """Not strict: databases without booleans answer 0 and 1."""
+    return convert(rows, list[User], strict=False)

@@ -1,0 +1,93 @@
+"""The structured stores on every database they must behave the same on."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, closing
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from goim.stores.base import Blocks, Conversations, Friends, Groups, Members, Receipts, Sessions, Users
+from goim.stores.engine import SqlEngine
+from goim.stores.memory_accounts import MemorySessions, MemoryUsers
+from goim.stores.memory_conversations import MemoryConversations, MemoryReceipts
+from goim.stores.memory_data import MemoryData
+from goim.stores.memory_friends import MemoryBlocks, MemoryFriends
+from goim.stores.memory_groups import MemoryGroups, MemoryMembers
+from goim.stores.sql_accounts import SqlSessions, SqlUsers
+from goim.stores.sql_conversations import SqlConversations, SqlReceipts
+from goim.stores.sql_friends import SqlBlocks, SqlFriends
+from goim.stores.sql_groups import SqlGroups, SqlMembers
+from goim.stores.sqlite import SqliteEngine
+
+SQLITE_SCHEMA = Path(__file__).parents[2] / "schemas/sqlite/0001_structured.sql"
+
+
+@dataclass(frozen=True)
+class Stores:
+    """What one node works with."""
+
+    users: Users
+    sessions: Sessions
+    friends: Friends
+    blocks: Blocks
+    groups: Groups
+    members: Members
+    conversations: Conversations
+    receipts: Receipts
+
+
+def memory_stores(data: MemoryData) -> Stores:
+    return Stores(
+        users=MemoryUsers(data),
+        sessions=MemorySessions(data),
+        friends=MemoryFriends(data),
+        blocks=MemoryBlocks(data),
+        groups=MemoryGroups(data),
+        members=MemoryMembers(data),
+        conversations=MemoryConversations(data),
+        receipts=MemoryReceipts(data),
+    )
+
+
+def sql_stores(engine: SqlEngine) -> Stores:
+    return Stores(
+        users=SqlUsers(engine),
+        sessions=SqlSessions(engine),
+        friends=SqlFriends(engine),
+        blocks=SqlBlocks(engine),
+        groups=SqlGroups(engine),
+        members=SqlMembers(engine),
+        conversations=SqlConversations(engine),
+        receipts=SqlReceipts(engine),
+    )
+
+
+def create_sqlite(path: Path) -> Path:
+    """A file with the structured schema in it."""
+    with closing(sqlite3.connect(path)) as connection:
+        connection.executescript(SQLITE_SCHEMA.read_text())
+    return path
+
+
+@pytest.fixture(name="nodes", params=["memory", "sqlite"])
+async def structured_nodes(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[tuple[Stores, Stores]]:
+    """Two nodes on one database: what both do at once must end right."""
+    async with AsyncExitStack() as stack:
+        if request.param == "memory":
+            data = MemoryData()
+            yield memory_stores(data), memory_stores(data)
+        else:
+            path = create_sqlite(tmp_path / "structured.db")
+            one = await stack.enter_async_context(SqliteEngine(path))
+            other = await stack.enter_async_context(SqliteEngine(path))
+            yield sql_stores(one), sql_stores(other)
+
+
+@pytest.fixture(name="stores")
+def structured_stores(nodes: tuple[Stores, Stores]) -> Stores:
+    """One node alone."""
+    return nodes[0]
