@@ -32,9 +32,10 @@ Row = tuple[Any, ...]
 
 
 class SqlEngine(Protocol):
-    """A database that speaks SQL. Placeholders are `?`; a taken unique key is `Taken`, a database in trouble `StoreDown`.
+    """A database that speaks SQL; placeholders are `?`.
 
-    Inside `transaction()` everything takes part in it; outside, each call is a transaction of its own.
+    A taken unique key is `Taken`, a database in trouble `StoreDown`. Inside `transaction()` everything takes part in
+    it; outside, each call is a transaction of its own.
     """
 
     async def fetch(self, sql: str, args: Args = ()) -> list[dict[str, Any]]:
@@ -60,11 +61,11 @@ class SqlEngine(Protocol):
     async def insert_rows(self, into: str, rows: Sequence[Row]) -> None:
         """Insert rows into a table, `into` its name, with values for all its columns: all of them or nothing.
 
-        The fast way. Not for use inside a transaction: a taken key would end all of it.
+        The fast way, for tables whose first column is never NULL. Not inside a transaction: a taken key would end it.
         """
         ...
 
-    async def run_querystring(self, querystring: QueryString, in_pool: bool = True) -> list[dict[str, Any]]:
+    async def run_querystring(self, querystring: QueryString) -> list[dict[str, Any]]:
         """Run what Piccolo built."""
         ...
 
@@ -72,7 +73,7 @@ class SqlEngine(Protocol):
         """Run what Piccolo built and say how many rows it changed."""
         ...
 
-    async def run_ddl(self, ddl: str, in_pool: bool = True) -> list[dict[str, Any]]:
+    async def run_ddl(self, ddl: str) -> list[dict[str, Any]]:
         """Run one statement that changes the schema."""
         ...
 
@@ -91,7 +92,7 @@ _current: ContextVar[SqlEngine] = ContextVar("goim_sql_engine")
 
 
 class RoutedEngine(SQLiteEngine):
-    """Builds queries in the one dialect that goim writes (SQLite's, without RETURNING) and runs them on `run`'s engine."""
+    """Builds queries in goim's one dialect (SQLite's, without RETURNING) and runs them on the engine given to `run`."""
 
     def __init__(self) -> None:
         # Not Engine.__init__: it starts event loops to ask for a version that is fixed here.
@@ -104,11 +105,13 @@ class RoutedEngine(SQLiteEngine):
         """The last version before RETURNING, which MySQL and TiDB do not have."""
         return 3.34
 
-    async def run_querystring(self, querystring: QueryString, in_pool: bool = True) -> list[dict[str, Any]]:
-        return await _current.get().run_querystring(querystring, in_pool)
+    async def run_querystring(  # type: ignore[override] # nobody passes another `in_pool` than the default
+        self, querystring: QueryString, **_: Any
+    ) -> list[dict[str, Any]]:
+        return await _current.get().run_querystring(querystring)
 
-    async def run_ddl(self, ddl: str, in_pool: bool = True) -> list[dict[str, Any]]:
-        return await _current.get().run_ddl(ddl, in_pool)
+    async def run_ddl(self, ddl: str, **_: Any) -> list[dict[str, Any]]:  # type: ignore[override]
+        return await _current.get().run_ddl(ddl)
 
     def transaction(self, *_: Any, **__: Any) -> SQLiteTransaction:
         raise TypeError("a transaction belongs to an engine: use engine.transaction()")

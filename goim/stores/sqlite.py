@@ -7,10 +7,9 @@ thread of its own and a call costs one hop there and back. See `engine.py` for h
 from __future__ import annotations
 
 import asyncio
+import functools
 import sqlite3
-import threading
-from collections.abc import Callable, Sequence
-from contextlib import closing
+from collections.abc import Sequence
 from contextvars import ContextVar, Token
 from pathlib import Path
 from queue import SimpleQueue
@@ -22,156 +21,16 @@ from piccolo.engine.sqlite import Atomic, SQLiteEngine, SQLiteTransaction, Trans
 from piccolo.querystring import QueryString
 
 from goim.errors import StoreDown
-from goim.stores.base import Taken
 from goim.stores.engine import Args, Row
+from goim.stores.sqlite_worker import Job, JobQueue, Worker, as_part, as_transaction, commit, inside, roll_back
 
 T = TypeVar("T")
-Job = Callable[[sqlite3.Connection], T]
 
 _BUSY_TIMEOUT_MS = 10_000
 _CACHE_KIB = 65_536
 _CHECKPOINT_BYTES = 16 * 1024 * 1024
 _CACHED_STATEMENTS = 256
-_LARGEST_CHUNK = 64
-
-_UNIQUE = {
-    sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY,
-    sqlite3.SQLITE_CONSTRAINT_ROWID,
-    sqlite3.SQLITE_CONSTRAINT_UNIQUE,
-}
-# What the machine, the disk or another process did; anything else is a mistake of ours and keeps its own face.
-_TROUBLE = {
-    sqlite3.SQLITE_BUSY,
-    sqlite3.SQLITE_CANTOPEN,
-    sqlite3.SQLITE_CORRUPT,
-    sqlite3.SQLITE_FULL,
-    sqlite3.SQLITE_INTERRUPT,
-    sqlite3.SQLITE_IOERR,
-    sqlite3.SQLITE_LOCKED,
-    sqlite3.SQLITE_NOMEM,
-    sqlite3.SQLITE_NOTADB,
-    sqlite3.SQLITE_PROTOCOL,
-    sqlite3.SQLITE_READONLY,
-}
-
-
-def _told(error: Exception) -> Exception:
-    """The error as callers know it."""
-    code = getattr(error, "sqlite_errorcode", 0)
-    if code in _UNIQUE:
-        return Taken(str(error))
-    if code & 0xFF in _TROUBLE:
-        return StoreDown(f"SQLite: {error}")
-    return error
-
-
-def _settle(future: asyncio.Future[Any], result: Any, error: Exception | None) -> None:
-    if future.done():
-        return  # the task that asked was cancelled; what was done stands
-    if error is None:
-        future.set_result(result)
-    else:
-        future.set_exception(error)
-
-
-def _attempt(job: Job[Any], connection: sqlite3.Connection) -> tuple[Any, Exception | None]:
-    try:
-        return job(connection), None
-    except Exception as error:  # noqa: BLE001 it is raised where the job came from
-        return None, _told(error)
-
-
-class _Worker:
-    """A thread with a connection that does jobs from a queue, in order; several may share a queue."""
-
-    def __init__(self, name: str, connect: Callable[[], sqlite3.Connection], jobs: SimpleQueue[Any]) -> None:
-        self._connect = connect
-        self._jobs = jobs
-        self._opened: asyncio.Future[None]
-        self._thread = threading.Thread(target=self._work, name=name, daemon=True)
-
-    async def start(self) -> None:
-        """Return when the connection stands."""
-        self._opened = asyncio.get_running_loop().create_future()
-        self._thread.start()
-        await self._opened
-
-    async def join(self) -> None:
-        """Return when the thread has ended, which a None in its queue makes it do."""
-        await asyncio.to_thread(self._thread.join)
-
-    def _work(self) -> None:
-        loop = self._opened.get_loop()
-        try:
-            connection = self._connect()
-        except Exception as error:  # noqa: BLE001 it is raised where the engine is opened
-            loop.call_soon_threadsafe(_settle, self._opened, None, _told(error))
-            return
-        loop.call_soon_threadsafe(_settle, self._opened, None, None)
-        with closing(connection):
-            while (item := self._jobs.get()) is not None:
-                job, future = item
-                loop.call_soon_threadsafe(_settle, future, *_attempt(job, connection))
-                del item, job, future  # or they would live until the next job
-
-
-def _whole(job: Job[T], begin: str) -> Job[T]:
-    """The job as one transaction."""
-
-    def work(connection: sqlite3.Connection) -> T:
-        connection.execute(begin)
-        try:
-            result = job(connection)
-            connection.execute("COMMIT")
-        except BaseException:
-            if connection.in_transaction:  # some errors have rolled back already
-                connection.execute("ROLLBACK")
-            raise
-        return result
-
-    return work
-
-
-def _part(job: Job[T]) -> Job[T]:
-    """The job as part of the transaction that is open, undone alone if it fails."""
-
-    def work(connection: sqlite3.Connection) -> T:
-        connection.execute("SAVEPOINT goim_job")
-        try:
-            result = job(connection)
-        except BaseException:
-            if connection.in_transaction:
-                connection.execute("ROLLBACK TO goim_job")
-                connection.execute("RELEASE goim_job")
-            raise
-        connection.execute("RELEASE goim_job")
-        return result
-
-    return work
-
-
-def _inside(job: Job[T]) -> Job[T]:
-    """The job, refused if SQLite gave the open transaction up (a full disk does that): it would stand alone."""
-
-    def work(connection: sqlite3.Connection) -> T:
-        if not connection.in_transaction:
-            raise StoreDown("SQLite rolled the transaction back")
-        return job(connection)
-
-    return work
-
-
-def _roll_back(connection: sqlite3.Connection) -> None:
-    if connection.in_transaction:
-        connection.execute("ROLLBACK")
-
-
-def _commit(connection: sqlite3.Connection) -> None:
-    try:
-        connection.execute("COMMIT")
-    except BaseException:
-        _roll_back(connection)
-        raise
+_ROWS_PER_STATEMENT = 512
 
 
 def _answer(sql: str, args: Args) -> Job[list[dict[str, Any]]]:
@@ -191,20 +50,30 @@ def _is_read(sql: str) -> bool:
     return sql.lstrip()[:6].upper() == "SELECT"
 
 
-def _chunks(into: str, rows: Sequence[Row]) -> list[tuple[str, list[Any]]]:
-    """The rows as statements of 64, 32, … 1 rows: few enough different ones to stay prepared.
+@functools.cache
+def _insert(into: str, columns: int, rows: int) -> str:
+    """An insert of up to `rows` rows: those whose first column is NULL are passed over.
 
     OR ROLLBACK spares SQLite the journal that it keeps to undo a single statement (34 → 24 µs a row).
     """
-    chunks = []
-    start = 0
-    while start < len(rows):
-        size = min(_LARGEST_CHUNK, 1 << (len(rows) - start).bit_length() - 1)
-        values = ",".join(["(" + ",".join("?" * len(rows[start])) + ")"] * size)
-        args = [value for row in rows[start : start + size] for value in row]
-        chunks.append((f"INSERT OR ROLLBACK INTO {into} VALUES {values}", args))
-        start += size
-    return chunks
+    values = ",".join([f"({','.join('?' * columns)})"] * rows)
+    return f"INSERT OR ROLLBACK INTO {into} SELECT * FROM (VALUES {values}) WHERE column1 IS NOT NULL"  # noqa: S608
+
+
+def _statements(into: str, rows: Sequence[Row]) -> list[tuple[str, list[Any]]]:
+    """The rows as one statement (or few, if they are very many), filled up to the next power of two.
+
+    So ten statements are enough for batches of every size and stay prepared, and the thread asks for the GIL once a
+    batch, not once for each 64, 32, … of it: beside a busy event loop a batch of 37 takes 1.7 instead of 5.5 ms.
+    """
+    statements = []
+    for start in range(0, len(rows), _ROWS_PER_STATEMENT):
+        part = rows[start : start + _ROWS_PER_STATEMENT]
+        columns, size = len(part[0]), 1 << (len(part) - 1).bit_length()
+        args = [value for row in part for value in row]
+        args.extend([None] * (columns * (size - len(part))))
+        statements.append((_insert(into, columns, size), args))
+    return statements
 
 
 class _TransactionConnection:
@@ -227,7 +96,7 @@ class SqliteTransaction(SQLiteTransaction):
     _parent: SqliteTransaction | None
     context: Token[SqliteTransaction | None]  # type: ignore[assignment]
 
-    def __init__(self, engine: SqliteEngine, transaction_type: TransactionType, allow_nested: bool) -> None:
+    def __init__(self, engine: SqliteEngine, transaction_type: TransactionType, *, allow_nested: bool) -> None:
         self.engine = engine
         self.transaction_type = transaction_type
         self.is_open = False
@@ -236,7 +105,7 @@ class SqliteTransaction(SQLiteTransaction):
         if self._parent and not allow_nested:
             raise TransactionError("A transaction is already active - nested transactions aren't allowed.")
 
-    async def __aenter__(self) -> SqliteTransaction:  # noqa: PYI034 a nested one is its parent
+    async def __aenter__(self) -> SqliteTransaction:
         if self._parent is not None:
             return self._parent
         await self.engine.begin(f"BEGIN {self.transaction_type.value}")
@@ -246,10 +115,10 @@ class SqliteTransaction(SQLiteTransaction):
         return self
 
     async def commit(self) -> None:
-        await self._end(_commit)
+        await self._end(commit)
 
     async def rollback(self) -> None:
-        await self._end(_roll_back)
+        await self._end(roll_back)
 
     async def __aexit__(
         self,
@@ -261,7 +130,7 @@ class SqliteTransaction(SQLiteTransaction):
             return False
         try:
             if self.is_open:
-                await self._end(_roll_back if exception else _commit)
+                await self._end(roll_back if exception else commit)
         finally:
             self.engine.current_transaction.reset(self.context)
         return False
@@ -290,11 +159,11 @@ class SqliteEngine(SQLiteEngine):
         self.connection_kwargs = {"database": str(path)}
         self.current_transaction = ContextVar(f"goim_transaction_{path}", default=None)
         self._page_size = page_size
-        self._write_jobs: SimpleQueue[Any] = SimpleQueue()
-        self._read_jobs: SimpleQueue[Any] = SimpleQueue()
-        self._writer = _Worker("sqlite-writer", self._connect, self._write_jobs)
+        self._write_jobs: JobQueue = SimpleQueue()
+        self._read_jobs: JobQueue = SimpleQueue()
+        self._writer = Worker("sqlite-writer", self._connect, self._write_jobs)
         self._readers = [
-            _Worker(f"sqlite-reader-{number}", self._connect_reader, self._read_jobs) for number in range(readers)
+            Worker(f"sqlite-reader-{number}", self._connect_reader, self._read_jobs) for number in range(readers)
         ]
         self._turn = asyncio.Lock()  # held by an open transaction
         self._is_open = False
@@ -303,15 +172,17 @@ class SqliteEngine(SQLiteEngine):
 
     async def open(self) -> None:
         """Start the threads; `StoreDown` if the file cannot be opened."""
-        await self._writer.start()  # first: it creates the file and switches it to WAL
-        for reader in self._readers:
-            await reader.start()
+        try:
+            await self._writer.start()  # first: it creates the file and switches it to WAL
+            for reader in self._readers:
+                await reader.start()
+        except BaseException:
+            await self.close()
+            raise
         self._is_open = True
 
     async def close(self) -> None:
         """Finish what is queued and join the threads; what comes later is `StoreDown`."""
-        if not self._is_open:
-            return
         self._is_open = False
         for _ in self._readers:
             self._read_jobs.put(None)
@@ -355,16 +226,16 @@ class SqliteEngine(SQLiteEngine):
     async def write(self, job: Job[T]) -> T:
         """Run `job` on the writer as one transaction; inside `transaction()`, as a part of that."""
         if self.open_transaction():
-            return await self._submit(self._write_jobs, _inside(_part(job)))
-        return await self._write_alone(_whole(job, "BEGIN IMMEDIATE"))
+            return await self._submit(self._write_jobs, as_part(job))
+        return await self._write_alone(as_transaction(job, "BEGIN IMMEDIATE"))
 
     async def read(self, job: Job[T]) -> T:
         """Run `job` on one snapshot; inside `transaction()`, on what that sees."""
         if self.open_transaction():
-            return await self._submit(self._write_jobs, _inside(job))
-        return await self._submit(self._read_jobs, _whole(job, "BEGIN"))
+            return await self._submit(self._write_jobs, inside(job))
+        return await self._submit(self._read_jobs, as_transaction(job, "BEGIN"))
 
-    def _submit(self, jobs: SimpleQueue[Any], job: Job[T]) -> asyncio.Future[T]:
+    def _submit(self, jobs: JobQueue, job: Job[T]) -> asyncio.Future[T]:
         if not self._is_open:
             raise StoreDown("the SQLite engine is not open")
         future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
@@ -381,7 +252,7 @@ class SqliteEngine(SQLiteEngine):
     async def _statement(self, sql: str, job: Job[T]) -> T:
         """Run a job that is one statement (a transaction by itself) where it belongs."""
         if self.open_transaction():
-            return await self._submit(self._write_jobs, _inside(job))
+            return await self._submit(self._write_jobs, inside(job))
         if _is_read(sql):
             return await self._submit(self._read_jobs, job)
         return await self._write_alone(job)
@@ -406,25 +277,26 @@ class SqliteEngine(SQLiteEngine):
 
     async def execute_many(self, sql: str, each: Sequence[Args]) -> int:
         """How many rows one statement changed when run with each of these arguments, all of it or nothing."""
-        return await self.write(lambda connection: connection.executemany(sql, each).rowcount)
+        return await self.write(lambda connection: max(connection.executemany(sql, each).rowcount, 0))
 
     async def insert_rows(self, into: str, rows: Sequence[Row]) -> None:
         """Insert rows into a table, `into` its name, with values for all its columns: all of them or nothing.
 
-        The fast way. Not for use inside a transaction: a taken key would end all of it.
+        The fast way, for tables whose first column is never NULL. Not inside a transaction: a taken key would end it.
         """
         if self.open_transaction():
             raise TransactionError("insert_rows is a transaction of its own")
-        chunks = _chunks(into, rows)
-        if len(chunks) == 1:  # one statement is a transaction by itself
-            sql, args = chunks[0]
-            await self._write_alone(lambda connection: connection.execute(sql, args))
+        statements = _statements(into, rows)
+        if len(statements) == 1:  # a transaction by itself
+            await self._write_alone(lambda connection: connection.execute(*statements[0]))
         else:
-            await self.write(lambda connection: [connection.execute(sql, args) for sql, args in chunks])
+            await self.write(lambda connection: [connection.execute(*statement) for statement in statements])
 
     # What Piccolo calls
 
-    async def run_querystring(self, querystring: QueryString, in_pool: bool = True) -> list[dict[str, Any]]:
+    async def run_querystring(  # type: ignore[override] # `in_pool` says nothing here
+        self, querystring: QueryString, **_: Any
+    ) -> list[dict[str, Any]]:
         """Run what Piccolo built."""
         sql, args = querystring.compile_string(engine_type="sqlite")
         return await self.fetch(sql, args)
@@ -433,15 +305,17 @@ class SqliteEngine(SQLiteEngine):
         """Run what Piccolo built and say how many rows it changed."""
         return await self.execute(*querystring.compile_string(engine_type="sqlite"))
 
-    async def run_ddl(self, ddl: str, in_pool: bool = True) -> list[dict[str, Any]]:
+    async def run_ddl(self, ddl: str, **_: Any) -> list[dict[str, Any]]:  # type: ignore[override]
         """Run one statement that changes the schema."""
         return await self.fetch(ddl)
 
     def transaction(
-        self, transaction_type: TransactionType = TransactionType.immediate, allow_nested: bool = True
+        self,
+        transaction_type: TransactionType = TransactionType.immediate,
+        allow_nested: bool = True,  # noqa: FBT001, FBT002 Piccolo's signature
     ) -> SqliteTransaction:
         """The writer for one alone: other writes wait. One inside another is part of the outer."""
-        return SqliteTransaction(self, transaction_type, allow_nested)
+        return SqliteTransaction(self, transaction_type, allow_nested=allow_nested)
 
     def atomic(self, transaction_type: TransactionType = TransactionType.immediate) -> Atomic:
         """Piccolo's list of queries that stand or fall together."""
@@ -462,7 +336,7 @@ class SqliteEngine(SQLiteEngine):
         try:
             await self._submit(self._write_jobs, lambda connection: connection.execute(sql))
         except BaseException:
-            self._release(_roll_back)  # cancelled: BEGIN may still be on its way, this follows it
+            self._release(roll_back)  # cancelled: BEGIN may still be on its way, this follows it
             raise
 
     async def end(self, job: Job[None]) -> None:

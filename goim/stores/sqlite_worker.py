@@ -1,0 +1,160 @@
+"""A SQLite connection in a thread of its own, and the ways a job can be run on it."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+import threading
+from collections.abc import Callable
+from contextlib import closing
+from queue import SimpleQueue
+from typing import Any, TypeVar
+
+from goim.errors import StoreDown
+from goim.stores.base import Taken
+
+T = TypeVar("T")
+Job = Callable[[sqlite3.Connection], T]
+JobQueue = SimpleQueue[tuple[Job[Any], asyncio.Future[Any]] | None]
+"""Jobs with where to answer; a None ends the thread that takes it."""
+
+_UNIQUE = {
+    sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY,
+    sqlite3.SQLITE_CONSTRAINT_ROWID,
+    sqlite3.SQLITE_CONSTRAINT_UNIQUE,
+}
+# What the machine, the disk or another process did; anything else is a mistake of ours and keeps its own face.
+_TROUBLE = {
+    sqlite3.SQLITE_BUSY,
+    sqlite3.SQLITE_CANTOPEN,
+    sqlite3.SQLITE_CORRUPT,
+    sqlite3.SQLITE_FULL,
+    sqlite3.SQLITE_INTERRUPT,
+    sqlite3.SQLITE_IOERR,
+    sqlite3.SQLITE_LOCKED,
+    sqlite3.SQLITE_NOMEM,
+    sqlite3.SQLITE_NOTADB,
+    sqlite3.SQLITE_PROTOCOL,
+    sqlite3.SQLITE_READONLY,
+}
+
+
+class Worker:
+    """A thread with a connection that does the jobs of a queue, in order; several may share a queue."""
+
+    def __init__(self, name: str, connect: Callable[[], sqlite3.Connection], jobs: JobQueue) -> None:
+        self._connect = connect
+        self._jobs = jobs
+        self._opened: asyncio.Future[None]
+        self._thread = threading.Thread(target=self._work, name=name, daemon=True)
+
+    async def start(self) -> None:
+        """Return when the connection stands."""
+        self._opened = asyncio.get_running_loop().create_future()
+        self._thread.start()
+        await self._opened
+
+    async def join(self) -> None:
+        """Return when the thread has ended (or was never started)."""
+        if self._thread.ident is not None:
+            await asyncio.to_thread(self._thread.join)
+
+    def _work(self) -> None:
+        loop = self._opened.get_loop()
+        try:
+            connection = self._connect()
+        except Exception as error:  # noqa: BLE001 it is raised where the engine is opened
+            loop.call_soon_threadsafe(_settle, self._opened, None, _told(error))
+            return
+        loop.call_soon_threadsafe(_settle, self._opened, None, None)
+        with closing(connection):
+            while (item := self._jobs.get()) is not None:
+                job, future = item
+                loop.call_soon_threadsafe(_settle, future, *_attempt(job, connection))
+                del item, job, future  # or they would live until the next job
+
+
+def _attempt(job: Job[Any], connection: sqlite3.Connection) -> tuple[Any, Exception | None]:
+    try:
+        return job(connection), None
+    except Exception as error:  # noqa: BLE001 it is raised where the job came from
+        return None, _told(error)
+
+
+def _settle(future: asyncio.Future[Any], result: Any, error: Exception | None) -> None:
+    if future.done():
+        return  # who asked was cancelled; what was done stands
+    if error is None:
+        future.set_result(result)
+    else:
+        future.set_exception(error)
+
+
+def _told(error: Exception) -> Exception:
+    """The error as callers know it."""
+    code = getattr(error, "sqlite_errorcode", 0)
+    if code in _UNIQUE:
+        return Taken(str(error))
+    if code & 0xFF in _TROUBLE:  # the low byte is the kind, the rest the details
+        return StoreDown(f"SQLite: {error}")
+    return error
+
+
+def commit(connection: sqlite3.Connection) -> None:
+    """End the open transaction, for good or not at all."""
+    try:
+        connection.execute("COMMIT")
+    except BaseException:
+        roll_back(connection)
+        raise
+
+
+def roll_back(connection: sqlite3.Connection) -> None:
+    """Undo the open transaction; some errors have done so already."""
+    if connection.in_transaction:
+        connection.execute("ROLLBACK")
+
+
+def as_transaction(job: Job[T], begin: str) -> Job[T]:
+    """The job as a transaction of its own."""
+
+    def work(connection: sqlite3.Connection) -> T:
+        connection.execute(begin)
+        try:
+            result = job(connection)
+        except BaseException:
+            roll_back(connection)
+            raise
+        commit(connection)
+        return result
+
+    return work
+
+
+def as_part(job: Job[T]) -> Job[T]:
+    """The job as part of the open transaction, undone alone if it fails."""
+
+    def work(connection: sqlite3.Connection) -> T:
+        connection.execute("SAVEPOINT goim_job")
+        try:
+            result = job(connection)
+        except BaseException:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK TO goim_job")
+                connection.execute("RELEASE goim_job")
+            raise
+        connection.execute("RELEASE goim_job")
+        return result
+
+    return inside(work)
+
+
+def inside(job: Job[T]) -> Job[T]:
+    """The job, refused if SQLite gave the open transaction up (a full disk does that): it would stand alone."""
+
+    def work(connection: sqlite3.Connection) -> T:
+        if not connection.in_transaction:
+            raise StoreDown("SQLite rolled the transaction back")
+        return job(connection)
+
+    return work
