@@ -1,18 +1,77 @@
-"""The `goimctl` command: puts the command groups together and turns what went wrong into one line and an exit code."""
+"""The `goimctl` command: puts the command groups together and turns what went wrong into a line and an exit code."""
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
+from typing import Annotated
+
 import typer
+from typer.exceptions import TyperException
 
 from goim import __version__
+from goim.errors import ConfigError, GoimError, StoreDown
+from goimctl import config
+from goimctl.options import ConfigAnywhere
+from goimctl.output import ExitCode, Failed, tell_failure
 
-app = typer.Typer(name="goimctl")
+app = typer.Typer(
+    name="goimctl",
+    cls=ConfigAnywhere,
+    help="goim, an instant-messaging server: start it, look after it, try it out.",
+    epilog="Example: goimctl config show",
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,  # its tracebacks show local variables, and those hold secrets
+)
+app.add_typer(config.group)
+
+
+def _print_version(wanted: bool) -> None:  # noqa: FBT001  # typer passes it by place
+    if wanted:
+        typer.echo(f"goimctl {__version__}")
+        raise typer.Exit
 
 
 @app.callback(invoke_without_command=True)
-def root() -> None:
-    typer.echo(__version__)
+def root(
+    ctx: typer.Context,
+    *,
+    config: Annotated[
+        Path | None, typer.Option(help="Settings file, instead of $GOIM_CONFIG or ./goimctl.toml.", metavar="FILE")
+    ] = None,
+    version: Annotated[  # noqa: ARG001  # its callback has done the work
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    ctx.obj = config  # for `load_settings`
+    if ctx.invoked_subcommand is None:
+        typer.echo(ctx.get_help())
 
 
 def main() -> None:
-    app()
+    """Run the command line and leave with its exit code."""
+    try:
+        code = app(standalone_mode=False)
+    except (TyperException, typer.Abort, ConfigError, GoimError, StoreDown, Failed) as error:
+        failure = _failure(error)
+        tell_failure(failure)
+        code = failure.code
+    sys.exit(code if isinstance(code, int) else ExitCode.DONE)
+
+
+def _failure(error: Exception) -> Failed:
+    match error:
+        case Failed():
+            return error
+        case ConfigError():
+            return Failed(error.message, hint=error.hint, code=ExitCode.WRONG_USE)
+        case GoimError():
+            return Failed(error.message)
+        case StoreDown():
+            return Failed(f"the database cannot be reached: {error}", code=ExitCode.DEPENDENCY_DOWN)
+        case TyperException():
+            context = getattr(error, "ctx", None)
+            message = error.format_message()
+            path = context.command_path if context else app.info.name
+            return Failed(message[:1].lower() + message[1:], hint=f"{path} --help", code=ExitCode(error.exit_code))
+    return Failed("interrupted")

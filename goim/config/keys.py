@@ -49,6 +49,11 @@ class Key(Struct, frozen=True):
             return ", ".join(value)
         return self._writer()(value)
 
+    def plain(self, settings: Settings) -> Any:
+        """What it is set to, for JSON: seconds and bytes are numbers, secrets masked."""
+        value = self.value(settings)
+        return self.show(settings) if isinstance(value, SecretStr) else value
+
     def _masked(self, secret: str) -> str:
         if not secret:
             return ""

@@ -1,0 +1,43 @@
+"""What all commands have in common: `--config` wherever it stands, `--json`, and the settings they lead to."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from goimctl.output import warn
+
+if TYPE_CHECKING:
+    from goim.config import Loaded
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
+
+
+class ConfigAnywhere(TyperGroup):
+    """Takes `--config FILE` before and after the command: `goimctl serve --config FILE` is what people type."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        return super().parse_args(ctx, _config_first(args))
+
+
+def _config_first(args: list[str]) -> list[str]:
+    """Move `--config FILE` and `--config=FILE` to the front; what follows `--` belongs to the command."""
+    end = args.index("--") if "--" in args else len(args)
+    for place, arg in enumerate(args[:end]):
+        length = 1 if arg.startswith("--config=") else 2 if arg == "--config" else 0
+        if length:
+            return args[place : place + length] + args[:place] + args[place + length :]
+    return args
+
+
+def load_settings(ctx: typer.Context) -> Loaded:
+    """The settings this command runs with; what looks odd in them is told, what is wrong ends the command."""
+    from goim.config import load
+
+    loaded = load(ctx.obj, os.environ)
+    for warning in loaded.warnings:
+        warn(warning)
+    return loaded

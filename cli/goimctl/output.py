@@ -1,0 +1,65 @@
+"""How every command speaks: data on stdout as a table or JSON, talk on stderr, one exit code for each kind of end."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable, Sequence
+from enum import IntEnum
+
+import typer
+
+_PIPE_WIDTH = 10_000  # in a pipe a row is a line, however long
+
+
+class ExitCode(IntEnum):
+    """What scripts may rely on."""
+
+    DONE = 0
+    FAILED = 1
+    WRONG_USE = 2
+    UNHEALTHY = 3
+    DEPENDENCY_DOWN = 5
+
+
+class Failed(Exception):
+    """Ends a command: what went wrong (several problems: one a line) and, where there is one, the way out."""
+
+    def __init__(self, message: str, *, hint: str | None = None, code: ExitCode = ExitCode.FAILED) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+        self.code = code
+
+
+def say(text: str) -> None:
+    """Tell the person at the terminal something that is not data."""
+    typer.echo(text, err=True)
+
+
+def warn(text: str) -> None:
+    say(f"warning: {text}")
+
+
+def tell_failure(failure: Failed) -> None:
+    for line in failure.message.splitlines():
+        say(f"error: {line}")
+    if failure.hint:
+        say(f"hint: {failure.hint}")
+
+
+def show_json(value: object) -> None:
+    """Print data for programs; what JSON does not know is written as text."""
+    typer.echo(json.dumps(value, ensure_ascii=False, indent=2, default=str))
+
+
+def show_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """Print data for people: on a terminal it fits the width, in a pipe every row is one line."""
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(*columns, box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    for row in rows:
+        table.add_row(*row)
+    width = None if sys.stdout.isatty() else _PIPE_WIDTH
+    Console(width=width, markup=False, highlight=False, emoji=False).print(table)

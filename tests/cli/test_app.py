@@ -1,0 +1,127 @@
+"""What holds for every command: help, version, errors, exit codes, speed."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import typer
+from goimctl import app
+from goimctl.output import ExitCode, Failed
+from typer.main import get_command
+
+from goim import __version__
+from goim.errors import ConfigError, ErrorCode, GoimError, StoreDown
+from tests.cli.conftest import Goimctl
+
+
+def commands(command: Any, name: str = "goimctl", parent: Any = None) -> Iterator[tuple[str, Any, Any]]:
+    context = typer.Context(command, info_name=name, parent=parent)
+    yield context.command_path, command, context
+    for sub_name, sub in getattr(command, "commands", {}).items():
+        yield from commands(sub, sub_name, context)
+
+
+COMMANDS = {path: (command, context) for path, command, context in commands(get_command(app.app))}
+
+
+@pytest.mark.parametrize("path", COMMANDS)
+def test_every_help_says_what_it_does_and_gives_an_example(path: str) -> None:
+    command, context = COMMANDS[path]
+    text = command.get_help(context)
+    assert f"Example: {path.split(maxsplit=1)[0]}" in text or f" {path}" in text.partition("Example: ")[2]
+    assert command.help
+
+
+def test_goimctl_alone_shows_its_help(goimctl: Goimctl) -> None:
+    alone = goimctl()
+    assert alone.returncode == 0
+    assert alone.stdout == goimctl("--help").stdout
+    assert alone.stdout.startswith("Usage: goimctl ")
+
+
+def test_the_version_is_the_packages(goimctl: Goimctl) -> None:
+    assert goimctl("--version").stdout == f"goimctl {__version__}\n"
+
+
+@pytest.mark.parametrize(
+    ("args", "error", "hint"),
+    [
+        (["confg"], "no such command 'confg'. Did you mean 'config'?", "goimctl --help"),
+        (["config"], "missing command.", "goimctl config --help"),
+        (["config", "show", "--jsno"], "no such option: --jsno", "goimctl config show --help"),
+        (["--config"], "option '--config' requires an argument.", "goimctl --help"),
+    ],
+)
+def test_wrong_use_is_one_line_a_hint_and_exit_code_2(goimctl: Goimctl, args: list[str], error: str, hint: str) -> None:
+    done = goimctl(*args)
+    assert done.returncode == 2
+    assert done.stdout == ""
+    first, last = done.stderr.splitlines()
+    assert first.startswith(f"error: {error}")
+    assert last == f"hint: {hint}"
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "told"),
+    [
+        (GoimError(ErrorCode.NOT_FOUND, "no such user [red]bob[/red]"), 1, "error: no such user [red]bob[/red]\n"),
+        (StoreDown("no answer"), 5, "error: the database cannot be reached: no answer\n"),
+        (ConfigError("one\ntwo", hint="do this"), 2, "error: one\nerror: two\nhint: do this\n"),
+        (Failed("not well", code=ExitCode.UNHEALTHY), 3, "error: not well\n"),
+        (typer.Abort(), 1, "error: interrupted\n"),
+        (typer.Exit(3), 3, ""),
+    ],
+)
+def test_each_kind_of_failure_has_its_words_and_exit_code(
+    error: Exception, code: int, told: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    failing = typer.Typer()
+
+    @failing.command()
+    def fail() -> None:
+        raise error
+
+    monkeypatch.setattr(app, "app", failing)
+    monkeypatch.setattr(sys, "argv", ["goimctl"])
+    with pytest.raises(SystemExit) as ended:
+        app.main()
+    assert ended.value.code == code
+    assert capsys.readouterr() == ("", told)
+
+
+def test_an_error_nobody_foresaw_shows_no_local_variables() -> None:
+    script = (
+        "import sys, typer; from goimctl import app\n"
+        "@app.app.command()\n"
+        "def fail() -> None:\n"
+        "    password = 'hunter' + str(2)\n"
+        "    raise RuntimeError('unforeseen')\n"
+        "sys.argv = ['goimctl', 'fail']\n"
+        "app.main()\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=30, check=False)
+    assert done.returncode == 1
+    assert "RuntimeError: unforeseen" in done.stderr
+    assert "hunter2" not in done.stderr
+
+
+def test_help_loads_nothing_heavy() -> None:
+    script = "import sys, goimctl.app; print(*sorted({name.split('.')[0] for name in sys.modules}))"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=30, check=True)
+    heavy = {
+        "asyncio",
+        "litestar",
+        "msgspec",
+        "piccolo",
+        "pydantic",
+        "redis",
+        "rich",
+        "structlog",
+        "uvicorn",
+        "websockets",
+    }
+    assert not heavy & set(done.stdout.split())
