@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from typing import NamedTuple
 
 from msgspec import Struct
 
@@ -15,8 +16,13 @@ from goim.stores.log import Log
 
 _ALL_AT_ONCE = 500
 
-Place = tuple[bool, int, str]
-"""Where a line stands in the list: pinned, when it moved last, which conversation."""
+
+class Place(NamedTuple):
+    """Where a line stands in the list."""
+
+    pinned: bool
+    updated_at: int
+    conv_id: str
 
 
 class Line(Struct, frozen=True, kw_only=True):
@@ -116,4 +122,4 @@ def _line(user_id: str, span: _Span, newest: MessageRow | None) -> Line:
 
 
 def _place_of(entry: Entry) -> Place:
-    return (entry.pinned, entry.updated_at, entry.conv.conv_id)
+    return Place(entry.pinned, entry.updated_at, entry.conv.conv_id)

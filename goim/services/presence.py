@@ -80,8 +80,9 @@ class PresenceBook:
     async def _read(self, user_ids: Sequence[str]) -> list[PresenceData]:
         now = self._clock.now_ms()
         online = await self.online(user_ids)
-        last_seen: dict[str, int] = {}
-        for device in await self._sessions.devices([other for other in user_ids if other not in online]):
+        gone = [other for other in user_ids if other not in online]
+        last_seen = {other: self._flips[other].at_ms for other in gone if other in self._flips}  # not yet written
+        for device in await self._sessions.devices(gone):
             last_seen[device.user_id] = max(device.last_seen, last_seen.get(device.user_id, 0))
         return [
             PresenceData(other, other in online, now if other in online else last_seen.get(other, 0))

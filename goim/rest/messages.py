@@ -1,0 +1,85 @@
+"""Messages over HTTP: for those who have no socket, and for what lies further back."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from litestar import Controller, get, post
+from litestar.di import NamedDependency
+from litestar.params import QueryParameter
+from msgspec import Struct
+
+from goim.errors import invalid
+from goim.model.users import Login
+from goim.protocol.replies import SentData
+from goim.protocol.requests import ReadData, RecallData, SendData
+from goim.rest.paging import MAX_LIMIT
+from goim.services.history import Page
+from goim.services.registry import Services
+
+_GREATEST = (1 << 63) - 1
+_ConvId = Annotated[str, QueryParameter(name="convId", description="which conversation")]
+_FromSeq = Annotated[
+    int | None,
+    QueryParameter(name="fromSeq", ge=0, le=_GREATEST, required=False, description="messages after this one"),
+]
+_BeforeSeq = Annotated[
+    int | None,
+    QueryParameter(
+        name="beforeSeq", ge=0, le=_GREATEST, required=False, description="the newest before this one; 0: the newest"
+    ),
+]
+_Limit = Annotated[
+    int, QueryParameter(ge=1, le=_GREATEST, description=f"how many; more than {MAX_LIMIT} is {MAX_LIMIT}")
+]
+
+
+class HttpSender(Struct, frozen=True):
+    """A session that sends without a socket: no push is kept from its user's connections."""
+
+    user_id: str
+    device_id: str
+
+
+class MessageController(Controller):
+    """Everything under `/api/messages`."""
+
+    path = "/api/messages"
+    tags = ("messages",)
+
+    @post()
+    async def send(
+        self, data: SendData, login: NamedDependency[Login], services: NamedDependency[Services]
+    ) -> SentData:
+        """Send a message; the answer comes when it is stored."""
+        sender = HttpSender(login.user_id, login.device_id or login.session_id)
+        return await services.messages.send_now(sender, data)
+
+    @post("/recall", status_code=204)
+    async def recall(
+        self, data: RecallData, login: NamedDependency[Login], services: NamedDependency[Services]
+    ) -> None:
+        """Take a message back: its sender for some minutes, owner and admins of a group at any time."""
+        await services.changes.recall(login, data.conv_id, data.server_msg_id)
+
+    @post("/read", status_code=204)
+    async def read(self, data: ReadData, login: NamedDependency[Login], services: NamedDependency[Services]) -> None:
+        """I have read up to there: the watermark only rises, and never past the last message."""
+        await services.receipts.mark_read_now(login.user_id, data.conv_id, data.seq)
+
+    @get("/history")
+    async def history(
+        self,
+        conv_id: _ConvId,
+        login: NamedDependency[Login],
+        services: NamedDependency[Services],
+        from_seq: _FromSeq = None,
+        before_seq: _BeforeSeq = None,
+        limit: _Limit = 50,
+    ) -> Page:
+        """Messages, ascending: those after `fromSeq`, or the newest before `beforeSeq`, or the newest of all."""
+        if before_seq is None and from_seq is not None:
+            return await services.history.after(login.user_id, conv_id, from_seq, min(limit, MAX_LIMIT))
+        if from_seq:
+            raise invalid("say fromSeq or beforeSeq")
+        return await services.history.before(login.user_id, conv_id, before_seq, min(limit, MAX_LIMIT))
