@@ -11,3 +11,7 @@ class RateLimiter(Protocol):
     def take(self, key: str) -> int:
         """Take a token: 0 if there was one, else the milliseconds until there will be. A refused take costs nothing."""
         ...
+
+    def give_back(self, key: str) -> None:
+        """Return a token taken before: what it was for did not count."""
+        ...

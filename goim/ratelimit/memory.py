@@ -31,6 +31,11 @@ class MemoryRateLimiter:
             self._sweep(now)
         return 0
 
+    def give_back(self, key: str) -> None:
+        full_at = self._full_at.get(key)
+        if full_at is not None:
+            self._full_at[key] = full_at - 1.0 / self._rate
+
     def _sweep(self, now: float) -> None:
         self._takes = 0
         self._full_at = {key: full_at for key, full_at in self._full_at.items() if full_at > now}

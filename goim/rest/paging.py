@@ -14,7 +14,7 @@ from goim.errors import invalid
 
 MAX_LIMIT = 200
 _MOST = 1 << 31
-_Limit = Annotated[int, Parameter(ge=1, le=_MOST, description=f"how many; more than {MAX_LIMIT} is {MAX_LIMIT}")]
+Limit = Annotated[int, Parameter(ge=1, le=_MOST, description=f"how many; more than {MAX_LIMIT} is {MAX_LIMIT}")]
 _Offset = Annotated[int, Parameter(ge=0, le=_MOST, description="how many to leave out")]
 _Cursor = Annotated[str | None, Parameter(description="`nextCursor` of the part before", max_length=512)]
 
@@ -35,12 +35,12 @@ class Window(Struct, frozen=True):
     cursor: str | None
 
 
-async def page_of(limit: _Limit = 50, offset: _Offset = 0) -> Page:
+async def page_of(limit: Limit = 50, offset: _Offset = 0) -> Page:
     """Handlers take it as `page: NamedDependency[Page]`."""
     return Page(min(limit, MAX_LIMIT), offset)
 
 
-async def window_of(limit: _Limit = 50, cursor: _Cursor = None) -> Window:
+async def window_of(limit: Limit = 50, cursor: _Cursor = None) -> Window:
     """Handlers take it as `window: NamedDependency[Window]`."""
     return Window(min(limit, MAX_LIMIT), cursor or None)
 

@@ -8,16 +8,24 @@ from litestar import Litestar
 from litestar.di import Provide
 from litestar.types import ASGIApp, ControllerRouterHandler
 
+from goim.rest.accounts import AccountController
+from goim.rest.address import Addresses
 from goim.rest.auth import login_of, require_login
 from goim.rest.bodies import MAX_BODY_BYTES, JsonRequest
 from goim.rest.errors import ERROR_HANDLERS
+from goim.rest.friends import BlockController, FriendController
 from goim.rest.openapi import openapi_config
 from goim.rest.operations import OPERATIONS, CountRequests, Readiness, Scrape
 from goim.rest.paging import page_of, window_of
+from goim.rest.users import UserController
 from goim.services.registry import Services
 
 ROUTES: Sequence[ControllerRouterHandler] = [
     *OPERATIONS,
+    AccountController,
+    UserController,
+    FriendController,
+    BlockController,
 ]
 
 
@@ -25,14 +33,18 @@ def build_api(
     services: Services,
     readiness: Readiness,
     *,
-    metrics_enabled: bool,
     more: Sequence[ControllerRouterHandler] = (),
 ) -> ASGIApp:
     """The ASGI app: every route of the table, and `more` (sockets, the web client), which may be `public=True` too."""
-    scrape = Scrape(services.metrics, is_enabled=metrics_enabled)
+    settings = services.settings
+    scrape = Scrape(services.metrics, is_enabled=settings.metrics.enabled)
+    addresses = Addresses(settings.server.trusted_proxies)
 
     async def provide_services() -> Services:
         return services
+
+    async def provide_address(request: JsonRequest) -> str:
+        return addresses.of(request)
 
     async def provide_readiness() -> Readiness:
         return readiness
@@ -46,6 +58,7 @@ def build_api(
         dependencies={
             "services": Provide(provide_services),
             "login": Provide(login_of),
+            "address": Provide(provide_address),
             "page": Provide(page_of),
             "window": Provide(window_of),
             "readiness": Provide(provide_readiness),
@@ -54,7 +67,7 @@ def build_api(
         exception_handlers=ERROR_HANDLERS,
         request_class=JsonRequest,
         request_max_body_size=MAX_BODY_BYTES,
-        openapi_config=openapi_config(),
+        openapi_config=openapi_config() if settings.server.docs else None,
         logging_config=None,
     )
     return CountRequests(app, services.metrics)

@@ -12,6 +12,7 @@ from goim.services.access import AccessBook
 from goim.services.accounts import Accounts
 from goim.services.changes import ChangeDesk
 from goim.services.conversations import ConversationList
+from goim.services.devices import DeviceBook
 from goim.services.friends import FriendBook
 from goim.services.groups import GroupDesk
 from goim.services.history import History
@@ -33,6 +34,7 @@ class Services:
     access: AccessBook
     accounts: Accounts
     sessions: SessionDesk
+    devices: DeviceBook
     friends: FriendBook
     groups: GroupDesk
     conversations: ConversationList

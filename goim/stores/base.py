@@ -72,6 +72,10 @@ class Sessions(Protocol):
         """Delete sessions; those that do not exist are ignored."""
         ...
 
+    async def living(self, session_ids: Collection[str]) -> set[str]:
+        """Which of these sessions are there."""
+        ...
+
     async def seen(self, devices: Sequence[Device]) -> None:
         """Remember devices (insert, or replace what is known of the same user and device)."""
         ...

@@ -97,6 +97,9 @@ class MemorySessions:
         for session_id in session_ids:
             self._data.sessions.pop(session_id, None)
 
+    async def living(self, session_ids: Collection[str]) -> set[str]:
+        return self._data.sessions.keys() & session_ids
+
     async def seen(self, devices: Sequence[Device]) -> None:
         self._data.devices.update({(device.user_id, device.device_id): device for device in devices})
 

@@ -28,6 +28,8 @@ SELECT session_id, user_id, device_id, refresh_hash, created_at, expires_at FROM
 # Compare and set in one statement: of two that spend the same token the second finds another hash and changes no row.
 ROTATE = "UPDATE im_sessions SET refresh_hash = ?, expires_at = ? WHERE session_id = ? AND refresh_hash = ?"
 
+LIVING = "SELECT session_id FROM im_sessions WHERE session_id = ?"
+
 END_SESSION = "DELETE FROM im_sessions WHERE session_id = ?"
 
 # One statement per device, so that two nodes that see the same device at once end with one row.
@@ -108,6 +110,10 @@ class SqlSessions:
 
     async def end(self, session_ids: Collection[str]) -> None:
         await self._engine.execute_many(END_SESSION, [(session_id,) for session_id in sorted(session_ids)])
+
+    async def living(self, session_ids: Collection[str]) -> set[str]:
+        rows = await self._engine.fetch_each(LIVING, [(session_id,) for session_id in session_ids])
+        return {row[0] for row in rows}
 
     async def seen(self, devices: Sequence[Device]) -> None:
         in_order = sorted(

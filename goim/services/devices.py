@@ -1,0 +1,157 @@
+"""A user's devices: which are connected, when the others were last seen, and how to be rid of one."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+
+import structlog
+from msgspec import Struct
+
+from goim.clock import Clock
+from goim.delivery import Delivery, Sink
+from goim.errors import StoreDown, not_found
+from goim.model.users import Device, Login
+from goim.notices import DeviceKicked, Notices
+from goim.protocol.close_codes import CloseCode
+from goim.services.sessions import SessionDesk
+from goim.stores.base import Sessions
+
+FLUSH_SECONDS = 1.0
+_log = structlog.get_logger(__name__)
+
+
+class DeviceView(Struct, frozen=True, kw_only=True, rename="camel"):
+    """A device as its owner sees it; `lastSeen` of one that is online is now."""
+
+    device_id: str
+    online: bool
+    connected_at: int
+    last_seen: int
+    transport: str
+
+
+class DeviceBook:
+    """Notes who connects and goes, and writes it a moment later: a storm of reconnects is one write a second."""
+
+    def __init__(
+        self, sessions: Sessions, desk: SessionDesk, delivery: Delivery, notices: Notices, clock: Clock
+    ) -> None:
+        self._sessions = sessions
+        self._desk = desk
+        self._delivery = delivery
+        self._notices = notices
+        self._clock = clock
+        self._waiting: dict[tuple[str, str], Device] = {}
+        self._writing = asyncio.Lock()
+        delivery.watchers.append(self._note)
+        notices.on(DeviceKicked, lambda notice: self._drop(notice.user_id, notice.device_id))
+
+    async def of_user(self, user_id: str) -> list[DeviceView]:
+        """Connected ones first, then the latest seen."""
+        devices = {device.device_id: device for device in await self._sessions.devices([user_id])}
+        devices |= {device_id: device for (owner, device_id), device in self._waiting.items() if owner == user_id}
+        live = {sink.device_id: sink for sink in self._delivery.connections_of(user_id)}
+        now = self._clock.now_ms()
+        views = [_online(sink, now) for sink in live.values()]
+        views += [_offline(device) for device_id, device in devices.items() if device_id not in live]
+        return sorted(views, key=lambda view: (not view.online, -view.last_seen, view.device_id))
+
+    async def kick(self, login: Login, device_id: str) -> None:
+        """End a device's session and forget the device; `NOT_FOUND` if the caller has none of that name.
+
+        A session made for no device may serve several: if it is the caller's own, only the device's sockets close.
+        """
+        user_id = login.user_id
+        sessions = await self._desk.of_user(user_id)
+        session_ids = {session.session_id for session in sessions if session.device_id == device_id}
+        seen_in = await self._sessions_seen_in(user_id, device_id)
+        if not session_ids and not seen_in:
+            raise not_found("device")
+        session_ids |= seen_in
+        if login.device_id is None:
+            session_ids.discard(login.session_id)
+        await self._desk.end(session_ids, CloseCode.KICKED)
+        self._notices.emit(DeviceKicked(user_id, device_id))
+        async with self._writing:  # a write under way would bring it back
+            await self._sessions.forget_device(user_id, device_id)
+
+    def forget_user(self, user_id: str) -> None:
+        """Nothing more is written about the devices of somebody who is gone."""
+        for owner, device_id in [key for key in self._waiting if key[0] == user_id]:
+            self._drop(owner, device_id)
+
+    async def _sessions_seen_in(self, user_id: str, device_id: str) -> set[str]:
+        """The sessions that the device is or was last connected with."""
+        live = {s.session_id for s in self._delivery.connections_of(user_id) if s.device_id == device_id}
+        waiting = self._waiting.get((user_id, device_id))
+        known = [waiting] if waiting is not None else await self._sessions.devices([user_id])
+        return live | {device.session_id for device in known if device.device_id == device_id}
+
+    # written behind
+
+    def _note(self, sink: Sink, is_connected: bool) -> None:  # noqa: FBT001 - the shape of a watcher
+        """A connection came or went: either way this is when its device was last seen."""
+        del is_connected
+        self._waiting[sink.user_id, sink.device_id] = Device(
+            user_id=sink.user_id,
+            device_id=sink.device_id,
+            session_id=sink.session_id,
+            transport=sink.transport_name,
+            connected_at=sink.connected_at,
+            last_seen=self._clock.now_ms(),
+        )
+
+    def _drop(self, user_id: str, device_id: str) -> None:
+        self._waiting.pop((user_id, device_id), None)
+
+    async def flush(self) -> None:
+        """Write everything that waits."""
+        async with self._writing:
+            waiting, self._waiting = self._waiting, {}
+            try:
+                if waiting:
+                    await self._sessions.seen(list(waiting.values()))
+            except StoreDown:
+                self._waiting = waiting | self._waiting
+                raise
+
+    @contextlib.asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Flush once a second while the context is open, and at its end."""
+        async with asyncio.TaskGroup() as tasks:
+            task = tasks.create_task(self._run())
+            try:
+                yield
+            finally:
+                task.cancel()
+        await self.flush()
+
+    async def _run(self) -> None:
+        while True:
+            await self._clock.sleep(FLUSH_SECONDS)
+            try:
+                await self.flush()
+            except StoreDown as error:
+                _log.warning("devices_wait", error=str(error), devices=len(self._waiting))
+
+
+def _online(sink: Sink, now_ms: int) -> DeviceView:
+    return DeviceView(
+        device_id=sink.device_id,
+        online=True,
+        connected_at=sink.connected_at,
+        last_seen=now_ms,
+        transport=sink.transport_name,
+    )
+
+
+def _offline(device: Device) -> DeviceView:
+    return DeviceView(
+        device_id=device.device_id,
+        online=False,
+        connected_at=device.connected_at,
+        last_seen=device.last_seen,
+        transport=device.transport,
+    )

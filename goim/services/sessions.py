@@ -1,0 +1,247 @@
+"""Logins: tokens that are checked in microseconds and yet end at once, on every node, when their session does."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hashlib
+import secrets
+from collections.abc import AsyncIterator, Collection, Sequence
+
+import structlog
+from msgspec import Struct
+from msgspec.structs import replace
+
+from goim.clock import Clock
+from goim.delivery import Delivery
+from goim.errors import StoreDown, invalid
+from goim.lru import Recent
+from goim.model.users import Login, Session, User
+from goim.notices import Notices, SessionsEnded
+from goim.protocol.close_codes import CloseCode
+from goim.services.tokens import TokenSigner, unauthorized
+from goim.stores.base import Sessions, Users
+
+MAX_DEVICE_ID = 64
+MAX_SESSIONS = 200
+CHECK_SECONDS = 60.0
+_REMEMBERED = 100_000
+_log = structlog.get_logger(__name__)
+
+
+class Tokens(Struct, frozen=True, kw_only=True, rename="camel"):
+    """What a login gives: an access token until `expiresAt`, and a refresh token that gives the next ones, once."""
+
+    token: str
+    user_id: str
+    expires_at: int
+    refresh_token: str
+
+    def __repr__(self) -> str:
+        return f"Tokens(user_id={self.user_id!r}, …)"
+
+
+class SessionDesk:
+    """Opens, checks, renews and ends sessions.
+
+    A session that was found alive is believed for a minute, unless a notice says that it ended: the minute is for what
+    no notice tells, another process at the same database.
+    """
+
+    def __init__(
+        self,
+        sessions: Sessions,
+        users: Users,
+        delivery: Delivery,
+        notices: Notices,
+        clock: Clock,
+        *,
+        secrets: Sequence[str],
+        token_ttl: float,
+        refresh_ttl: float,
+    ) -> None:
+        self._sessions = sessions
+        self._users = users
+        self._delivery = delivery
+        self._notices = notices
+        self._clock = clock
+        self._signer = TokenSigner(secrets)
+        self._token_ms = int(token_ttl * 1000)
+        self._refresh_ms = int(refresh_ttl * 1000)
+        self._checked: Recent[str, float] = Recent(_REMEMBERED)
+        self._ended: Recent[str, bool] = Recent(_REMEMBERED)
+        notices.on(SessionsEnded, self._forget)
+
+    # opening
+
+    async def issue(self, user: User, device_id: str | None) -> Tokens:
+        """Open a session. With `device_id` it is that device's, and ends an earlier one of that device."""
+        if device_id is not None and not 0 < len(device_id) <= MAX_DEVICE_ID:
+            raise invalid(f"deviceId has 1 to {MAX_DEVICE_ID} characters")
+        now = self._clock.now_ms()
+        session_id = secrets.token_urlsafe(16)
+        refresh_token = _new_refresh_token(session_id)
+        session = Session(
+            session_id=session_id,
+            user_id=user.user_id,
+            device_id=device_id,
+            refresh_hash=_hash(refresh_token),
+            created_at=now,
+            expires_at=now + self._refresh_ms,
+        )
+        await self._sessions.add(session)
+        await self._make_room(session)
+        # Asked only now: whoever disables or erases the account first says so and then ends the sessions there are.
+        await self._check_user(session)
+        self._believe(session_id)
+        return self._tokens(session, refresh_token)
+
+    async def _make_room(self, new: Session) -> None:
+        """End what a new session replaces: its device's others, those that have expired, the oldest of too many.
+
+        Of two logins of one device at once each sees the other or is seen: all but the later end.
+        """
+        mine = await self._sessions.of_user(new.user_id)
+        now = self._clock.now_ms()
+        over = {session.session_id for session in mine if session.expires_at <= now}
+        if new.device_id is not None:
+            same = [session for session in mine if session.device_id == new.device_id]
+            same.sort(key=lambda session: (session.created_at, session.session_id))
+            over.update(session.session_id for session in same[:-1])
+        rest = [session.session_id for session in mine if session.session_id not in over | {new.session_id}]
+        over.update(rest[: max(0, len(rest) + 1 - MAX_SESSIONS)])
+        await self._end(over)
+
+    def _tokens(self, session: Session, refresh_token: str) -> Tokens:
+        now = self._clock.now_ms()
+        login = Login(session.user_id, session.session_id, session.device_id)
+        signed = self._signer.sign(login, now, min(now + self._token_ms, session.expires_at))
+        return Tokens(
+            token=signed.token, user_id=session.user_id, expires_at=signed.expires_at, refresh_token=refresh_token
+        )
+
+    # checking
+
+    def verify_cached(self, token: str) -> Login | None:
+        """Whom a token speaks for, or None if `verify` has to ask the database; `UNAUTHORIZED` if it is no good."""
+        login = self._signer.read(token, self._clock.now_ms())
+        if self._ended.get(login.session_id):
+            raise unauthorized("the session has ended")
+        checked = self._checked.get(login.session_id)
+        return login if checked is not None and self._clock.monotonic() - checked < CHECK_SECONDS else None
+
+    async def verify(self, token: str) -> Login:
+        """Whom a token speaks for; `UNAUTHORIZED` if it is not ours or over, its session ended or its user may not."""
+        login = self.verify_cached(token)
+        if login is not None:
+            return login
+        login = self._signer.read(token, self._clock.now_ms())
+        session = await self._sessions.get(login.session_id)
+        if session is None or session.user_id != login.user_id or session.expires_at <= self._clock.now_ms():
+            raise unauthorized("the session has ended")
+        await self._check_user(session)
+        if not self._believe(login.session_id):
+            raise unauthorized("the session has ended")
+        return login
+
+    async def _check_user(self, session: Session) -> None:
+        user = await self._users.get(session.user_id)
+        if user is None or user.is_disabled:
+            await self._end({session.session_id})
+            raise unauthorized("this account is closed")
+
+    def _believe(self, session_id: str) -> bool:
+        """Remember that a session lives, unless it ended while the database was asked."""
+        if self._ended.get(session_id):
+            return False
+        self._checked.put(session_id, self._clock.monotonic())
+        return True
+
+    def _forget(self, notice: SessionsEnded) -> None:
+        for session_id in notice.session_ids:
+            self._checked.drop(session_id)
+            self._ended.put(session_id, True)
+
+    # renewing
+
+    async def refresh(self, refresh_token: str) -> Tokens:
+        """New tokens for a refresh token, which that spends. A spent one means that somebody has a copy: all ends."""
+        session_id = refresh_token.partition(".")[0]
+        session = await self._sessions.get(session_id) if len(refresh_token) <= 128 else None
+        now = self._clock.now_ms()
+        if session is None or session.expires_at <= now:
+            raise unauthorized("the refresh token is not valid")
+        fresh = _new_refresh_token(session_id)
+        expires_at = now + self._refresh_ms
+        if not await self._sessions.rotate(session_id, _hash(refresh_token), _hash(fresh), expires_at):
+            _log.warning("refresh_token_reused", user_id=session.user_id)
+            await self._end({session_id})
+            raise unauthorized("the refresh token was spent before; log in again")
+        await self._check_user(session)
+        self._believe(session_id)
+        return self._tokens(replace(session, expires_at=expires_at), fresh)
+
+    # ending
+
+    async def logout(self, login: Login) -> None:
+        """End the caller's session: its tokens stop working and its sockets close."""
+        await self._end({login.session_id})
+
+    async def of_user(self, user_id: str) -> list[Session]:
+        """The user's sessions that are not over, earliest first."""
+        now = self._clock.now_ms()
+        return [session for session in await self._sessions.of_user(user_id) if session.expires_at > now]
+
+    async def end(self, session_ids: Collection[str], code: CloseCode = CloseCode.SESSION_ENDED) -> None:
+        """End these sessions and close their sockets with `code`."""
+        await self._end(session_ids, code)
+
+    async def end_others(self, login: Login) -> None:
+        """End every session of the caller but this one."""
+        mine = await self._sessions.of_user(login.user_id)
+        await self._end({session.session_id for session in mine} - {login.session_id})
+
+    async def end_all(self, user_id: str) -> None:
+        """End every session of a user."""
+        await self._end({session.session_id for session in await self._sessions.of_user(user_id)})
+
+    async def _end(self, session_ids: Collection[str], code: CloseCode = CloseCode.SESSION_ENDED) -> None:
+        if session_ids:
+            await self._sessions.end(session_ids)
+            self._notices.emit(SessionsEnded(sorted(session_ids), code))
+
+    # what no notice tells
+
+    @contextlib.asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Once a minute, look for live connections whose session is gone from the database."""
+        async with asyncio.TaskGroup() as tasks:
+            task = tasks.create_task(self._run())
+            try:
+                yield
+            finally:
+                task.cancel()
+
+    async def _run(self) -> None:
+        while True:
+            await self._clock.sleep(CHECK_SECONDS)
+            try:
+                await self.sweep()
+            except StoreDown as error:
+                _log.warning("sessions_not_checked", error=str(error))
+
+    async def sweep(self) -> None:
+        """Close the connections whose session has ended behind our back."""
+        connected = {sink.session_id for sink in self._delivery.everybody()}
+        gone = connected - await self._sessions.living(connected)
+        if gone:
+            self._notices.emit(SessionsEnded(sorted(gone), CloseCode.SESSION_ENDED))
+
+
+def _new_refresh_token(session_id: str) -> str:
+    return f"{session_id}.{secrets.token_urlsafe(32)}"
+
+
+def _hash(refresh_token: str) -> str:
+    """Kept instead of the token. It is long and random, so one round of SHA-256 is enough."""
+    return hashlib.sha256(refresh_token.encode()).hexdigest()
