@@ -97,3 +97,12 @@ class ConfigError(Exception):
 
 class StoreDown(Exception):
     """A database cannot be reached or refused the work; nothing of it was kept, or it cannot be known: retry."""
+
+
+class MigrationError(Exception):
+    """The schema cannot be brought up; `hint` says the way out."""
+
+    def __init__(self, message: str, *, hint: str) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint

@@ -77,6 +77,10 @@ class SqlEngine(Protocol):
         """Run one statement that changes the schema."""
         ...
 
+    async def has_table(self, name: str) -> bool:
+        """Whether the schema has this table."""
+        ...
+
     def transaction(self) -> AbstractAsyncContextManager[Any]:
         """Make what happens in the block stand as a whole or not at all; one inside another is part of the outer."""
         ...

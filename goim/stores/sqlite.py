@@ -292,6 +292,10 @@ class SqliteEngine(SQLiteEngine):
         else:
             await self.write(lambda connection: [connection.execute(*statement) for statement in statements])
 
+    async def has_table(self, name: str) -> bool:
+        """Whether the schema has this table."""
+        return bool(await self.fetch_rows("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?", (name,)))
+
     # What Piccolo calls
 
     async def run_querystring(  # type: ignore[override] # `in_pool` says nothing here

@@ -1,0 +1,144 @@
+"""The message log in an SQL database, by plain statements: building one with Piccolo costs more than running it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+from msgspec import Raw
+
+from goim.model.messages import Change, MessageRow, Sent, SentKey
+from goim.stores.engine import SqlEngine
+
+# `SELECT *` is in the order of MessageRow, which a test holds it to. All statements walk one of the two unique indexes.
+LAST_SEQ = "SELECT conv_id, seq FROM messages WHERE conv_id = ? ORDER BY seq DESC LIMIT 1"
+
+SENT = """
+SELECT conv_id, from_user_id, client_msg_id, seq, timestamp FROM messages
+WHERE conv_id = ? AND from_user_id = ? AND client_msg_id = ?"""
+
+AFTER = """
+SELECT * FROM messages WHERE conv_id = ? AND seq > ? AND (expire_at IS NULL OR expire_at > ?)
+ORDER BY seq LIMIT ?"""
+
+BEFORE = """
+SELECT * FROM messages WHERE conv_id = ? AND seq > ? AND seq < ? AND (expire_at IS NULL OR expire_at > ?)
+ORDER BY seq DESC LIMIT ?"""
+_BEFORE_ALL = 2**63 - 1
+
+ONE = "SELECT * FROM messages WHERE conv_id = ? AND seq = ?"
+
+NEWEST = """
+SELECT * FROM messages WHERE conv_id = ? AND seq > ? AND (expire_at IS NULL OR expire_at > ?)
+ORDER BY seq DESC LIMIT 1"""
+
+SENT_BY = """
+SELECT seq FROM messages WHERE conv_id = ? AND from_user_id = ? AND seq > ? AND recalled = 0
+ORDER BY seq LIMIT ?"""
+
+# Of two recalls at once only one finds `recalled = 0`; the row stays, or its seq would be given again.
+EMPTY = """
+UPDATE messages SET recalled = 1, payload = NULL, extras = NULL WHERE conv_id = ? AND seq = ? AND recalled = 0"""
+
+ADD_CHANGE = "INSERT INTO changes (conv_id, change_no, seq, action, data, created_at) VALUES (?, ?, ?, ?, ?, ?)"
+
+LAST_CHANGE = "SELECT conv_id, change_no FROM changes WHERE conv_id = ? ORDER BY change_no DESC LIMIT 1"
+
+CHANGES_AFTER = """
+SELECT change_no, action, data FROM changes WHERE conv_id = ? AND change_no > ? ORDER BY change_no LIMIT ?"""
+
+CHANGE_OF_MESSAGE = """
+SELECT change_no, action, data FROM changes WHERE conv_id = ? AND seq = ? AND action = ?
+ORDER BY change_no DESC LIMIT 1"""
+
+# Compares and sets in one statement. MySQL assigns from left to right: deleted_at first, while seq is the old one.
+PUT_DELETE = """
+INSERT INTO conv_deletes (owner_id, conv_id, seq, deleted_at) VALUES (?, ?, ?, ?)
+ON CONFLICT (owner_id, conv_id) DO UPDATE SET
+deleted_at = CASE WHEN EXCLUDED.seq > conv_deletes.seq THEN EXCLUDED.deleted_at ELSE conv_deletes.deleted_at END,
+seq = CASE WHEN EXCLUDED.seq > conv_deletes.seq THEN EXCLUDED.seq ELSE conv_deletes.seq END"""
+
+DELETED = "SELECT conv_id, seq FROM conv_deletes WHERE owner_id = ? AND conv_id = ?"
+
+
+class SqlMessages:
+    """`MessageTable` in an SQL database."""
+
+    def __init__(self, engine: SqlEngine) -> None:
+        self._engine = engine
+
+    async def insert(self, rows: Sequence[MessageRow]) -> None:
+        if rows:
+            await self._engine.insert_rows("messages", rows)
+
+    async def last_seqs(self, conv_ids: Collection[str]) -> dict[str, int]:
+        return dict(await self._engine.fetch_each(LAST_SEQ, [(conv_id,) for conv_id in conv_ids]))
+
+    async def find_sent(self, keys: Collection[SentKey]) -> dict[SentKey, Sent]:
+        found = await self._engine.fetch_each(SENT, list(keys))
+        return {
+            (conv_id, user_id, client_msg_id): Sent(seq, timestamp, is_duplicate=False)
+            for conv_id, user_id, client_msg_id, seq, timestamp in found
+        }
+
+    async def after(self, conv_id: str, seq: int, limit: int, now_ms: int) -> list[MessageRow]:
+        rows = await self._engine.fetch_rows(AFTER, (conv_id, seq, now_ms, limit))
+        return [MessageRow(*row) for row in rows]
+
+    async def before(self, conv_id: str, seq: int | None, floor: int, limit: int, now_ms: int) -> list[MessageRow]:
+        below = _BEFORE_ALL if seq is None else seq
+        rows = await self._engine.fetch_rows(BEFORE, (conv_id, floor, below, now_ms, limit))
+        return [MessageRow(*row) for row in reversed(rows)]
+
+    async def get(self, conv_id: str, seq: int) -> MessageRow | None:
+        rows = await self._engine.fetch_rows(ONE, (conv_id, seq))
+        return MessageRow(*rows[0]) if rows else None
+
+    async def newest(self, floors: Mapping[str, int], now_ms: int) -> dict[str, MessageRow]:
+        each = [(conv_id, floor, now_ms) for conv_id, floor in floors.items()]
+        return {row[0]: MessageRow(*row) for row in await self._engine.fetch_each(NEWEST, each)}
+
+    async def sent_by(self, user_id: str, conv_id: str, after: int, limit: int) -> list[int]:
+        return [seq for (seq,) in await self._engine.fetch_rows(SENT_BY, (conv_id, user_id, after, limit))]
+
+
+class SqlChanges:
+    """`Changes` in an SQL database, the one that has the messages."""
+
+    def __init__(self, engine: SqlEngine) -> None:
+        self._engine = engine
+
+    async def recall(self, conv_id: str, seq: int, change: Change, at: int) -> bool:
+        async with self._engine.transaction():
+            if not await self._engine.execute(EMPTY, (conv_id, seq)):
+                return False
+            row = (conv_id, change.change, seq, change.action, bytes(change.data).decode(), at)
+            await self._engine.execute(ADD_CHANGE, row)
+            return True
+
+    async def last_changes(self, conv_ids: Collection[str]) -> dict[str, int]:
+        return dict(await self._engine.fetch_each(LAST_CHANGE, [(conv_id,) for conv_id in conv_ids]))
+
+    async def after(self, conv_id: str, change: int, limit: int) -> list[Change]:
+        return [_change(*row) for row in await self._engine.fetch_rows(CHANGES_AFTER, (conv_id, change, limit))]
+
+    async def of_message(self, conv_id: str, seq: int, action: str) -> Change | None:
+        rows = await self._engine.fetch_rows(CHANGE_OF_MESSAGE, (conv_id, seq, action))
+        return _change(*rows[0]) if rows else None
+
+
+class SqlConvDeletes:
+    """`ConvDeletes` in an SQL database."""
+
+    def __init__(self, engine: SqlEngine) -> None:
+        self._engine = engine
+
+    async def put(self, user_id: str, conv_id: str, seq: int, at: int) -> None:
+        await self._engine.execute(PUT_DELETE, (user_id, conv_id, seq, at))
+
+    async def of_user(self, user_id: str, conv_ids: Collection[str]) -> dict[str, int]:
+        return dict(await self._engine.fetch_each(DELETED, [(user_id, conv_id) for conv_id in conv_ids]))
+
+
+def _change(change_no: int, action: str, data: Any) -> Change:
+    return Change(change=change_no, action=action, data=Raw(data.encode()))
