@@ -46,7 +46,7 @@ clean: ## Remove the environment, builds and caches; never ./data
 $(BIN)/python:
 	@test -n "$(PYTHON)" || { echo 'error: no Python 3.11 or later here' >&2; \
 		echo 'hint: make run PYTHON=/path/to/python3.11' >&2; exit 1; }
-	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); echo 'error: $(PYTHON) -m venv failed' >&2; \
+	@$(PYTHON) -m venv $(VENV) || { rm -f $(BIN)/python; echo 'error: $(PYTHON) -m venv failed' >&2; \
 		echo 'hint: on Debian and Ubuntu: apt install python3-venv' >&2; exit 1; }
 
 $(RUNTIME): $(BIN)/python requirements.lock requirements-build.lock pyproject.toml
