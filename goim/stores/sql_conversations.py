@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import nullcontext
 from typing import Any
 
 from goim.model.conversations import Activity, Conversation, ConvType, Entry, Receipt
@@ -99,9 +100,11 @@ class SqlConversations:
         # In order of the keys, so that nodes that bump the same lines never deadlock.
         ones = sorted((each.conv_id, user_id, each.at) for each in activities for user_id in each.user_ids)
         alls = sorted((each.conv_id, each.at) for each in activities if not each.user_ids)
-        async with self._engine.transaction():
-            await self._engine.execute_many(BUMP_ONE, [(at, user_id, conv_id, at) for conv_id, user_id, at in ones])
-            await self._engine.execute_many(BUMP_ALL, [(at, conv_id, at) for conv_id, at in alls])
+        async with self._engine.transaction() if ones and alls else nullcontext():  # each alone is a transaction
+            if ones:
+                await self._engine.execute_many(BUMP_ONE, [(at, user_id, conv_id, at) for conv_id, user_id, at in ones])
+            if alls:
+                await self._engine.execute_many(BUMP_ALL, [(at, conv_id, at) for conv_id, at in alls])
 
 
 class SqlReceipts:
