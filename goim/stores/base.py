@@ -14,7 +14,6 @@ from goim.model.groups import Group, Member
 from goim.model.messages import Change, MessageRow, Sent, SentKey
 from goim.model.users import Block, Device, Friend, Session, User
 
-
 UserIds = set[str]
 """By this name where a class has a method called `set`."""
 
