@@ -32,7 +32,7 @@ format: $(DEV) ## Put the code into the one format
 	$(BIN)/ruff format
 
 bench: $(DEV) ## Measure the server on this machine (ARGS="--help" for its options)
-	@$(BIN)/python -m loadtest $(ARGS)
+	@$(BIN)/python -m loadtest.bench $(ARGS)
 
 lock: ## Renew the lock files (needs uv)
 	$(COMPILE) --upgrade pyproject.toml -o requirements.lock
