@@ -66,6 +66,7 @@ class Device:
 
     ws: ClientConnection
     pushes: list[Envelope] = field(default_factory=list)
+    raw: list[str] = field(default_factory=list)
     _replies: dict[int, asyncio.Future[Envelope]] = field(default_factory=dict)
     _news: asyncio.Event = field(default_factory=asyncio.Event)
     _ids: Any = field(default_factory=lambda: itertools.count(1))
@@ -73,6 +74,7 @@ class Device:
     async def listen(self) -> None:
         """Sort what comes in until the connection ends."""
         async for text in self.ws:
+            self.raw.append(str(text))
             envelope = json.loads(text)
             reply = self._replies.pop(envelope.get("id"), None)
             if reply is not None:

@@ -26,7 +26,7 @@ from goim.protocol.requests import (
     is_request_id,
 )
 from goim.services.registry import Services
-from goim.services.sessions import Login
+from goim.model.users import Login
 from goim.tasks import Tasks
 
 if TYPE_CHECKING:

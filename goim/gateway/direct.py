@@ -18,6 +18,7 @@ from websockets.frames import Frame as WsFrame
 from websockets.http11 import Request
 from websockets.speedups import apply_mask
 
+from goim.gateway.cork import Cork
 from goim.gateway.transport import EXTENSION, Receive
 from goim.protocol.close_codes import CloseCode
 from goim.protocol.frames import Frame, text_frame
@@ -25,24 +26,6 @@ from goim.protocol.frames import Frame, text_frame
 _TEXT = 0x81
 _DATA = (_TEXT, 0x82)  # whole text and binary messages
 _CLOSE_SECONDS = 5.0
-
-
-class Cork:
-    """Collects the connections that have something to say and lets each say it in one write at the end of the iteration."""
-
-    def __init__(self, queue_bytes: int) -> None:
-        self.queue_bytes = queue_bytes
-        self._talkers: list[DirectProtocol] = []
-
-    def add(self, talker: DirectProtocol) -> None:
-        if not self._talkers:
-            talker.loop.call_soon(self._pull)
-        self._talkers.append(talker)
-
-    def _pull(self) -> None:
-        talkers, self._talkers = self._talkers, []
-        for talker in talkers:
-            talker.flush()
 
 
 class DirectProtocol(WebSocketsSansIOProtocol):

@@ -50,13 +50,22 @@ class NodeServer(Server):
     def __init__(self, config: Config, drain: Callable[[], Awaitable[None]]) -> None:
         super().__init__(config)
         self._drain = drain
+        self.on_started: Callable[[str], None] = lambda _: None
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """The first signal asks for a drain, a second one for the end."""
         self.force_exit = self.should_exit
         self.should_exit = True
 
+    @property
+    def url(self) -> str:
+        """Where it listens, as a client on this machine reaches it."""
+        host, port = self.servers[0].sockets[0].getsockname()[:2]
+        shown = {"0.0.0.0": "127.0.0.1", "::": "localhost"}.get(host, host)  # noqa: S104
+        return f"http://{f'[{shown}]' if ':' in shown else shown}:{port}"
+
     async def main_loop(self) -> None:
+        self.on_started(self.url)
         await super().main_loop()
         await self._drain()
 
@@ -65,12 +74,11 @@ def server_of(
     app: Any, settings: Settings, drain: Callable[[], Awaitable[None]], *, is_direct: bool = True
 ) -> NodeServer:
     """The server of a node; `is_direct=False` serves WebSockets by plain ASGI, as any other server would."""
-    host, port = settings.server.host_and_port
     ws: Any = DirectProtocolFactory(settings.gateway.send_queue_bytes) if is_direct else "websockets-sansio"
     config = Config(
         app,
-        host=host,
-        port=port,
+        host=settings.server.listen.host or None,  # type: ignore[arg-type]  # asyncio: every interface
+        port=settings.server.listen.port,
         loop="auto",
         http=PatientlessHttp,
         ws=ws,

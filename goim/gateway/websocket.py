@@ -9,17 +9,16 @@ import structlog
 from litestar import asgi
 from litestar.types import ASGIApp, Receive, Scope, Send
 
-from goim.errors import HTTP_STATUS, ErrorCode, GoimError, StoreDown, invalid
+from goim.errors import HTTP_STATUS, ErrorCode, GoimError, StoreDown
 from goim.gateway.connection import Connection
+from goim.gateway.device import device_of
 from goim.gateway.transport import EXTENSION, AsgiTransport, Transport
-from goim.ids import new_id
 from goim.protocol.frames import encode_json
 from goim.services.registry import Services
-from goim.services.sessions import Login
+from goim.model.users import Login
 from goim.tasks import Tasks
 
 _BEARER = "bearer."
-_MAX_DEVICE_ID = 64
 _log = structlog.get_logger(__name__)
 
 
@@ -35,7 +34,7 @@ class WebSocketGateway:
     def route(self) -> ASGIApp:
         """The handler for Litestar."""
 
-        @asgi("/ws", copy_scope=False, exclude_from_auth=True)
+        @asgi("/ws", copy_scope=False, public=True)
         async def ws(scope: Scope, receive: Receive, send: Send) -> None:
             await self._serve(scope, receive, send)
 
@@ -49,7 +48,7 @@ class WebSocketGateway:
             self._check_origin(scope)
             token, subprotocol, device_id = _credentials(scope)
             login = await self._services.sessions.verify(token)
-            device_id = _device_of(login, device_id)
+            device_id = device_of(login, device_id)
             if self.is_draining:
                 raise GoimError(ErrorCode.UNAVAILABLE, "this node is going away; connect again")
         except GoimError as error:
@@ -70,7 +69,7 @@ class WebSocketGateway:
         delivery = self._services.delivery
         delivery.attach(connection)
         try:
-            delivery.enter_groups(connection, await self._services.groups.ids_of(login.user_id))
+            delivery.enter_groups(connection, await self._services.access.groups_of(login.user_id))
             transport.start(connection.receive)
             await send({"type": "websocket.accept", "subprotocol": subprotocol, "headers": []})
             await (receive() if plain is None else plain.run())  # the direct way, only the end comes here
@@ -99,17 +98,6 @@ def _credentials(scope: Any) -> tuple[str, str | None, str | None]:
         if protocol.startswith(_BEARER):
             return protocol.removeprefix(_BEARER), protocol, device_id
     return query.get("token", [""])[0], None, device_id
-
-
-def _device_of(login: Login, wanted: str | None) -> str:
-    """A session made for a device is that device's; another session takes what the connection names, or a new one."""
-    if wanted is not None and not 0 < len(wanted) <= _MAX_DEVICE_ID:
-        raise invalid(f"deviceId has 1 to {_MAX_DEVICE_ID} characters")
-    if login.device_id is None:
-        return wanted or new_id()
-    if wanted not in (None, login.device_id):
-        raise invalid("this session belongs to another device")
-    return login.device_id
 
 
 async def _refuse(send: Send, error: GoimError) -> None:

@@ -85,6 +85,12 @@ class ReconnectData(Struct, frozen=True, rename="camel"):
     after_ms: int
 
 
+class CloseData(Struct, frozen=True):
+    """Over TCP: the close code that a WebSocket would have got."""
+
+    code: int
+
+
 class MessagePush(Push, frozen=True, tag="message"):
     data: Message
 
@@ -151,3 +157,7 @@ class ConversationUpdated(Push, frozen=True, tag="conversation_updated"):
 
 class Reconnect(Push, frozen=True, tag="reconnect"):
     data: ReconnectData
+
+
+class Close(Push, frozen=True, tag="close"):
+    data: CloseData

@@ -6,7 +6,7 @@ from msgspec import UNSET, Raw, Struct, UnsetType
 
 from goim.errors import ErrorCode, GoimError
 from goim.model.messages import Message
-from goim.protocol.requests import RequestId
+from goim.protocol.envelope import RequestId
 
 
 class Reply(Struct, frozen=True, tag_field="action", omit_defaults=True):
@@ -84,6 +84,17 @@ class ErrorData(Struct, frozen=True, rename="camel", omit_defaults=True):
     client_msg_id: str | UnsetType = UNSET
     retry_after_ms: int | UnsetType = UNSET
     conv_id: str | UnsetType = UNSET
+
+
+class AuthOkData(Struct, frozen=True, rename="camel"):
+    """Over TCP: who the connection is."""
+
+    user_id: str
+    device_id: str
+
+
+class AuthOk(Reply, frozen=True, tag="auth_ok", kw_only=True):
+    data: AuthOkData
 
 
 class Ack(Reply, frozen=True, tag="ack", kw_only=True):

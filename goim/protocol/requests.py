@@ -6,9 +6,8 @@ import msgspec
 from msgspec import UNSET, Raw, Struct, UnsetType
 
 from goim.model.conversations import ConvType
-
-RequestId = Raw | UnsetType
-"""The client's own `id`, any string or number, given back as it came."""
+from goim.protocol.calls import CallAnswer, CallEnd, CallReject, CallStart, WebrtcSignaling
+from goim.protocol.envelope import Request, RequestId
 
 
 class SendData(Struct, frozen=True, rename="camel"):
@@ -59,14 +58,13 @@ class TypingData(Struct, frozen=True, rename="camel"):
     typing: bool
 
 
+class AuthData(Struct, frozen=True, rename="camel"):
+    token: str
+    device_id: str | None = None
+
+
 class NoData(Struct, frozen=True):
     pass
-
-
-class Request(Struct, frozen=True, tag_field="action"):
-    """An envelope from a client."""
-
-    id: RequestId = UNSET
 
 
 class Send(Request, frozen=True, tag="send", kw_only=True):
@@ -97,6 +95,12 @@ class Ping(Request, frozen=True, tag="ping", kw_only=True):
     data: NoData = NoData()
 
 
+class Auth(Request, frozen=True, tag="auth", kw_only=True):
+    """The first line over TCP."""
+
+    data: AuthData
+
+
 class Outline(Struct, frozen=True):
     """As much of a refused envelope as its error repeats."""
 
@@ -111,6 +115,7 @@ class OutlineData(Struct, frozen=True, rename="camel"):
 
 AnyRequest = Send | Recall | Read | SubscribeGroup | Sync | Typing | Ping
 decode_request = msgspec.json.Decoder(AnyRequest).decode
+decode_auth = msgspec.json.Decoder(Auth).decode
 decode_outline = msgspec.json.Decoder(Outline).decode
 decode_outline_data = msgspec.json.Decoder(OutlineData).decode
 

@@ -12,11 +12,16 @@ from goim.rest.accounts import AccountController
 from goim.rest.address import Addresses
 from goim.rest.auth import login_of, require_login
 from goim.rest.bodies import MAX_BODY_BYTES, JsonRequest
+from goim.rest.conversations import ConversationController
 from goim.rest.errors import ERROR_HANDLERS
 from goim.rest.friends import BlockController, FriendController
+from goim.rest.groups import GroupController
+from goim.rest.messages import MessageController
 from goim.rest.openapi import openapi_config
 from goim.rest.operations import OPERATIONS, CountRequests, Readiness, Scrape
 from goim.rest.paging import page_of, window_of
+from goim.rest.presence import presence
+from goim.rest.unread import UnreadController
 from goim.rest.users import UserController
 from goim.services.registry import Services
 
@@ -26,6 +31,11 @@ ROUTES: Sequence[ControllerRouterHandler] = [
     UserController,
     FriendController,
     BlockController,
+    GroupController,
+    ConversationController,
+    MessageController,
+    UnreadController,
+    presence,
 ]
 
 

@@ -124,6 +124,10 @@ class AccessBook:
         """What a member may do in a group's conversation; `NOT_FOUND` for anybody else."""
         return await self.of(user_id, f"group:{group_id}")
 
+    async def groups_of(self, user_id: str) -> list[str]:
+        """The ids of all groups a user is in: what their connections are subscribed to."""
+        return await self._groups.ids_of_user(user_id)
+
     async def may_reach(self, user_id: str, other_id: str) -> GoimError | None:
         """Why one may not write to the other, or None when they are friends and neither blocks the other."""
         if await self._blocks.is_between(user_id, other_id):

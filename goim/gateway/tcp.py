@@ -1,0 +1,221 @@
+"""The TCP gateway: the same envelopes, one a line; the first line says who it is."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ssl
+from collections.abc import AsyncIterator
+from typing import cast
+
+import msgspec
+
+from goim.clock import Clock
+from goim.errors import ErrorCode, GoimError, StoreDown, invalid
+from goim.gateway.connection import Connection
+from goim.gateway.cork import Cork
+from goim.gateway.device import device_of
+from goim.gateway.transport import Receive
+from goim.protocol.close_codes import CloseCode
+from goim.protocol.frames import Frame, frame_of
+from goim.protocol.lines import Lines, LineTooLong
+from goim.protocol.pushes import Close, CloseData
+from goim.protocol.replies import AuthOk, AuthOkData, Error, error_data
+from goim.protocol.requests import Auth, AuthData, decode_auth
+from goim.services.registry import Services
+from goim.tasks import Tasks
+
+_AUTH_SECONDS = 10.0
+_LINGER_SECONDS = 5.0
+_SWEEP_SECONDS = 5.0
+
+
+class TcpProtocol(asyncio.Protocol):
+    """One TCP client: the transport of its connection once it has said who it is."""
+
+    def __init__(self, gateway: TcpGateway) -> None:
+        self.loop = asyncio.get_running_loop()
+        self.heard_at = self.loop.time()
+        self._gateway = gateway
+        self._lines = Lines(gateway.max_line)
+        self._waiting: list[bytes] = []
+        self._receive: Receive | None = None
+        self._out: list[bytes] | None = None
+        self._is_open = False
+        self._is_asked = False
+        self._transport: asyncio.Transport
+        self._deadline: asyncio.TimerHandle | None = None
+        self.connection: Connection | None = None
+
+    # asyncio's side
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)
+        self._is_open = True
+        self._gateway.clients.add(self)
+        self._deadline = self.loop.call_later(_AUTH_SECONDS, self._too_slow)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._is_open = False
+        self._receive = None
+        self._gateway.gone(self)
+        if self._deadline is not None:
+            self._deadline.cancel()
+
+    def data_received(self, data: bytes) -> None:
+        self.heard_at = self.loop.time()
+        try:
+            lines = self._lines.feed(data)
+        except LineTooLong:
+            return self.close(CloseCode.TOO_LARGE)
+        for line in lines:
+            self._take(line)
+        return None
+
+    def _take(self, line: bytes) -> None:
+        if not self._is_open:
+            return
+        if self._receive is not None:
+            self._receive(line, is_text=True)
+        elif self._is_asked:
+            self._waiting.append(line)  # said before we knew who it is
+            if len(self._waiting) > 64:
+                self.pause()
+        else:
+            self._is_asked = True
+            self._gateway.tasks.start(self._gateway.admit(self, line))
+
+    def _too_slow(self) -> None:
+        if self._receive is None:
+            self.refuse(GoimError(ErrorCode.UNAUTHORIZED, "say who you are within 10 seconds"))
+
+    # what the gateway and a connection ask of it
+
+    def refuse(self, error: GoimError) -> None:
+        """Say why not, and end."""
+        self.send_frame(frame_of(Error(data=error_data(error, "auth"))))
+        self._end()
+
+    def start(self, receive: Receive) -> None:
+        """Hand every line to `receive`, those that came early first."""
+        if self._deadline is not None:
+            self._deadline.cancel()
+        self._receive = receive
+        waiting, self._waiting = self._waiting, []
+        for line in waiting:
+            self._take(line)
+        self.resume()
+
+    def send_frame(self, frame: Frame) -> None:
+        out = self._out
+        if out is None:
+            self._out = [frame.line]
+            self._gateway.cork.add(self)
+        else:
+            out.append(frame.line)
+
+    def flush(self) -> None:
+        """Write what is queued; a reader that leaves too much lying is closed."""
+        out, self._out = self._out, None
+        if not out or not self._is_open or self._transport.is_closing():
+            return
+        if self.queued_bytes > self._gateway.cork.queue_bytes:
+            return self.close(CloseCode.SLOW_CONSUMER)
+        self._transport.write(b"".join(out))
+        return None
+
+    def close(self, code: CloseCode) -> None:
+        """Say what is queued and the close code, then end."""
+        if self._is_open:
+            self.flush()
+        if self._is_open:
+            self._transport.write(frame_of(Close(CloseData(int(code)))).line)
+            self._end()
+
+    def _end(self) -> None:
+        self.flush()
+        self._is_open = False
+        self._receive = None
+        self._transport.close()
+        self.loop.call_later(_LINGER_SECONDS, self._transport.abort)
+
+    def pause(self) -> None:
+        self._transport.pause_reading()
+
+    def resume(self) -> None:
+        if not self._transport.is_closing():
+            self._transport.resume_reading()
+
+    @property
+    def queued_bytes(self) -> int:
+        return self._transport.get_write_buffer_size()
+
+
+class TcpGateway:
+    """Listens, finds out who connects, and ends those that fall silent."""
+
+    def __init__(self, services: Services, tasks: Tasks, clock: Clock) -> None:
+        settings = services.settings.gateway
+        self.tasks = tasks
+        self.clients: set[TcpProtocol] = set()
+        self.cork = Cork(settings.send_queue_bytes)
+        self.max_line = settings.max_frame_bytes
+        self._services = services
+        self._clock = clock
+        self._silence = settings.ping_interval + settings.ping_timeout
+
+    @contextlib.asynccontextmanager
+    async def listening(self, host: str, port: int, tls: ssl.SSLContext | None) -> AsyncIterator[int]:
+        """Accept clients while the context is open; says the port."""
+        loop = asyncio.get_running_loop()
+        server = await loop.create_server(lambda: TcpProtocol(self), host or None, port, ssl=tls, backlog=4096)
+        sweeper = self.tasks.start(self._sweep())
+        try:
+            yield server.sockets[0].getsockname()[1]
+        finally:
+            sweeper.cancel()
+            server.close()
+            for client in list(self.clients):
+                client.close(CloseCode.GOING_AWAY)
+            await server.wait_closed()
+
+    async def admit(self, client: TcpProtocol, line: bytes) -> None:
+        """The first line: who is it? Live before `auth_ok`, so that nothing sent after it is missed."""
+        try:
+            request = _first(line)
+            login = await self._services.sessions.verify(request.data.token)
+            device_id = device_of(login, request.data.device_id)
+            connection = Connection(login, device_id, client, "tcp", self._services, self.tasks)
+            client.connection = connection
+            self._services.delivery.attach(connection)
+            self._services.delivery.enter_groups(connection, await self._services.access.groups_of(login.user_id))
+            connection.reply(AuthOk(id=request.id, data=AuthOkData(login.user_id, device_id)))
+            client.start(connection.receive)
+        except GoimError as error:
+            client.refuse(error)
+        except StoreDown:
+            client.refuse(GoimError(ErrorCode.UNAVAILABLE, "the database cannot be reached; try again"))
+
+    def gone(self, client: TcpProtocol) -> None:
+        """A client's socket is closed."""
+        self.clients.discard(client)
+        if client.connection is not None:
+            self._services.delivery.detach(client.connection)
+
+    async def _sweep(self) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            await self._clock.sleep(_SWEEP_SECONDS)
+            silent_since = loop.time() - self._silence
+            for client in [client for client in self.clients if client.heard_at < silent_since]:
+                client.close(CloseCode.GOING_AWAY)
+
+
+def _first(line: bytes) -> Auth:
+    """An `auth` envelope, or the bare token."""
+    try:
+        if line.startswith(b"{"):
+            return decode_auth(line.decode())
+        return Auth(data=AuthData(token=line.decode("ascii").strip()))
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        raise invalid('the first line is {"action":"auth","data":{"token":…}}, or a token') from None

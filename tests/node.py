@@ -1,0 +1,58 @@
+"""A real node in the test's own loop: SQLite files, uvicorn on a free port."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+from goim.app import Node, open_node, server_for
+from goim.bus.base import Bus
+from goim.clock import Clock
+from goim.config import Settings
+from tests.client import World, world
+
+LIMITLESS = {"send_qps": 1e6, "send_burst": 1_000_000}
+
+
+def node_settings(folder: Path, **sections: Any) -> Settings:
+    """The embedded default on a free port, with nothing in the way of fast tests."""
+    server = {"listen_addr": "127.0.0.1:0", "data_dir": folder, "drain_seconds": 0.2} | sections.pop("server", {})
+    return Settings.model_validate({"server": server, "ws": LIMITLESS} | sections)
+
+
+@contextlib.asynccontextmanager
+async def serving(node: Node, *, is_direct: bool = True) -> AsyncIterator[str]:
+    """Serve a node and say where."""
+    server = server_for(node, is_direct=is_direct)
+    server.capture_signals = contextlib.nullcontext  # type: ignore[method-assign, assignment]
+    started: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+    server.on_started = started.set_result
+    async with asyncio.TaskGroup() as tasks:
+        running = tasks.create_task(server.serve())
+        await asyncio.wait([started, running], return_when=asyncio.FIRST_COMPLETED)
+        try:
+            yield started.result()
+        finally:
+            server.should_exit = True
+            await running
+
+
+@contextlib.asynccontextmanager
+async def started_node(
+    folder: Path,
+    *,
+    is_direct: bool = True,
+    bus: Bus | None = None,
+    clock: Clock | None = None,
+    **sections: Any,
+) -> AsyncIterator[tuple[Node, World]]:
+    """A served node and the people on it."""
+    async with (
+        open_node(node_settings(folder, **sections), bus=bus, clock=clock) as node,
+        serving(node, is_direct=is_direct) as url,
+        world(url) as people,
+    ):
+        yield node, people
