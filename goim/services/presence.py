@@ -112,6 +112,8 @@ class PresenceBook:
                     await self._clock.sleep(wait)
                 try:
                     await self.tell_due()
+                except StoreDown as error:
+                    _log.warning("presence_waits", error=str(error), users=len(self._flips))
                 except Exception:  # noqa: BLE001 - what goes wrong once must not end it for all
                     _log.exception("presence_failed")
 
@@ -141,12 +143,11 @@ class PresenceBook:
             friends = await self._friends.friend_ids_of(flips)
             blocked = await self._blocks.ids_around_each(flips)
             online = await self.online({friend for ids in friends.values() for friend in ids})
-        except StoreDown as error:
-            _log.warning("presence_waits", error=str(error), users=len(flips))
+        except BaseException:
             self._told.symmetric_difference_update(flips)
             for user_id in flips:
-                self._consider(user_id)
-            return
+                self._consider(user_id)  # two seconds later once more
+            raise
         for user_id, flip in flips.items():
             hearers = (online & set(friends.get(user_id, ()))) - blocked.get(user_id, set())
             told = PresenceData(user_id, user_id in self._told, flip.at_ms)

@@ -61,9 +61,18 @@ class Phone:
         self.connected_at = 0
         self.pushes: list[dict[str, Any]] = []
         self.closed: CloseCode | None = None
+        self._news = asyncio.Event()
 
     def send(self, frame: Frame) -> None:
         self.pushes.append(json.loads(frame.body))
+        self._news.set()
+
+    async def until_pushed(self) -> None:
+        """Wait until there is a push that was not taken."""
+        async with asyncio.timeout(5):
+            while not self.pushes:
+                self._news.clear()
+                await self._news.wait()
 
     def close(self, code: CloseCode) -> None:
         self.closed = code
