@@ -89,28 +89,22 @@ class SessionDesk:
             created_at=now,
             expires_at=now + self._refresh_ms,
         )
+        earlier = await self._sessions.of_user(user.user_id)
         await self._sessions.add(session)
-        await self._make_room(session)
+        await self._end(_replaced(earlier, session) | await self._outrun(earlier, session))
         # Asked only now: whoever disables or erases the account first says so and then ends the sessions there are.
         await self._check_user(session)
         self._believe(session_id)
         return self._tokens(session, refresh_token)
 
-    async def _make_room(self, new: Session) -> None:
-        """End what a new session replaces: its device's others, those that have expired, the oldest of too many.
-
-        Of two logins of one device at once each sees the other or is seen: all but the later end.
-        """
-        mine = await self._sessions.of_user(new.user_id)
-        now = self._clock.now_ms()
-        over = {session.session_id for session in mine if session.expires_at <= now}
-        if new.device_id is not None:
-            same = [session for session in mine if session.device_id == new.device_id]
-            same.sort(key=lambda session: (session.created_at, session.session_id))
-            over.update(session.session_id for session in same[:-1])
-        rest = [session.session_id for session in mine if session.session_id not in over | {new.session_id}]
-        over.update(rest[: max(0, len(rest) + 1 - MAX_SESSIONS)])
-        await self._end(over)
+    async def _outrun(self, earlier: list[Session], new: Session) -> set[str]:
+        """Of several logins of one device at once, all but one: every one of them picks the same to live."""
+        if new.device_id is None:
+            return set()
+        known = {session.session_id for session in earlier}
+        now_there = await self._sessions.of_user(new.user_id)
+        rivals = [s for s in now_there if s.device_id == new.device_id and s.session_id not in known]
+        return {session.session_id for session in sorted(rivals, key=_age)[:-1]}
 
     def _tokens(self, session: Session, refresh_token: str) -> Tokens:
         now = self._clock.now_ms()
@@ -236,6 +230,22 @@ class SessionDesk:
         gone = connected - await self._sessions.living(connected)
         if gone:
             self._notices.emit(SessionsEnded(sorted(gone), CloseCode.SESSION_ENDED))
+
+
+def _age(session: Session) -> tuple[int, str]:
+    return session.created_at, session.session_id
+
+
+def _replaced(earlier: list[Session], new: Session) -> set[str]:
+    """What a new session takes the place of: its device's, those that have expired, the oldest of too many."""
+    over = {
+        session.session_id
+        for session in earlier
+        if session.expires_at <= new.created_at
+        or (session.device_id is not None and session.device_id == new.device_id)
+    }
+    rest = [session.session_id for session in sorted(earlier, key=_age) if session.session_id not in over]
+    return over | set(rest[: max(0, len(rest) + 1 - MAX_SESSIONS)])
 
 
 def _new_refresh_token(session_id: str) -> str:
