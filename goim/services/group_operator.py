@@ -8,8 +8,8 @@ from goim.clock import Clock
 from goim.errors import ErrorCode, GoimError, not_found
 from goim.ids import new_id
 from goim.model.groups import Group, Member, Role
+from goim.model.profiles import checked_name
 from goim.services.group_roster import OPERATOR, GroupRoster
-from goim.services.groups import checked_name
 from goim.stores.base import Groups, Members, Users
 
 
@@ -44,7 +44,7 @@ class GroupOperator:
         others = [user_id for user_id in dict.fromkeys(user_ids) if user_id != owner_id]
         await self._check_users([owner_id, *others])
         now = self._clock.now_ms()
-        group = Group(group_id=new_id(), name=checked_name(name), owner_id=owner_id, created_at=now)
+        group = Group(group_id=new_id(), name=checked_name("a group's name", name), owner_id=owner_id, created_at=now)
         await self._roster.create(group, others)
         return await self.get(group.group_id)
 

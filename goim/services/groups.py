@@ -11,14 +11,13 @@ from goim.delivery import Delivery
 from goim.errors import ErrorCode, GoimError, invalid, not_found
 from goim.ids import new_id
 from goim.model.groups import Group, JoinPolicy, Member, Role
+from goim.model.profiles import checked_avatar_url, checked_name
 from goim.protocol.pushes import GroupData, GroupInvite
 from goim.services.group_roster import GroupRoster
 from goim.services.group_views import Added, Created, GroupView, MemberPage, member_view, view_of
 from goim.stores.base import Blocks, Friends, Groups, Members, Users
 
 MAX_ADDED = 500
-MAX_NAME = 64
-MAX_URL = 1024
 _LATEST_MS = 1 << 53  # what a JSON number holds exactly
 _PAGE = 500
 _WHO = {Role.ADMIN: "owner and admins of the group", Role.OWNER: "owner of the group"}
@@ -57,7 +56,7 @@ class GroupDesk:
         friends, others = await self._sort_out(user_id, member_ids)
         group = Group(
             group_id=new_id(),
-            name=checked_name(name),
+            name=checked_name("a group's name", name),
             owner_id=user_id,
             join_policy=join_policy,
             created_at=self._clock.now_ms(),
@@ -87,9 +86,9 @@ class GroupDesk:
         """Change what is given, leave the rest: owner and admins."""
         changes: dict[str, str | JoinPolicy] = {}
         if name is not None:
-            changes["name"] = checked_name(name)
+            changes["name"] = checked_name("a group's name", name)
         if avatar_url is not None:
-            changes["avatar_url"] = _checked_url(avatar_url)
+            changes["avatar_url"] = checked_avatar_url(avatar_url)
         if join_policy is not None:
             changes["join_policy"] = _check_policy(join_policy)
         async with self._roster.turn(group_id):
@@ -266,19 +265,6 @@ class GroupDesk:
 
 def _line_of_succession(member: Member) -> tuple[bool, int, str]:
     return member.role is not Role.ADMIN, member.joined_at, member.user_id
-
-
-def checked_name(name: str) -> str:
-    name = name.strip()
-    if not 1 <= len(name) <= MAX_NAME:
-        raise invalid(f"a group's name has 1 to {MAX_NAME} characters")
-    return name
-
-
-def _checked_url(url: str) -> str:
-    if len(url) > MAX_URL:
-        raise invalid(f"avatarUrl has at most {MAX_URL} characters")
-    return url
 
 
 def _check_policy(policy: JoinPolicy) -> JoinPolicy:

@@ -45,11 +45,12 @@ async def test_friends_are_in_at_once_and_others_are_invited(house: House) -> No
     ]
 
 
-@pytest.mark.parametrize("name", ["", "   ", "x" * 65])
+@pytest.mark.parametrize("name", ["", "   ", "x" * 65, "two\nlines", "\x00"])
 async def test_a_group_has_a_name_of_1_to_64_characters(house: House, name: str) -> None:
     await house.people("ann")
     with refused(ErrorCode.INVALID):
         await house.group_desk.create("ann", name)
+    await house.group_desk.create("ann", "👩‍👩‍👧 家")
     created = await house.group_desk.create("ann", "x" * 64)
     with refused(ErrorCode.INVALID):
         await house.group_desk.update("ann", created.group_id, name=name)
@@ -198,7 +199,8 @@ async def test_owner_and_admins_change_what_is_given_and_all_are_told(house: Hou
     with refused(ErrorCode.FORBIDDEN):
         await house.group_desk.update("cleo", group_id, name="Mine")
     with refused(ErrorCode.INVALID):
-        await house.group_desk.update("bob", group_id, avatar_url="x" * 1025)
+        await house.group_desk.update("bob", group_id, avatar_url="javascript:alert(1)")
+    await house.group_desk.update("bob", group_id, avatar_url="")
 
 
 async def test_only_the_owner_disbands_and_all_are_told_as_the_last_thing(house: House) -> None:
