@@ -97,7 +97,7 @@ class Migrator:
         return [status.migration for status in states if status.state is State.PENDING]
 
     async def up(self, *, dry_run: bool = False) -> list[Migration]:
-        """Apply what is pending and return what was (in a dry run: would be). Of several at once, one applies a file."""
+        """Apply what is pending and return it (dry run: only return it). Of several at once, one applies a file."""
         pending = await self.pending()
         if dry_run:
             return pending

@@ -14,7 +14,7 @@ from contextvars import ContextVar, Token
 from pathlib import Path
 from queue import SimpleQueue
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, Literal, Self, TypeVar
 
 from piccolo.engine.exceptions import TransactionError
 from piccolo.engine.sqlite import Atomic, SQLiteEngine, SQLiteTransaction, TransactionType
@@ -115,7 +115,7 @@ class SqliteTransaction(SQLiteTransaction):
         return self
 
     async def commit(self) -> None:
-        await self._end(commit)
+        await self._end(inside(commit))
 
     async def rollback(self) -> None:
         await self._end(roll_back)
@@ -125,12 +125,12 @@ class SqliteTransaction(SQLiteTransaction):
         exception_type: type[BaseException] | None,
         exception: BaseException | None,
         traceback: TracebackType | None,
-    ) -> bool:
+    ) -> Literal[False]:
         if self._parent is not None:
             return False
         try:
             if self.is_open:
-                await self._end(roll_back if exception else commit)
+                await self._end(roll_back if exception else inside(commit))
         finally:
             self.engine.current_transaction.reset(self.context)
         return False

@@ -1,0 +1,46 @@
+"""The message log on every database it must behave the same on."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from goim.resources import bundled
+from goim.stores.base import Changes, ConvDeletes, MessageTable
+from goim.stores.engine import SqlEngine
+from goim.stores.memory_log import MemoryChanges, MemoryConvDeletes, MemoryMessages
+from goim.stores.migrate import Migrator
+from goim.stores.sql import SqlChanges, SqlConvDeletes, SqlMessages
+from goim.stores.sqlite import SqliteEngine
+
+
+@dataclass(frozen=True)
+class LogStores:
+    """What belongs to the log."""
+
+    messages: MessageTable
+    changes: Changes
+    deletes: ConvDeletes
+
+
+def memory_log() -> LogStores:
+    messages = MemoryMessages()
+    return LogStores(messages=messages, changes=MemoryChanges(messages), deletes=MemoryConvDeletes())
+
+
+def sql_log(engine: SqlEngine) -> LogStores:
+    return LogStores(messages=SqlMessages(engine), changes=SqlChanges(engine), deletes=SqlConvDeletes(engine))
+
+
+@pytest.fixture(name="log", params=["memory", "sqlite"])
+async def log_stores(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[LogStores]:
+    """An empty log."""
+    if request.param == "memory":
+        yield memory_log()
+        return
+    async with SqliteEngine(tmp_path / "messages.db", page_size=2048) as engine:
+        await Migrator(engine, bundled("schemas") / "sqlite", {"messages"}).up()
+        yield sql_log(engine)

@@ -1,0 +1,297 @@
+"""The message log, on every database."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+from msgspec import Raw
+
+from goim.model.messages import Change, MessageRow, Sent
+from goim.stores.base import Taken
+from tests.contract.log_stores import LogStores, log_stores  # noqa: F401
+
+NOW = 1_766_000_000_000
+
+
+def row(seq: int, conv_id: str = "c1", **more: Any) -> MessageRow:
+    return MessageRow(
+        **{
+            "conv_id": conv_id,
+            "seq": seq,
+            "from_user_id": "ann",
+            "client_msg_id": f"cmid-{seq}",
+            "type": "text",
+            "payload": '{"text":"你好 👋"}',
+            "timestamp": NOW + seq,
+            "recalled": 0,
+            "expire_at": None,
+            "extras": None,
+            **more,
+        }
+    )
+
+
+def change(number: int, action: str = "recalled", data: bytes = b'{"by":"ann"}') -> Change:
+    return Change(change=number, action=action, data=Raw(data))
+
+
+async def everything(log: LogStores, conv_id: str = "c1") -> list[MessageRow]:
+    return await log.messages.after(conv_id, 0, 10_000, 0)
+
+
+def seqs(rows: list[MessageRow]) -> list[int]:
+    return [each.seq for each in rows]
+
+
+# Inserting
+
+
+async def test_what_is_inserted_is_read_back_as_it_was(log: LogStores) -> None:
+    rows = [row(1, extras='{"replyTo":"m1"}', expire_at=NOW * 2), row(2, payload=None, recalled=1, type="file")]
+    await log.messages.insert(rows)
+    found = await everything(log)
+    assert found == rows
+    assert all(type(each) is MessageRow for each in found)
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 7, 64, 65, 511, 512, 513, 1_300])
+async def test_a_batch_of_any_size_is_inserted_whole_and_in_order(log: LogStores, size: int) -> None:
+    rows = [row(seq) for seq in range(1, size + 1)]
+    await log.messages.insert(rows)
+    assert await everything(log) == rows
+
+
+async def test_an_empty_batch_is_nothing(log: LogStores) -> None:
+    await log.messages.insert([])
+    assert await everything(log) == []
+
+
+@pytest.mark.parametrize("size", [1, 8, 100, 700])
+@pytest.mark.parametrize("where", ["first", "last"])
+async def test_when_a_seq_is_taken_nothing_of_the_batch_stands(log: LogStores, size: int, where: str) -> None:
+    await log.messages.insert([row(1)])
+    batch = [row(seq, "c2") for seq in range(1, size)]
+    batch.insert(0 if where == "first" else len(batch), row(1, client_msg_id="another"))
+    with pytest.raises(Taken):
+        await log.messages.insert(batch)
+    assert await everything(log) == [row(1)]
+    assert await everything(log, "c2") == []
+
+
+@pytest.mark.parametrize("size", [1, 8, 700])
+async def test_when_a_message_was_sent_before_nothing_of_the_batch_stands(log: LogStores, size: int) -> None:
+    await log.messages.insert([row(1)])
+    with pytest.raises(Taken):
+        await log.messages.insert([*(row(seq, "c2") for seq in range(1, size)), row(2, client_msg_id="cmid-1")])
+    assert await everything(log) == [row(1)]
+    assert await everything(log, "c2") == []
+
+
+async def test_a_batch_that_takes_a_key_twice_itself_is_refused(log: LogStores) -> None:
+    with pytest.raises(Taken):
+        await log.messages.insert([row(1), row(1, client_msg_id="another")])
+    with pytest.raises(Taken):
+        await log.messages.insert([row(1), row(2, client_msg_id="cmid-1")])
+    assert await everything(log) == []
+
+
+async def test_the_log_takes_inserts_after_a_refused_one(log: LogStores) -> None:
+    await log.messages.insert([row(1)])
+    with pytest.raises(Taken):
+        await log.messages.insert([row(1)])
+    await log.messages.insert([row(2)])
+    assert seqs(await everything(log)) == [1, 2]
+
+
+async def test_the_same_client_msg_id_of_another_sender_or_conversation_is_another_message(log: LogStores) -> None:
+    await log.messages.insert([row(1), row(2, client_msg_id="cmid-1", from_user_id="bob"), row(1, "c2")])
+    assert len(await everything(log)) == 2
+    assert len(await everything(log, "c2")) == 1
+
+
+async def test_of_two_inserts_of_one_seq_at_once_one_stands(log: LogStores) -> None:
+    batches = [[row(1, client_msg_id=f"cmid-{sender}", from_user_id=sender)] for sender in ("ann", "bob", "cy")]
+    outcomes = await asyncio.gather(*(log.messages.insert(batch) for batch in batches), return_exceptions=True)
+    assert [type(outcome) for outcome in outcomes if outcome is not None] == [Taken, Taken]
+    assert len(await everything(log)) == 1
+
+
+# Numbers and resends
+
+
+async def test_last_seqs_are_told_of_many_conversations_at_once(log: LogStores) -> None:
+    rows = [row(seq, f"c{conv}") for conv in range(300) for seq in range(1, conv % 3 + 1)]
+    await log.messages.insert(rows)
+    found = await log.messages.last_seqs([f"c{conv}" for conv in range(301)])
+    assert found == {f"c{conv}": conv % 3 for conv in range(300) if conv % 3}
+    assert await log.messages.last_seqs([]) == {}
+
+
+async def test_ids_are_compared_letter_by_letter(log: LogStores) -> None:
+    await log.messages.insert([row(1, "Conv"), row(2, "conv"), row(3, "conv ")])
+    assert await log.messages.last_seqs(["Conv", "conv", "conv ", "CONV"]) == {"Conv": 1, "conv": 2, "conv ": 3}
+
+
+async def test_what_was_sent_is_found_by_its_key(log: LogStores) -> None:
+    await log.messages.insert([row(1), row(2), row(1, "c2", from_user_id="bob")])
+    keys = [("c1", "ann", "cmid-2"), ("c2", "bob", "cmid-1"), ("c2", "ann", "cmid-1"), ("c1", "ann", "CMID-1")]
+    assert await log.messages.find_sent(keys) == {
+        keys[0]: Sent(2, NOW + 2, is_duplicate=False),
+        keys[1]: Sent(1, NOW + 1, is_duplicate=False),
+    }
+
+
+# Reading
+
+
+async def test_after_pages_forward(log: LogStores) -> None:
+    await log.messages.insert([row(seq) for seq in range(1, 11)] + [row(5, "c2")])
+    assert seqs(await log.messages.after("c1", 0, 3, NOW)) == [1, 2, 3]
+    assert seqs(await log.messages.after("c1", 8, 3, NOW)) == [9, 10]
+    assert await log.messages.after("c1", 10, 3, NOW) == []
+    assert await log.messages.after("nowhere", 0, 3, NOW) == []
+
+
+async def test_before_pages_backward_but_answers_ascending(log: LogStores) -> None:
+    await log.messages.insert([row(seq) for seq in range(1, 11)] + [row(5, "c2")])
+    assert seqs(await log.messages.before("c1", None, 0, 3, NOW)) == [8, 9, 10]
+    assert seqs(await log.messages.before("c1", 8, 0, 3, NOW)) == [5, 6, 7]
+    assert seqs(await log.messages.before("c1", 3, 0, 5, NOW)) == [1, 2]
+    assert await log.messages.before("c1", 1, 0, 5, NOW) == []
+
+
+async def test_before_stops_at_the_floor(log: LogStores) -> None:
+    await log.messages.insert([row(seq) for seq in range(1, 11)])
+    assert seqs(await log.messages.before("c1", None, 8, 5, NOW)) == [9, 10]
+    assert seqs(await log.messages.before("c1", 9, 7, 5, NOW)) == [8]
+    assert await log.messages.before("c1", None, 10, 5, NOW) == []
+
+
+async def test_the_expired_are_hidden_and_do_not_shorten_a_page(log: LogStores) -> None:
+    rows = [row(seq, expire_at=NOW if seq % 2 else None) for seq in range(1, 11)]
+    await log.messages.insert(rows)
+    assert seqs(await log.messages.after("c1", 0, 3, NOW)) == [2, 4, 6]
+    assert seqs(await log.messages.before("c1", None, 0, 3, NOW)) == [6, 8, 10]
+    assert seqs(await log.messages.after("c1", 0, 3, NOW - 1)) == [1, 2, 3]
+    assert seqs(await log.messages.before("c1", 10, 0, 3, NOW - 1)) == [7, 8, 9]
+
+
+async def test_one_row_is_got_expired_or_not(log: LogStores) -> None:
+    await log.messages.insert([row(1, expire_at=1), row(2)])
+    assert await log.messages.get("c1", 1) == row(1, expire_at=1)
+    assert await log.messages.get("c1", 3) is None
+    assert await log.messages.get("c2", 1) is None
+
+
+async def test_newest_is_the_latest_above_the_floor_that_has_not_expired(log: LogStores) -> None:
+    await log.messages.insert([row(1, "plain"), row(2, "plain"), row(1, "floor"), row(2, "floor")])
+    await log.messages.insert([row(1, "shrunk"), row(2, "shrunk", expire_at=NOW), row(1, "gone", expire_at=NOW)])
+    await log.messages.insert([row(1, "cut"), row(2, "cut", expire_at=NOW)])
+    floors = {"plain": 0, "floor": 2, "gone": 0, "shrunk": 0, "cut": 1, "nowhere": 0}
+    found = await log.messages.newest(floors, NOW)
+    assert found == {"plain": row(2, "plain"), "shrunk": row(1, "shrunk")}
+    assert await log.messages.newest({}, NOW) == {}
+
+
+async def test_what_somebody_sent_and_still_stands_is_listed_for_erasing(log: LogStores) -> None:
+    rows = [row(seq, from_user_id="ann" if seq % 2 else "bob") for seq in range(1, 10)]
+    await log.messages.insert([*rows, row(1, "c2")])
+    assert await log.changes.recall("c1", 3, change(1), NOW)
+    assert await log.messages.sent_by("ann", "c1", 0, 2) == [1, 5]
+    assert await log.messages.sent_by("ann", "c1", 5, 5) == [7, 9]
+    assert await log.messages.sent_by("nobody", "c1", 0, 5) == []
+
+
+# Changes
+
+
+async def test_a_recalled_message_is_emptied_and_keeps_its_place(log: LogStores) -> None:
+    await log.messages.insert([row(1), row(2, extras='{"replyTo":"m1"}'), row(3)])
+    assert await log.changes.recall("c1", 2, change(1), NOW)
+    assert await everything(log) == [row(1), row(2, recalled=1, payload=None), row(3)]
+    assert await log.messages.last_seqs(["c1"]) == {"c1": 3}
+    assert await log.messages.find_sent([("c1", "ann", "cmid-2")])
+    with pytest.raises(Taken):
+        await log.messages.insert([row(2, client_msg_id="again")])
+
+
+async def test_a_second_recall_changes_nothing(log: LogStores) -> None:
+    await log.messages.insert([row(1)])
+    assert await log.changes.recall("c1", 1, change(1), NOW)
+    assert not await log.changes.recall("c1", 1, change(2), NOW)
+    assert not await log.changes.recall("c1", 1, change(1), NOW)
+    assert await log.changes.last_changes(["c1"]) == {"c1": 1}
+
+
+async def test_recalling_what_is_not_there_changes_nothing(log: LogStores) -> None:
+    await log.messages.insert([row(1)])
+    assert not await log.changes.recall("c1", 2, change(1), NOW)
+    assert not await log.changes.recall("c2", 1, change(1), NOW)
+    assert await log.changes.last_changes(["c1", "c2"]) == {}
+
+
+async def test_when_the_number_of_a_change_is_taken_the_message_stays(log: LogStores) -> None:
+    await log.messages.insert([row(1), row(2), row(1, "c2")])
+    assert await log.changes.recall("c1", 1, change(1), NOW)
+    with pytest.raises(Taken):
+        await log.changes.recall("c1", 2, change(1), NOW)
+    assert await log.messages.get("c1", 2) == row(2)
+    assert await log.changes.recall("c1", 2, change(2), NOW)
+    assert await log.changes.recall("c2", 1, change(1), NOW)
+
+
+async def test_of_two_recalls_at_once_one_is_told_that_it_was_first(log: LogStores) -> None:
+    await log.messages.insert([row(1)])
+    outcomes = await asyncio.gather(*(log.changes.recall("c1", 1, change(number), NOW) for number in (1, 2, 3)))
+    assert sorted(outcomes) == [False, False, True]
+    assert len(await log.changes.after("c1", 0, 10)) == 1
+
+
+async def test_changes_are_paged_in_order_and_come_back_as_they_were(log: LogStores) -> None:
+    await log.messages.insert([row(seq) for seq in range(1, 6)])
+    for number in (1, 3, 2, 4):
+        data = f'{{"seq":{number}, "by":"안"}}'.encode()
+        assert await log.changes.recall("c1", number, change(number, data=data), NOW)
+    page = await log.changes.after("c1", 1, 2)
+    assert [(each.change, each.action, bytes(each.data)) for each in page] == [
+        (2, "recalled", '{"seq":2, "by":"안"}'.encode()),
+        (3, "recalled", '{"seq":3, "by":"안"}'.encode()),
+    ]
+    assert await log.changes.after("c1", 4, 2) == []
+    assert await log.changes.last_changes(["c1", "c2"]) == {"c1": 4}
+
+
+async def test_the_change_of_a_message_is_found_by_its_kind(log: LogStores) -> None:
+    await log.messages.insert([row(1), row(2), row(1, "c2")])
+    assert await log.changes.recall("c1", 2, change(7, data=b'{"seq":2}'), NOW)
+    found = await log.changes.of_message("c1", 2, "recalled")
+    assert found is not None
+    assert (found.change, bytes(found.data)) == (7, b'{"seq":2}')
+    assert await log.changes.of_message("c1", 2, "edited") is None
+    assert await log.changes.of_message("c1", 1, "recalled") is None
+    assert await log.changes.of_message("c2", 2, "recalled") is None
+
+
+# Deleted for oneself
+
+
+async def test_where_a_conversation_begins_only_rises(log: LogStores) -> None:
+    for seq, begins in ((5, 5), (3, 5), (5, 5), (8, 8)):
+        await log.deletes.put("ann", "c1", seq, NOW)
+        assert await log.deletes.of_user("ann", ["c1"]) == {"c1": begins}
+
+
+async def test_a_conversation_deleted_while_empty_begins_at_0(log: LogStores) -> None:
+    await log.deletes.put("ann", "c1", 0, NOW)
+    assert await log.deletes.of_user("ann", ["c1", "c2"]) == {"c1": 0}
+
+
+async def test_what_one_deletes_stays_with_the_others(log: LogStores) -> None:
+    await log.deletes.put("ann", "c1", 4, NOW)
+    await log.deletes.put("ann", "c2", 6, NOW)
+    await log.deletes.put("bob", "c1", 2, NOW)
+    assert await log.deletes.of_user("ann", ["c1", "c2", "c3"]) == {"c1": 4, "c2": 6}
+    assert await log.deletes.of_user("bob", ["c1", "c2"]) == {"c1": 2}
+    assert await log.deletes.of_user("cy", ["c1"]) == {}
