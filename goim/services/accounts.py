@@ -12,6 +12,7 @@ from goim.clock import Clock
 from goim.delivery import Delivery
 from goim.errors import ErrorCode, GoimError, invalid, not_found
 from goim.ids import new_id
+from goim.model.profiles import checked_avatar_url, checked_name
 from goim.model.users import Login, User
 from goim.protocol.pushes import FriendRemoved, UserData
 from goim.ratelimit.base import RateLimiter
@@ -23,7 +24,6 @@ from goim.services.sessions import SessionDesk, Tokens
 from goim.stores.base import Blocks, Friends, Taken, Users
 
 _USERNAME = re.compile(r"[A-Za-z0-9_.\-]{3,32}")
-_AVATAR_URL = re.compile(r"(https?://[^\s/]|/files/[^\s/])\S*")
 MAX_SEARCH = 64
 
 OnErase = Callable[[str], Awaitable[None]]
@@ -106,7 +106,7 @@ class Accounts:
         if _USERNAME.fullmatch(username) is None:
             raise invalid("a username has 3 to 32 characters of A-Z a-z 0-9 _ . -")
         _check_password(password)
-        chosen = username if nickname is None else _checked_nickname(nickname)
+        chosen = username if nickname is None else checked_name("a nickname", nickname)
         if await self._users.by_username(username) is not None:  # the usual case, told without hashing first
             raise _taken()
         user = User(
@@ -164,9 +164,9 @@ class Accounts:
         """Change what is given; None leaves it as it is."""
         changes: dict[str, Any] = {}
         if nickname is not None:
-            changes["nickname"] = _checked_nickname(nickname)
+            changes["nickname"] = checked_name("a nickname", nickname)
         if avatar_url is not None:
-            changes["avatar_url"] = _checked_avatar(avatar_url)
+            changes["avatar_url"] = checked_avatar_url(avatar_url)
         return profile_of(await self._update(user_id, changes))
 
     async def change_password(self, login: Login, old_password: str, new_password: str, address: str) -> None:
@@ -249,17 +249,3 @@ def _taken() -> GoimError:
 def _check_password(password: str) -> None:
     if not 8 <= len(password) <= 128:
         raise invalid("a password has 8 to 128 characters")
-
-
-def _checked_nickname(nickname: str) -> str:
-    nickname = nickname.strip()
-    if not 1 <= len(nickname) <= 64 or not nickname.isprintable():
-        raise invalid("a nickname has 1 to 64 printable characters")
-    return nickname
-
-
-def _checked_avatar(url: str) -> str:
-    """Empty takes the picture away."""
-    if url and (len(url) > 2048 or _AVATAR_URL.fullmatch(url) is None):
-        raise invalid("avatarUrl starts with http://, https:// or /files/ and has at most 2048 characters")
-    return url

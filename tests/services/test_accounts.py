@@ -74,8 +74,8 @@ async def test_a_password_has_8_to_128_characters(reception: Reception, password
     assert password not in error[0].message
 
 
-@pytest.mark.parametrize("nickname", ["", "   ", "x" * 65, "a\nb", "\u202eevil"])
-async def test_a_nickname_has_1_to_64_printable_characters(reception: Reception, nickname: str) -> None:
+@pytest.mark.parametrize("nickname", ["", "   ", "x" * 65, "a\nb", "a\u2028b"])
+async def test_a_nickname_has_1_to_64_characters_without_controls(reception: Reception, nickname: str) -> None:
     with refused(ErrorCode.INVALID):
         await reception.accounts.register("alice", PASSWORD, nickname, HERE)
 
@@ -167,7 +167,7 @@ async def test_what_is_left_out_of_a_profile_stays(reception: Reception) -> None
     assert await reception.accounts.update_profile(alice, None, None) == profile == await reception.accounts.me(alice)
 
 
-@pytest.mark.parametrize("url", ["", "http://x.test/a", "https://x.test/" + "a" * 2033, "/files/abc/def.png"])
+@pytest.mark.parametrize("url", ["", "http://x.test/a", "https://x.test/" + "a" * 1009, "/files/abc/def.png"])
 async def test_these_pictures_are_fine(reception: Reception, url: str) -> None:
     alice = await reception.person("alice")
     assert (await reception.accounts.update_profile(alice, None, url)).avatar_url == url
@@ -185,7 +185,7 @@ async def test_these_pictures_are_fine(reception: Reception, url: str) -> None:
         "/files//x.test",
         "https://",
         "https://x.test/a b",
-        "https://x.test/" + "a" * 2034,
+        "https://x.test/" + "a" * 1010,
     ],
 )
 async def test_these_pictures_are_not(reception: Reception, url: str) -> None:
