@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from litestar import Controller, post
 from litestar.di import NamedDependency
+from litestar.params import JSONBody
 from msgspec import Struct
 
 from goim.model.users import Login
@@ -48,7 +49,7 @@ class AccountController(Controller):
 
     @post("/register", public=True)
     async def register(
-        self, data: RegisterBody, services: NamedDependency[Services], address: NamedDependency[str]
+        self, data: JSONBody[RegisterBody], services: NamedDependency[Services], address: NamedDependency[str]
     ) -> Registered:
         """Make an account."""
         user = await services.accounts.register(data.username, data.password, data.nickname, address)
@@ -56,13 +57,13 @@ class AccountController(Controller):
 
     @post("/login", public=True, status_code=200)
     async def login(
-        self, data: LoginBody, services: NamedDependency[Services], address: NamedDependency[str]
+        self, data: JSONBody[LoginBody], services: NamedDependency[Services], address: NamedDependency[str]
     ) -> Tokens:
         """Open a session. With `deviceId` it is that device's; a second login on it ends the first."""
         return await services.accounts.login(data.username, data.password, data.device_id, address)
 
     @post("/token/refresh", public=True, status_code=200)
-    async def refresh(self, data: RefreshBody, services: NamedDependency[Services]) -> Tokens:
+    async def refresh(self, data: JSONBody[RefreshBody], services: NamedDependency[Services]) -> Tokens:
         """New tokens for a refresh token, which is spent by that; reuse ends the whole session."""
         return await services.sessions.refresh(data.refresh_token)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from litestar import Controller, delete, get, post, put
 from litestar.di import NamedDependency
+from litestar.params import FromPath, JSONBody
 from msgspec import Struct
 
 from goim.model.users import Login
@@ -50,7 +51,7 @@ class FriendController(Controller):
 
     @post("/", status_code=200)
     async def befriend(
-        self, data: FriendBody, services: NamedDependency[Services], login: NamedDependency[Login]
+        self, data: JSONBody[FriendBody], services: NamedDependency[Services], login: NamedDependency[Login]
     ) -> Befriended:
         """Add my half of a friendship."""
         return Befriended(await services.friends.befriend(login.user_id, data.friend_id, data.remark))
@@ -71,13 +72,19 @@ class FriendController(Controller):
 
     @put("/{friend_id:str}", status_code=204)
     async def set_remark(
-        self, friend_id: str, data: RemarkBody, services: NamedDependency[Services], login: NamedDependency[Login]
+        self,
+        friend_id: FromPath[str],
+        data: JSONBody[RemarkBody],
+        services: NamedDependency[Services],
+        login: NamedDependency[Login],
     ) -> None:
         """What I call a friend."""
         await services.friends.set_remark(login.user_id, friend_id, data.remark)
 
     @delete("/{friend_id:str}")
-    async def remove(self, friend_id: str, services: NamedDependency[Services], login: NamedDependency[Login]) -> None:
+    async def remove(
+        self, friend_id: FromPath[str], services: NamedDependency[Services], login: NamedDependency[Login]
+    ) -> None:
         """End a friendship, or decline or take back a request."""
         await services.friends.remove(login.user_id, friend_id)
 
@@ -97,11 +104,15 @@ class BlockController(Controller):
         return BlockList([BlockView(block.user_id, block.since) for block in blocks])
 
     @post("/{user_id:str}", status_code=204)
-    async def block(self, user_id: str, services: NamedDependency[Services], login: NamedDependency[Login]) -> None:
+    async def block(
+        self, user_id: FromPath[str], services: NamedDependency[Services], login: NamedDependency[Login]
+    ) -> None:
         """Neither of us can befriend, message, call or see the other."""
         await services.friends.block(login.user_id, user_id)
 
     @delete("/{user_id:str}")
-    async def unblock(self, user_id: str, services: NamedDependency[Services], login: NamedDependency[Login]) -> None:
+    async def unblock(
+        self, user_id: FromPath[str], services: NamedDependency[Services], login: NamedDependency[Login]
+    ) -> None:
         """Take a block back."""
         await services.friends.unblock(login.user_id, user_id)

@@ -11,6 +11,7 @@ from litestar.enums import MediaType
 from litestar.openapi.config import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin, OpenAPIRenderPlugin
 from litestar.openapi.spec import Components, SecurityScheme
+from litestar.params import FromPath
 from litestar.routes import HTTPRoute
 
 from goim import __version__
@@ -55,7 +56,7 @@ class _Pages(OpenAPIRenderPlugin):
 
 
 @get("/assets/{name:str}", sync_to_thread=True)
-def asset(name: str) -> Response[bytes]:
+def asset(name: FromPath[str]) -> Response[bytes]:
     """A file of the pages."""
     media_type = _MEDIA_TYPES.get(name)
     if media_type is None:

@@ -7,16 +7,16 @@ import binascii
 from typing import Annotated, TypeVar
 
 import msgspec
-from litestar.params import Parameter
+from litestar.params import QueryParameter
 from msgspec import Struct
 
 from goim.errors import invalid
 
 MAX_LIMIT = 200
 _MOST = 1 << 31
-Limit = Annotated[int, Parameter(ge=1, le=_MOST, description=f"how many; more than {MAX_LIMIT} is {MAX_LIMIT}")]
-_Offset = Annotated[int, Parameter(ge=0, le=_MOST, description="how many to leave out")]
-_Cursor = Annotated[str | None, Parameter(description="`nextCursor` of the part before", max_length=512)]
+Limit = Annotated[int, QueryParameter(ge=1, le=_MOST, description=f"how many; more than {MAX_LIMIT} is {MAX_LIMIT}")]
+_Offset = Annotated[int, QueryParameter(ge=0, le=_MOST, description="how many to leave out")]
+_Cursor = Annotated[str | None, QueryParameter(description="`nextCursor` of the part before", max_length=512)]
 
 T = TypeVar("T")
 

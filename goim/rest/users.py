@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from litestar import Controller, delete, get, put
 from litestar.di import NamedDependency
+from litestar.params import FromPath, FromQuery, JSONBody
 from msgspec import Struct
 
 from goim.model.users import Login
@@ -57,7 +58,7 @@ class UserController(Controller):
 
     @put("/me")
     async def update_me(
-        self, data: ProfileBody, services: NamedDependency[Services], login: NamedDependency[Login]
+        self, data: JSONBody[ProfileBody], services: NamedDependency[Services], login: NamedDependency[Login]
     ) -> Profile:
         """Change nickname or picture."""
         return await services.accounts.update_profile(login.user_id, data.nickname, data.avatar_url)
@@ -65,7 +66,7 @@ class UserController(Controller):
     @put("/me/password", status_code=204)
     async def change_password(
         self,
-        data: PasswordBody,
+        data: JSONBody[PasswordBody],
         services: NamedDependency[Services],
         login: NamedDependency[Login],
         address: NamedDependency[str],
@@ -76,7 +77,7 @@ class UserController(Controller):
     @delete("/me")
     async def erase_me(
         self,
-        data: EraseBody,
+        data: JSONBody[EraseBody],
         services: NamedDependency[Services],
         login: NamedDependency[Login],
         address: NamedDependency[str],
@@ -85,12 +86,12 @@ class UserController(Controller):
         await services.accounts.erase_own(login, data.password, address)
 
     @get("/search")
-    async def search(self, q: str, services: NamedDependency[Services], limit: Limit = 50) -> Users:
+    async def search(self, q: FromQuery[str], services: NamedDependency[Services], limit: Limit = 50) -> Users:
         """Find people by username or nickname."""
         return Users(await services.accounts.search(q, min(limit, MAX_LIMIT)))
 
     @get("/{user_id:str}")
-    async def user(self, user_id: str, services: NamedDependency[Services]) -> PublicUser:
+    async def user(self, user_id: FromPath[str], services: NamedDependency[Services]) -> PublicUser:
         """What everybody may know of somebody."""
         return public_of(await services.accounts.get(user_id))
 
@@ -101,6 +102,8 @@ class UserController(Controller):
         return Devices(devices, len(devices))
 
     @delete("/me/devices/{device_id:str}")
-    async def kick(self, device_id: str, services: NamedDependency[Services], login: NamedDependency[Login]) -> None:
+    async def kick(
+        self, device_id: FromPath[str], services: NamedDependency[Services], login: NamedDependency[Login]
+    ) -> None:
         """End a device's session and forget the device."""
         await services.devices.kick(login, device_id)
