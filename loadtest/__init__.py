@@ -1,0 +1,1 @@
+"""Measures a real goim server over real sockets, and checks every message while it does."""

@@ -1,0 +1,184 @@
+"""The load generator: a process of its own that reads a plan from stdin and writes what came of it to stdout."""
+
+from __future__ import annotations
+
+import gc
+import os
+import secrets
+import sys
+from collections.abc import Callable, Iterator
+from functools import partial
+from time import perf_counter, process_time
+
+import msgspec
+
+from loadtest.connections import Connection, Crowd, Hearer, Loop, Speaker
+from loadtest.ledger import Ledger
+from loadtest.plan import Conversation, Cpu, Finished, Measuring, Outcome, Plan, latency_of
+from loadtest.processes import cpu_of, memory_of
+from loadtest.talk import Talk
+
+_WARMING_IDLERS = 100  # the first connections warm the server up and are not counted
+
+Tell = Callable[[Measuring], None]
+
+
+class Usage:
+    """The clock and the CPU of server and generator, from a moment on."""
+
+    def __init__(self, server_pid: int) -> None:
+        self._pid = server_pid
+        self._server, self._generator = cpu_of(server_pid), process_time()
+        self.start = perf_counter()
+
+    def stop(self) -> tuple[float, Cpu, float]:
+        """The moment, and what server and generator have used until now."""
+        return perf_counter(), cpu_of(self._pid).since(self._server), process_time() - self._generator
+
+
+def talk(plan: Plan, tell: Tell) -> Outcome:
+    """Let everybody speak within their window, measure for a while, wait for the last delivery, and judge."""
+    loop = Loop()
+    talks = [Exchange(plan, loop, one, f"{secrets.token_hex(4)}-") for one in plan.conversations]
+    _connect(loop, plan, (opening for one in talks for opening in one.openings()))
+    _wait(loop, plan, plan.settling)
+    for one in talks:
+        one.begin()
+    _wait(loop, plan, plan.warmup)
+    tell(Measuring(seconds=plan.seconds))
+    usage = Usage(plan.server_pid)
+    _wait(loop, plan, plan.seconds)
+    end, server_cpu, generator_cpu = usage.stop()
+    for one in talks:
+        one.talk.is_open = False
+    loop.turn_until(lambda _: all(one.talk.answers >= len(one.talk.sent_at) for one in talks), plan.patience)
+    loop.turn_until(lambda _: False, plan.quiet)
+    ledger = Ledger(usage.start, end)
+    for one in talks:
+        ledger.judge(one.talk, one.speaker.tape, [hearer.tape for hearer in one.hearers])
+    _blame_lost(loop, ledger)
+    return Outcome(
+        seconds=end - usage.start,
+        messages=ledger.messages,
+        deliveries=ledger.deliveries,
+        ack=latency_of(ledger.ack_ms),
+        delivery=latency_of(ledger.delivery_ms),
+        server_cpu=server_cpu,
+        generator_cpu=generator_cpu,
+        problems=dict(ledger.problems),
+        examples=ledger.examples,
+    )
+
+
+def idle(plan: Plan, tell: Tell) -> Outcome:
+    """Connect everybody and see what that costs; then hold them for a while and see that they stay."""
+    loop = Loop()
+    openings = [partial(Connection, loop, person, plan.port) for person in plan.idlers]
+    _connect(loop, plan, iter(openings[:_WARMING_IDLERS]))
+    _wait(loop, plan, plan.settling)
+    tell(Measuring(seconds=plan.seconds))
+    memory, usage = memory_of(plan.server_pid), Usage(plan.server_pid)
+    _connect(loop, plan, iter(openings[_WARMING_IDLERS:]))
+    end, server_cpu, generator_cpu = usage.stop()
+    _wait(loop, plan, plan.settling + plan.seconds)
+    memory = memory_of(plan.server_pid) - memory
+    ledger = Ledger(usage.start, end)
+    _blame_lost(loop, ledger)
+    return Outcome(
+        seconds=end - usage.start,
+        handshakes=len(openings[_WARMING_IDLERS:]),
+        server_cpu=server_cpu,
+        generator_cpu=generator_cpu,
+        memory_bytes=memory,
+        problems=dict(ledger.problems),
+        examples=ledger.examples,
+    )
+
+
+class Exchange:
+    """A talk and its connections. The speaker connects first: the others of a crowd lead back to it."""
+
+    def __init__(self, plan: Plan, loop: Loop, conversation: Conversation, prefix: str) -> None:
+        self.hearers: list[Connection] = []
+        self.speaker: Speaker
+        self._plan = plan
+        self._loop = loop
+        self._conversation = conversation
+        self.talk = Talk(
+            conversation.address,
+            prefix,
+            "x" * plan.text_bytes,
+            hearers=len(conversation.hearers),
+            window=plan.window,
+            until_heard=plan.until_heard,
+        )
+
+    def openings(self) -> Iterator[Callable[[], object]]:
+        """What opens the connections, one each."""
+        yield self._open_speaker
+        for index in range(len(self._conversation.hearers)):
+            yield partial(self._open_hearer, index)
+
+    def begin(self) -> None:
+        """Send the first message."""
+        self.talk.is_open = True
+        self.speaker.speak(perf_counter())
+
+    def _open_speaker(self) -> None:
+        self.speaker = Speaker(self._loop, self._conversation.speaker, self._plan.port, self.talk)
+        self._crowd = Crowd(self.speaker)
+
+    def _open_hearer(self, index: int) -> None:
+        person, port = self._conversation.hearers[index], self._plan.port
+        if self._plan.until_heard:
+            self.hearers.append(Hearer(self._loop, person, port, self._crowd))
+        else:
+            self.hearers.append(Connection(self._loop, person, port))
+
+
+def _connect(loop: Loop, plan: Plan, openings: Iterator[Callable[[], object]]) -> None:
+    """Open connections, a limited number of handshakes at once."""
+    begun = loop.opened
+    is_over = False
+
+    def done(_: float) -> bool:
+        nonlocal begun, is_over
+        while not is_over and begun - loop.opened < plan.opening_at_once:
+            opening = next(openings, None)
+            if opening is None:
+                is_over = True
+            else:
+                opening()
+                begun += 1
+        return is_over and loop.opened + len(loop.lost) >= begun
+
+    if not loop.turn_until(done, plan.patience):
+        raise TimeoutError(f"{begun - loop.opened} handshakes got no answer")
+
+
+def _wait(loop: Loop, plan: Plan, seconds: float) -> None:
+    end = perf_counter() + seconds
+    loop.turn_until(lambda now: now >= end, seconds + plan.patience)
+
+
+def _blame_lost(loop: Loop, ledger: Ledger) -> None:
+    for why in loop.lost:
+        ledger.blame("lost connection", why)
+
+
+def main() -> None:
+    """Run one plan."""
+    plan = msgspec.json.decode(sys.stdin.buffer.read(), type=Plan)
+    if plan.core is not None:
+        os.sched_setaffinity(0, {plan.core})
+    gc.disable()  # the tapes are many objects and no cycles
+    _tell(Finished(outcome=(talk if plan.conversations else idle)(plan, _tell)))
+
+
+def _tell(event: Measuring | Finished) -> None:
+    sys.stdout.buffer.write(msgspec.json.encode(event) + b"\n")
+    sys.stdout.buffer.flush()
+
+
+if __name__ == "__main__":
+    main()

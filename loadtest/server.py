@@ -1,0 +1,149 @@
+"""Starts a real `goimctl serve` for one run: its own folder, a free port, its own cores; stops it by its process id."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import socket
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Iterator, Mapping
+from enum import StrEnum
+from pathlib import Path
+from time import perf_counter
+
+from loadtest.processes import threads_of
+
+ROOT = Path(__file__).resolve().parent.parent
+_STARTING_SECONDS = 30.0
+_STOPPING_SECONDS = 20.0
+_UNLIMITED = "1000000000"
+_SERVE = "import sys; from goimctl.app import main; sys.argv = ['goimctl', 'serve']; main()"
+
+
+class Pin(StrEnum):
+    """Cores. `split`: server one, generator another; `float`: the server's other threads any; `none`: any."""
+
+    SPLIT = "split"
+    FLOAT = "float"
+    NONE = "none"
+
+    @property
+    def generator_core(self) -> int | None:
+        """The last core."""
+        return None if self is Pin.NONE else max(os.sched_getaffinity(0))
+
+
+class Refused(Exception):
+    """The server did not start, or ended by itself."""
+
+
+class Server:
+    """A running server."""
+
+    def __init__(self, process: subprocess.Popen[bytes], port: int, log: Path) -> None:
+        self.pid = process.pid
+        self.port = port
+        self._process = process
+        self._log = log
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def metrics(self) -> dict[str, float]:
+        """The numbers of /metrics that have no labels, by name."""
+        with urllib.request.urlopen(f"{self.url}/metrics", timeout=10) as answer:  # noqa: S310  # our own address
+            text = answer.read().decode()
+        return {name: float(value) for name, value in re.findall(r"^(\w+) ([0-9.e+]+)$", text, re.MULTILINE)}
+
+    def wait_ready(self) -> None:
+        """Return when it can serve."""
+        deadline = perf_counter() + _STARTING_SECONDS
+        while not self._is_ready():
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(0.05)
+                raise Refused(f"the server ended with {self._process.returncode}\n{self.last_words()}")
+            if perf_counter() > deadline:
+                raise Refused(f"the server is not ready after {_STARTING_SECONDS:.0f} s\n{self.last_words()}")
+
+    def last_words(self) -> str:
+        """The end of its log."""
+        return "\n".join(self._log.read_text(errors="replace").splitlines()[-20:])
+
+    def pin(self, how: Pin) -> None:
+        """Let the threads there are leave the main thread's core, if they may."""
+        if how is Pin.FLOAT:
+            for tid in threads_of(self.pid):
+                if tid != self.pid:
+                    os.sched_setaffinity(tid, os.sched_getaffinity(0))
+
+    def stop(self) -> None:
+        """Ask it to drain, and insist if it does not."""
+        self._process.terminate()
+        try:
+            self._process.wait(_STOPPING_SECONDS)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+
+    def _is_ready(self) -> bool:
+        try:
+            with urllib.request.urlopen(f"{self.url}/readyz", timeout=5) as answer:  # noqa: S310  # our own address
+                return bool(answer.status == 200)
+        except (urllib.error.URLError, ConnectionError):
+            return False
+
+
+@contextlib.contextmanager
+def running_server(environment: Mapping[str, str], folder: Path, how: Pin) -> Iterator[Server]:
+    """A server that is ready, with these variables besides its own; `folder` holds its log."""
+    port = _free_port()
+    log = folder / "server.log"
+    variables = {**_inherited(), **environment, "IM_LISTEN_ADDR": f"127.0.0.1:{port}"}
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [sys.executable, "-c", _SERVE], cwd=folder, env=variables, stderr=output, stdout=output
+        )
+    if how is not Pin.NONE:
+        os.sched_setaffinity(process.pid, {min(os.sched_getaffinity(0))})  # long before it starts a thread
+    server = Server(process, port, log)
+    try:
+        server.wait_ready()
+        server.pin(how)
+        yield server
+    finally:
+        server.stop()
+
+
+def environment_of(folder: Path, secret: str) -> dict[str, str]:
+    """The settings of a measured server: the embedded default without limits of rate."""
+    return {
+        "IM_SERVER_DATA_DIR": str(folder / "data"),
+        "IM_SERVER_DRAIN_SECONDS": "0",
+        "IM_JWT_SECRET": secret,
+        "IM_LOG_LEVEL": "warning",
+        "IM_WS_SEND_QPS": _UNLIMITED,
+        "IM_WS_SEND_BURST": _UNLIMITED,
+        "IM_AUTH_REGISTER_PER_MINUTE": _UNLIMITED,
+        "IM_AUTH_LOGIN_PER_MINUTE": _UNLIMITED,
+        "IM_AUTH_LOGIN_PER_MINUTE_PER_ADDRESS": _UNLIMITED,
+    }
+
+
+def _inherited() -> dict[str, str]:
+    """Our environment without settings of goim, and with the source tree if this is one."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("IM_", "GOIM_"))}
+    if (ROOT / "cli").is_dir():
+        kept["PYTHONPATH"] = os.pathsep.join([str(ROOT), str(ROOT / "cli")])
+    return kept
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
