@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from litestar import Controller, get, post
 from litestar.di import NamedDependency
-from litestar.params import FromPath
+from litestar.params import FromPath, JSONBody
 from msgspec import Struct
 
 from goim.model.users import Login
@@ -52,26 +52,40 @@ class ConversationController(Controller):
 
     @post("/{conv_id:str}/pin", status_code=204)
     async def pin(
-        self, conv_id: FromPath[str], data: Pin, login: NamedDependency[Login], services: NamedDependency[Services]
+        self,
+        conv_id: FromPath[str],
+        data: JSONBody[Pin],
+        login: NamedDependency[Login],
+        services: NamedDependency[Services],
     ) -> None:
         """Keep it at the top, or not."""
         await services.conversations.pin(login.user_id, conv_id, pinned=data.pinned)
 
     @post("/{conv_id:str}/mute", status_code=204)
     async def mute(
-        self, conv_id: FromPath[str], data: Mute, login: NamedDependency[Login], services: NamedDependency[Services]
+        self,
+        conv_id: FromPath[str],
+        data: JSONBody[Mute],
+        login: NamedDependency[Login],
+        services: NamedDependency[Services],
     ) -> None:
         """Count its unread messages apart, or not."""
         await services.conversations.mute(login.user_id, conv_id, muted=data.muted)
 
     @post("/{conv_id:str}/draft", status_code=204)
     async def draft(
-        self, conv_id: FromPath[str], data: Draft, login: NamedDependency[Login], services: NamedDependency[Services]
+        self,
+        conv_id: FromPath[str],
+        data: JSONBody[Draft],
+        login: NamedDependency[Login],
+        services: NamedDependency[Services],
     ) -> None:
         """Keep what was begun to write, for all devices."""
         await services.conversations.draft(login.user_id, conv_id, data.draft)
 
     @post("/delete", status_code=204)
-    async def delete(self, data: Deletion, login: NamedDependency[Login], services: NamedDependency[Services]) -> None:
+    async def delete(
+        self, data: JSONBody[Deletion], login: NamedDependency[Login], services: NamedDependency[Services]
+    ) -> None:
         """Hide everything up to now from me; the next message brings the conversation back, without the old ones."""
         await services.conversations.delete(login.user_id, data.conv_id)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from litestar import Controller, delete, get, post, put
 from litestar.di import NamedDependency
-from litestar.params import FromPath
+from litestar.params import FromPath, JSONBody
 from msgspec import Struct, field
 
 from goim.model.groups import JoinPolicy, Role
@@ -60,7 +60,7 @@ class GroupController(Controller):
 
     @post()
     async def create(
-        self, data: NewGroup, login: NamedDependency[Login], services: NamedDependency[Services]
+        self, data: JSONBody[NewGroup], login: NamedDependency[Login], services: NamedDependency[Services]
     ) -> Created:
         """Make a group: friends are in at once, others get an invitation."""
         return await services.groups.create(login.user_id, data.name, data.member_ids, data.join_policy)
@@ -83,7 +83,7 @@ class GroupController(Controller):
     async def update(
         self,
         group_id: FromPath[str],
-        data: GroupChanges,
+        data: JSONBody[GroupChanges],
         login: NamedDependency[Login],
         services: NamedDependency[Services],
     ) -> GroupView:
@@ -117,7 +117,7 @@ class GroupController(Controller):
     async def mute(
         self,
         group_id: FromPath[str],
-        data: GroupMute,
+        data: JSONBody[GroupMute],
         login: NamedDependency[Login],
         services: NamedDependency[Services],
     ) -> None:
@@ -141,7 +141,7 @@ class GroupController(Controller):
     async def add_members(
         self,
         group_id: FromPath[str],
-        data: NewMembers,
+        data: JSONBody[NewMembers],
         login: NamedDependency[Login],
         services: NamedDependency[Services],
     ) -> Added:
@@ -153,7 +153,7 @@ class GroupController(Controller):
         self,
         group_id: FromPath[str],
         user_id: FromPath[str],
-        data: MemberChanges,
+        data: JSONBody[MemberChanges],
         login: NamedDependency[Login],
         services: NamedDependency[Services],
     ) -> None:

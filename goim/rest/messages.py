@@ -6,7 +6,7 @@ from typing import Annotated
 
 from litestar import Controller, get, post
 from litestar.di import NamedDependency
-from litestar.params import QueryParameter
+from litestar.params import JSONBody, QueryParameter
 from msgspec import Struct
 
 from goim.errors import invalid
@@ -49,7 +49,7 @@ class MessageController(Controller):
 
     @post()
     async def send(
-        self, data: SendData, login: NamedDependency[Login], services: NamedDependency[Services]
+        self, data: JSONBody[SendData], login: NamedDependency[Login], services: NamedDependency[Services]
     ) -> SentData:
         """Send a message; the answer comes when it is stored."""
         sender = HttpSender(login.user_id, login.device_id or login.session_id)
@@ -57,13 +57,15 @@ class MessageController(Controller):
 
     @post("/recall", status_code=204)
     async def recall(
-        self, data: RecallData, login: NamedDependency[Login], services: NamedDependency[Services]
+        self, data: JSONBody[RecallData], login: NamedDependency[Login], services: NamedDependency[Services]
     ) -> None:
         """Take a message back: its sender for some minutes, owner and admins of a group at any time."""
         await services.changes.recall(login, data.conv_id, data.server_msg_id)
 
     @post("/read", status_code=204)
-    async def read(self, data: ReadData, login: NamedDependency[Login], services: NamedDependency[Services]) -> None:
+    async def read(
+        self, data: JSONBody[ReadData], login: NamedDependency[Login], services: NamedDependency[Services]
+    ) -> None:
         """I have read up to there: the watermark only rises, and never past the last message."""
         await services.receipts.mark_read_now(login.user_id, data.conv_id, data.seq)
 
