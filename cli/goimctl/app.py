@@ -12,6 +12,7 @@ from typer.exceptions import TyperException
 from goim import __version__
 from goim.errors import ConfigError, GoimError, StoreDown
 from goimctl import config
+from goimctl import serve as serving
 from goimctl.options import ConfigAnywhere
 from goimctl.output import ExitCode, Failed, tell_failure
 
@@ -23,6 +24,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,  # its tracebacks show local variables, and those hold secrets
 )
+app.command()(serving.serve)
 app.add_typer(config.group)
 
 
