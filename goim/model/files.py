@@ -1,0 +1,122 @@
+"""Uploaded files: what is kept of them, which names and addresses they have, what of them browsers may show."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from urllib.parse import quote
+
+import msgspec
+from msgspec import Struct
+
+MAX_NAME = 120
+_MAX_EXTENSION = 16
+_FORBIDDEN = re.compile(r'[<>:"|?*%]')  # means something to a file system, a shell or a URL
+_UNSEEN = ("Cc", "Cf", "Cs", "Co", "Zl", "Zp")  # control characters, and those that turn the direction of a text
+_THUMBNAIL = "thumbnail/320.webp"
+_FILE_ID = re.compile(r"[0-9a-z]{1,64}")
+
+PREFIX = "/files/"
+PLAIN = "application/octet-stream"
+"""The type of what is not known to be anything else: browsers only save it."""
+
+IMAGES = {"image/jpeg": "JPEG", "image/png": "PNG", "image/gif": "GIF", "image/webp": "WEBP"}
+INLINE = {*IMAGES, "video/mp4", "video/webm", "audio/mpeg", "audio/ogg", "audio/mp4", "audio/wav"}
+"""Types that a browser may show by itself: none of them can run a script. No SVG, no HTML, no PDF."""
+
+WITH_FILES = frozenset({"image", "voice", "video", "file"})
+"""Types of messages whose payload may refer to a file."""
+
+
+class StoredFile(Struct, frozen=True, kw_only=True):
+    """An uploaded file. `path` is where its bytes are, `thumbnail` where those of its small picture are ("": none).
+
+    `mime_type` is what the bytes look like, never what the client said. Times are unix milliseconds.
+    """
+
+    file_id: str
+    owner_id: str
+    path: str
+    name: str
+    size: int
+    mime_type: str
+    width: int | None = None
+    height: int | None = None
+    thumbnail: str = ""
+    created_at: int
+    expires_at: int | None = None
+
+    @property
+    def url(self) -> str:
+        """Where clients fetch it."""
+        return f"{PREFIX}{self.file_id}/{quote(self.name)}"
+
+    @property
+    def thumbnail_url(self) -> str | None:
+        """Where clients fetch its small picture."""
+        return f"{PREFIX}{self.file_id}/{_THUMBNAIL}" if self.thumbnail else None
+
+    def blob_at(self, rest: str) -> str | None:
+        """Which of its blobs is meant by what follows the id in a (decoded) address."""
+        if rest == self.name:
+            return self.path
+        return self.thumbnail or None if rest == _THUMBNAIL else None
+
+
+class FileStats(Struct, frozen=True, kw_only=True):
+    """What there is: files, their bytes (without thumbnails), people who own any."""
+
+    files: int
+    bytes: int
+    owners: int
+
+
+class _Referring(Struct):
+    """What may be an address in the payload of a message."""
+
+    url: str = ""
+    thumbnail: str | None = None
+
+
+_decode_referring = msgspec.json.Decoder(_Referring).decode
+
+
+def blob_path(file_id: str) -> str:
+    """Where the bytes of a file are kept: 1,024 folders, so that none gets large. Names of clients never get here."""
+    return f"{file_id[-2:]}/{file_id}"
+
+
+def file_id_of(blob: str) -> str:
+    """Whose bytes these are."""
+    return blob.rpartition("/")[2].partition(".")[0]
+
+
+def safe_name(raw: str) -> str:
+    """A name that is one path segment everywhere, shows what it is, and keeps its extension."""
+    last = unicodedata.normalize("NFC", raw).replace("\\", "/").rpartition("/")[2]
+    seen = "".join(character for character in last if unicodedata.category(character) not in _UNSEEN)
+    name = _FORBIDDEN.sub("_", seen).strip(" .")
+    if len(name) > MAX_NAME:
+        stem, dot, extension = name.rpartition(".")
+        kept = dot + extension if stem and len(extension) <= _MAX_EXTENSION else ""
+        name = name[: MAX_NAME - len(kept)].rstrip(" .") + kept
+    return name or "file"
+
+
+def referenced_files(payload: str, public_url: str = "") -> set[str]:
+    """The ids of our files that a payload (JSON) refers to; "" stands for an address of ours that is no file's.
+
+    Ours is what begins with `/files/`, or with the URL under which this server is known. All else is left alone.
+    """
+    found = _decode_referring(payload)
+    ids = (_file_id_in(address, public_url) for address in (found.url, found.thumbnail or ""))
+    return {file_id for file_id in ids if file_id is not None}
+
+
+def _file_id_in(address: str, public_url: str) -> str | None:
+    if public_url and address.startswith(public_url):
+        address = address.removeprefix(public_url)
+    if not address.startswith(PREFIX):
+        return None
+    file_id = address.removeprefix(PREFIX).partition("/")[0]
+    return file_id if _FILE_ID.fullmatch(file_id) else ""

