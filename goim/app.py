@@ -16,6 +16,8 @@ from goim.config import Settings, refuse_unserved, signing_secret
 from goim.delivery import Delivery
 from goim.gateway.server import NodeServer, server_of
 from goim.gateway.websocket import WebSocketGateway
+from goim.livecalls.memory import MemoryLiveCalls
+from goim.livecalls.memory import MemoryLiveCalls
 from goim.metrics import Metrics
 from goim.notices import Notices
 from goim.protocol.close_codes import CloseCode
@@ -28,6 +30,8 @@ from goim.rest.routes import build_api
 from goim.services.access import AccessBook
 from goim.services.accounts import Accounts, Credentials
 from goim.services.behind import Behind
+from goim.services.calls import CallDesk
+from goim.services.calls import CallDesk
 from goim.services.changes import ChangeDesk
 from goim.services.conversations import ConversationList
 from goim.services.devices import DeviceBook
@@ -36,7 +40,9 @@ from goim.services.group_operator import GroupOperator
 from goim.services.group_roster import GroupRoster
 from goim.services.groups import GroupDesk
 from goim.services.history import History
+from goim.services.ice import IceServers
 from goim.services.lines import Lines
+from goim.services.ice import IceServers
 from goim.services.messages import Messages
 from goim.services.passwords import Passwords
 from goim.services.presence import PresenceBook
@@ -115,6 +121,8 @@ class Node:
         self._stores = stores
         self._metrics = Metrics()
         self._passwords = Passwords()
+        self._limiter = MemoryRateLimiter(clock, per_second=settings.ws.send_qps, burst=settings.ws.send_burst)
+        self._limiter = MemoryRateLimiter(clock, per_second=settings.ws.send_qps, burst=settings.ws.send_burst)
         self._notices = Notices(bus)
         self._delivery = Delivery(bus, self._notices, self._metrics)
         self._log = Log(stores.messages, clock, self._metrics)
@@ -137,6 +145,8 @@ class Node:
             await stack.enter_async_context(services.sessions.running())
             await stack.enter_async_context(services.devices.running())
             await stack.enter_async_context(services.presence.running())
+            await stack.enter_async_context(services.calls.running())
+            await stack.enter_async_context(services.calls.running())
             await stack.enter_async_context(self.tasks)
             yield
 
@@ -174,6 +184,7 @@ class Node:
             stores.groups, stores.members, stores.users, stores.friends, stores.blocks, roster, delivery, clock
         )
         receipts = self._receipts()
+        messages = self._messages(receipts)
         lines = Lines(stores.conversations, stores.deletes, stores.messages, self._log, self._behind, clock)
         changes = ChangeDesk(
             self._access,
@@ -183,6 +194,7 @@ class Node:
             clock,
             recall_window=settings.messages.recall_window,
         )
+        messages = self._messages(receipts)
         accounts = self._accounts(sessions, devices)
         accounts.on_erase += [groups.leave_all]
         return Services(
@@ -199,7 +211,7 @@ class Node:
             conversations=ConversationList(
                 stores.conversations, stores.changes, stores.users, stores.groups, lines, self._access, delivery
             ),
-            messages=self._messages(receipts),
+            messages=messages,
             receipts=receipts,
             changes=changes,
             history=History(self._access, stores.messages, stores.changes, stores.deletes, self._log, clock),
@@ -214,13 +226,29 @@ class Node:
             presence=PresenceBook(
                 delivery, stores.sessions, stores.friends, stores.blocks, stores.members, self._access, clock
             ),
+            calls=self._calls(messages),
+            ice=IceServers(settings.webrtc, clock),
         )
 
     def _messages(self, receipts: ReceiptBook) -> Messages:
-        ws = self.settings.ws
-        limiter = MemoryRateLimiter(self._clock, per_second=ws.send_qps, burst=ws.send_burst)
         return Messages(
-            self._access, self._log, receipts, self._delivery, limiter, self._clock, self._metrics, self.tasks
+            self._access, self._log, receipts, self._delivery, self._limiter, self._clock, self._metrics, self.tasks
+        )
+
+    def _calls(self, messages: Messages) -> CallDesk:
+        calls = self.settings.calls
+        return CallDesk(
+            MemoryLiveCalls(),
+            self._stores.conversations,
+            self._access,
+            messages,
+            self._delivery,
+            self._notices,
+            self._limiter,
+            self._clock,
+            enabled=self.settings.webrtc.enabled,
+            ring_timeout=calls.ring_timeout,
+            reconnect_grace=calls.reconnect_grace,
         )
 
     def _receipts(self) -> ReceiptBook:

@@ -10,12 +10,14 @@ from goim.delivery import Delivery
 from goim.metrics import Metrics
 from goim.services.access import AccessBook
 from goim.services.accounts import Accounts
+from goim.services.calls import CallDesk
 from goim.services.changes import ChangeDesk
 from goim.services.conversations import ConversationList
 from goim.services.devices import DeviceBook
 from goim.services.friends import FriendBook
 from goim.services.groups import GroupDesk
 from goim.services.history import History
+from goim.services.ice import IceServers
 from goim.services.messages import Messages
 from goim.services.presence import PresenceBook
 from goim.services.receipts import ReceiptBook
@@ -44,3 +46,5 @@ class Services:
     history: History
     unread: Unread
     presence: PresenceBook
+    calls: CallDesk
+    ice: IceServers

@@ -1,0 +1,94 @@
+"""A real `goimctl serve` in a process of its own, started and ended as a user or an accident would."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import socket
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+from tests.client import World, world
+
+ROOT = Path(__file__).parents[1]
+PATIENCE = 20.0
+
+
+def free_port() -> int:
+    """A port nobody listens on now."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return int(listener.getsockname()[1])
+
+
+class ServerProcess:
+    """`goimctl serve` on one data folder and port; it may be started again after its end."""
+
+    def __init__(self, folder: Path, **variables: str) -> None:
+        self.folder = folder
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.log = folder / "server.log"
+        self._variables = {
+            "IM_LISTEN_ADDR": f"127.0.0.1:{self.port}",
+            "IM_SERVER_DATA_DIR": str(folder / "data"),
+            "IM_WS_SEND_QPS": "1000000",
+            "IM_WS_SEND_BURST": "1000000",
+            "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'cli'}",
+        } | variables
+        self._process: asyncio.subprocess.Process | None = None
+
+    async def start(self) -> None:
+        """Return when it answers."""
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(("IM_", "GOIM_"))}
+        with self.log.open("ab") as log:
+            self._process = await asyncio.create_subprocess_exec(
+                sys.executable,
+                "-c",
+                "from goimctl.app import main; main()",
+                "serve",
+                cwd=self.folder,
+                env=kept | self._variables,
+                stdout=log,
+                stderr=log,
+            )
+        async with asyncio.timeout(PATIENCE):
+            while not await self._answers():
+                assert self._process.returncode is None, self.log.read_text()
+                await asyncio.sleep(0.02)  # noqa: TID251 it has no way to tell another process
+
+    async def _answers(self) -> bool:
+        try:
+            _, writer = await asyncio.open_connection("127.0.0.1", self.port)
+        except OSError:
+            return False
+        writer.close()
+        with contextlib.suppress(OSError):
+            await writer.wait_closed()
+        return True
+
+    async def kill(self) -> None:
+        """`kill -9`: no chance to finish anything."""
+        await self.end(signal.SIGKILL)
+
+    async def end(self, how: signal.Signals = signal.SIGTERM) -> int:
+        """Send a signal and return the exit code."""
+        assert self._process is not None
+        if self._process.returncode is None:
+            self._process.send_signal(how)
+        async with asyncio.timeout(PATIENCE):
+            return await self._process.wait()
+
+
+@contextlib.asynccontextmanager
+async def running_server(folder: Path, **variables: str) -> AsyncIterator[tuple[ServerProcess, World]]:
+    """A started server and the people on it; ended at the end of the block whatever happens."""
+    server = ServerProcess(folder, **variables)
+    await server.start()
+    try:
+        async with world(server.url) as people:
+            yield server, people
+    finally:
+        await server.kill()
