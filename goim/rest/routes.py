@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from litestar import Litestar
+from litestar.config.cors import CORSConfig
 from litestar.di import Provide
 from litestar.types import ASGIApp, ControllerRouterHandler
 
@@ -75,9 +76,22 @@ def build_api(
             "scrape": Provide(provide_scrape),
         },
         exception_handlers=ERROR_HANDLERS,
+        cors_config=_cors(settings.server.allowed_origins),
         request_class=JsonRequest,
         request_max_body_size=MAX_BODY_BYTES,
         openapi_config=openapi_config() if settings.server.docs else None,
         logging_config=None,
     )
     return CountRequests(app, services.metrics)
+
+
+def _cors(origins: Sequence[str]) -> CORSConfig | None:
+    """Pages of these origins may ask; they bring a token, never a cookie."""
+    if not origins:
+        return None
+    return CORSConfig(
+        allow_origins=[*origins],
+        allow_methods=["GET", "POST", "PUT", "DELETE"],
+        allow_headers=["authorization", "content-type"],
+        expose_headers=["retry-after"],
+    )

@@ -1,0 +1,7 @@
+"""The fixtures of the tests of the HTTP API."""
+
+from __future__ import annotations
+
+from tests.rest.people import running_node
+
+__all__ = ["running_node"]
