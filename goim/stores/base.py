@@ -10,8 +10,9 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Protocol
 
 from goim.model.conversations import Activity, Conversation, Entry, Receipt
+from goim.model.files import FileStats, StoredFile
 from goim.model.groups import Group, Member
-from goim.model.messages import Change, MessageRow, Sent, SentKey
+from goim.model.messages import Change, MessageRow, Reaction, RowEdit, Sent, SentKey
 from goim.model.users import Block, Device, Friend, Session, User
 
 UserIds = set[str]
@@ -292,16 +293,34 @@ class MessageTable(Protocol):
         """The newest row of each conversation that is above the given floor and not expired."""
         ...
 
-    async def sent_by(self, user_id: str, conv_id: str, after: int, limit: int) -> list[int]:
-        """Seqs of not yet emptied messages of one sender in a conversation, ascending: for erasing an account."""
+    async def sent_by(self, user_id: str, after: tuple[str, int], limit: int) -> list[tuple[str, int]]:
+        """Places (conv_id, seq) of not yet emptied messages of one sender, ascending: for erasing an account. A scan."""
+        ...
+
+    async def overwrite(self, conv_id: str, seq: int, edit: RowEdit) -> bool:
+        """Set what may change of a message, without a change of its own; False if it is recalled or not there."""
         ...
 
 
 class Changes(Protocol):
     """What happened to messages later, numbered 1, 2, 3 … per conversation."""
 
-    async def recall(self, conv_id: str, seq: int, change: Change, at: int) -> bool:
-        """Empty a message and store the change; False (nothing stored) if it was recalled before; `Taken` if the number is."""
+    async def edit(self, conv_id: str, seq: int, edit: RowEdit, change: Change, at: int) -> bool:
+        """Set what may change of a message and store the change; False (nothing stored) if the message is recalled.
+
+        `Taken` if the number of the change is.
+        """
+        ...
+
+    async def react(self, conv_id: str, seq: int, reaction: Reaction, change: Change, at: int, *, remove: bool) -> bool:
+        """Add or remove a reaction and store the change; False (nothing stored) if that is how it was already.
+
+        `Taken` if the number of the change is.
+        """
+        ...
+
+    async def reactions(self, conv_id: str, first: int, last: int) -> dict[int, list[Reaction]]:
+        """The reactions to messages `first` to `last`, by seq, in the order they were made."""
         ...
 
     async def last_changes(self, conv_ids: Collection[str]) -> dict[str, int]:
@@ -317,6 +336,18 @@ class Changes(Protocol):
         ...
 
 
+class LiveStreams(Protocol):
+    """Which streamed messages were begun and not ended: what a node that comes back after a crash has to end."""
+
+    async def put(self, key: SentKey, at: int) -> None:
+        """A stream is about to begin. Twice is once."""
+        ...
+
+    async def remove(self, key: SentKey) -> None: ...
+
+    async def all(self) -> list[SentKey]: ...
+
+
 class ConvDeletes(Protocol):
     """Up to where somebody deleted a conversation for themselves."""
 
@@ -326,4 +357,44 @@ class ConvDeletes(Protocol):
 
     async def of_user(self, user_id: str, conv_ids: Collection[str]) -> dict[str, int]:
         """Where these conversations begin for the user; 0 is possible and means: deleted while empty."""
+        ...
+
+
+class Files(Protocol):
+    """What is known of uploaded files; their bytes are in the blobs."""
+
+    async def add(self, file: StoredFile) -> None:
+        """Store a new file; `Taken` if its id is."""
+        ...
+
+    async def get(self, file_id: str) -> StoredFile | None: ...
+
+    async def known(self, file_ids: Collection[str]) -> set[str]:
+        """Which of these there are."""
+        ...
+
+    async def page(self, owner_id: str | None, limit: int, offset: int) -> list[StoredFile]:
+        """Somebody's files, or everybody's, latest first."""
+        ...
+
+    async def delete(self, file_ids: Collection[str]) -> None:
+        """Delete files with what was granted on them; those that do not exist are ignored."""
+        ...
+
+    async def expired(self, now_ms: int, created_before: int, limit: int) -> list[StoredFile]:
+        """Files that expired by now, or were made before that time, in no order."""
+        ...
+
+    async def stats(self) -> FileStats: ...
+
+
+class Grants(Protocol):
+    """In which conversations a file was sent: their members may read it, as long as they are members."""
+
+    async def readable(self, claims: Collection[tuple[str, str]]) -> set[tuple[str, str]]:
+        """Which of these (user_id, file_id) are one's own file, or one sent in a conversation that one is in."""
+        ...
+
+    async def grant(self, grants: Collection[tuple[str, str]]) -> None:
+        """Remember that (file_id, conv_id): again changes nothing, and of a file that is gone nothing is kept."""
         ...

@@ -9,6 +9,7 @@ from collections import defaultdict
 from typing import NamedTuple
 
 from goim.model.conversations import Conversation, Entry, Receipt
+from goim.model.files import StoredFile
 from goim.model.groups import Group, Member
 from goim.model.users import Device, Session, User
 
@@ -35,6 +36,8 @@ class MemoryData:
         self.by_subject: dict[str, Conversation] = {}
         self.entries: defaultdict[str, dict[str, Entry]] = defaultdict(dict)
         self.receipts: defaultdict[str, dict[str, Receipt]] = defaultdict(dict)
+        self.files: dict[str, StoredFile] = {}
+        self.grants: set[tuple[str, str]] = set()
 
     def put_conversation(self, conv: Conversation) -> None:
         self.conversations[conv.conv_id] = self.by_subject[conv.subject] = conv

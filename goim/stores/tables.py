@@ -135,6 +135,31 @@ class ReceiptTable(Table, tablename="read_receipts", db=ROUTED):
     whole_key = Unique([conv_id, user_id])
 
 
+class FileTable(Table, tablename="im_files", db=ROUTED):
+    """Uploaded files."""
+
+    file_id = Varchar(length=64, primary_key=True)
+    owner_id = Varchar(length=64)
+    path = Varchar(length=255)
+    name = Varchar(length=255)
+    size = BigInt()
+    mime_type = Varchar(length=128)
+    width = Integer(null=True, default=None)
+    height = Integer(null=True, default=None)
+    thumbnail = Varchar(length=255)
+    created_at = BigInt()
+    expires_at = BigInt(null=True, default=None)
+
+
+class FileGrantTable(Table, tablename="file_grants", db=ROUTED):
+    """In which conversations a file was sent."""
+
+    file_id = Varchar(length=64, primary_key=True)
+    conv_id = Varchar(length=140)
+
+    whole_key = Unique([file_id, conv_id])
+
+
 STRUCTURED_TABLES: tuple[type[Table], ...] = (
     UserTable,
     SessionTable,
@@ -146,4 +171,6 @@ STRUCTURED_TABLES: tuple[type[Table], ...] = (
     ConversationTable,
     EntryTable,
     ReceiptTable,
+    FileTable,
+    FileGrantTable,
 )

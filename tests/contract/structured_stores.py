@@ -10,20 +10,33 @@ from pathlib import Path
 
 import pytest
 
-from goim.stores.base import Blocks, Conversations, Friends, Groups, Members, Receipts, Sessions, Users
+from goim.stores.base import (
+    Blocks,
+    Conversations,
+    Files,
+    Friends,
+    Grants,
+    Groups,
+    Members,
+    Receipts,
+    Sessions,
+    Users,
+)
 from goim.stores.engine import SqlEngine
 from goim.stores.memory_accounts import MemorySessions, MemoryUsers
 from goim.stores.memory_conversations import MemoryConversations, MemoryReceipts
 from goim.stores.memory_data import MemoryData
+from goim.stores.memory_files import MemoryFiles, MemoryGrants
 from goim.stores.memory_friends import MemoryBlocks, MemoryFriends
 from goim.stores.memory_groups import MemoryGroups, MemoryMembers
 from goim.stores.sql_accounts import SqlSessions, SqlUsers
 from goim.stores.sql_conversations import SqlConversations, SqlReceipts
+from goim.stores.sql_files import SqlFiles, SqlGrants
 from goim.stores.sql_friends import SqlBlocks, SqlFriends
 from goim.stores.sql_groups import SqlGroups, SqlMembers
 from goim.stores.sqlite import SqliteEngine
 
-SQLITE_SCHEMA = Path(__file__).parents[2] / "schemas/sqlite/0001_structured.sql"
+SQLITE_SCHEMA = Path(__file__).parents[2] / "schemas/sqlite"
 
 
 @dataclass(frozen=True)
@@ -38,6 +51,8 @@ class Stores:
     members: Members
     conversations: Conversations
     receipts: Receipts
+    files: Files
+    grants: Grants
 
 
 def memory_stores(data: MemoryData) -> Stores:
@@ -50,6 +65,8 @@ def memory_stores(data: MemoryData) -> Stores:
         members=MemoryMembers(data),
         conversations=MemoryConversations(data),
         receipts=MemoryReceipts(data),
+        files=MemoryFiles(data),
+        grants=MemoryGrants(data),
     )
 
 
@@ -63,13 +80,18 @@ def sql_stores(engine: SqlEngine) -> Stores:
         members=SqlMembers(engine),
         conversations=SqlConversations(engine),
         receipts=SqlReceipts(engine),
+        files=SqlFiles(engine),
+        grants=SqlGrants(engine),
     )
 
 
 def create_sqlite(path: Path) -> Path:
     """A file with the structured schema in it."""
     with closing(sqlite3.connect(path)) as connection:
-        connection.executescript(SQLITE_SCHEMA.read_text())
+        for script in sorted(SQLITE_SCHEMA.glob("*.sql")):
+            text = script.read_text()
+            if text.startswith("-- store: structured\n"):
+                connection.executescript(text)
     return path
 
 

@@ -31,6 +31,10 @@ async def read(blobs: Blobs, path: str, start: int = 0, end: int | None = None) 
     return None if chunks is None else b"".join([chunk async for chunk in chunks])
 
 
+def names_in(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
 async def listed(blobs: Blobs, folder: str = "") -> dict[str, Blob]:
     return {blob.path: blob async for some in blobs.list(folder) for blob in some}
 
@@ -184,7 +188,7 @@ async def test_what_a_killed_put_left_in_the_folder_is_tidied_up_when_it_is_old(
         (tmp_path / "files/ab" / name).write_bytes(b"half")
     os.utime(tmp_path / "files/ab/old#1", (1000, 1000))
     assert await blobs.tidy(2_000_000) == 1
-    assert sorted(path.name for path in (tmp_path / "files/ab").iterdir()) == ["one", "young#2"]
+    assert names_in(tmp_path / "files/ab") == ["one", "young#2"]
 
 
 async def test_the_folder_is_closed_to_other_users(tmp_path: Path) -> None:
@@ -199,7 +203,7 @@ async def test_no_path_leads_out_of_the_folder(tmp_path: Path, path: str) -> Non
         await blobs.put(path, pieces(b"x"), LIMIT)
     with pytest.raises((ValueError, TypeError), match="path"):
         await blobs.delete([path])
-    assert [found.name for found in tmp_path.iterdir()] == ["files"]
+    assert names_in(tmp_path) == ["files"]
 
 
 async def test_a_folder_that_cannot_be_used_is_a_store_that_is_down(tmp_path: Path) -> None:
