@@ -58,6 +58,7 @@ class PresenceBook:
         self._clock = clock
         self._told: set[str] = set()
         self._flips: dict[str, _Flip] = {}
+        self._went: Recent[str, int] = Recent(_REMEMBERED)
         self._wake = asyncio.Event()
         self._typing: Recent[tuple[str, str], tuple[float, bool]] = Recent(_REMEMBERED)
         delivery.watchers.append(self._watch)
@@ -81,12 +82,11 @@ class PresenceBook:
         now = self._clock.now_ms()
         online = await self.online(user_ids)
         gone = [other for other in user_ids if other not in online]
-        last_seen = {other: self._flips[other].at_ms for other in gone if other in self._flips}  # not yet written
+        last_seen = {other: self._went.get(other) or 0 for other in gone}  # what is stored may lag behind a little
         for device in await self._sessions.devices(gone):
-            last_seen[device.user_id] = max(device.last_seen, last_seen.get(device.user_id, 0))
+            last_seen[device.user_id] = max(device.last_seen, last_seen[device.user_id])
         return [
-            PresenceData(other, other in online, now if other in online else last_seen.get(other, 0))
-            for other in user_ids
+            PresenceData(other, other in online, now if other in online else last_seen[other]) for other in user_ids
         ]
 
     # telling friends
@@ -124,7 +124,9 @@ class PresenceBook:
         for start in range(0, len(due), _AT_ONCE):
             await self._tell(due[start : start + _AT_ONCE])
 
-    def _watch(self, sink: Sink, _came: bool) -> None:  # noqa: FBT001 - the shape of a watcher
+    def _watch(self, sink: Sink, came: bool) -> None:  # noqa: FBT001 - the shape of a watcher
+        if not came:
+            self._went.put(sink.user_id, self._clock.now_ms())
         self._consider(sink.user_id)
 
     def _consider(self, user_id: str) -> None:

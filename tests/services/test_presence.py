@@ -71,12 +71,14 @@ async def test_who_is_away_was_last_seen_when_the_last_device_was(house: House) 
     ]
 
 
-async def test_who_went_a_moment_ago_was_last_seen_then(house: House) -> None:
+@pytest.mark.parametrize("later", [1, 5])
+async def test_who_went_a_moment_ago_was_last_seen_then(house: House, later: float) -> None:
     await house.friends_of_each_other("ann", "bob")
     (bob,) = await settled(house, "bob")
     house.delivery.detach(bob)
     went = house.clock.now_ms()
-    house.clock.advance(1)
+    house.clock.advance(later)
+    await house.presence.tell_due()
     assert await house.presence.of("ann", ["bob"]) == [PresenceData("bob", False, went)]
 
 
