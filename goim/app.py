@@ -53,7 +53,7 @@ from goim.services.unread import Unread
 from goim.stores import base
 from goim.stores.log import Log
 from goim.stores.migrate import Migrator
-from goim.stores.sql import SqlChanges, SqlConvDeletes, SqlMessages
+from goim.stores.sql import SqlChanges, SqlConvDeletes, SqlLiveStreams, SqlMessages
 from goim.stores.sql_accounts import SqlSessions, SqlUsers
 from goim.stores.sql_conversations import SqlConversations, SqlReceipts
 from goim.stores.sql_friends import SqlBlocks, SqlFriends
@@ -81,6 +81,7 @@ class Stores:
     messages: base.MessageTable
     changes: base.Changes
     deletes: base.ConvDeletes
+    streams: base.LiveStreams
 
 
 @contextlib.asynccontextmanager
@@ -107,6 +108,7 @@ async def sqlite_stores(settings: Settings) -> AsyncIterator[Stores]:
             messages=SqlMessages(log),
             changes=SqlChanges(log),
             deletes=SqlConvDeletes(log),
+            streams=SqlLiveStreams(log),
         )
 
 
@@ -190,13 +192,14 @@ class Node:
             self._access,
             stores.messages,
             stores.changes,
+            stores.conversations,
             delivery,
             clock,
             recall_window=settings.messages.recall_window,
         )
         messages = self._messages(receipts)
         accounts = self._accounts(sessions, devices)
-        accounts.on_erase += [groups.leave_all]
+        accounts.on_erase += [changes.erase_messages, groups.leave_all]
         return Services(
             settings=settings,
             clock=clock,

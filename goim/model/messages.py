@@ -21,6 +21,8 @@ class Extras(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=Tr
     burn_after_read: bool | UnsetType = UNSET
     reply_to: str | UnsetType = UNSET
     mentions: list[str] | UnsetType = UNSET
+    stream_status: str | UnsetType = UNSET
+    stream_index: int | UnsetType = UNSET
 
 
 class Draft(Struct, frozen=True, kw_only=True):
@@ -55,12 +57,38 @@ class MessageRow(NamedTuple):
     extras: str | None
 
 
+class RowEdit(NamedTuple):
+    """All that may change of a row, as it is to be."""
+
+    payload: str | None
+    extras: str | None
+    recalled: int = 0
+
+
+EMPTIED = RowEdit(payload=None, extras=None, recalled=1)
+"""What is left of a recalled message: its place."""
+
+
+class Reaction(NamedTuple):
+    """Somebody's emoji on a message."""
+
+    user_id: str
+    emoji: str
+
+
 class Sent(NamedTuple):
     """Where a message stands in the log: what its ack says. `is_duplicate`: it stood there before."""
 
     seq: int
     timestamp: int
     is_duplicate: bool
+
+
+class Reacted(Struct, frozen=True, rename="camel"):
+    """Everybody who put one emoji on a message, the first one first."""
+
+    emoji: str
+    user_ids: list[str]
 
 
 class Message(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
@@ -83,6 +111,10 @@ class Message(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=T
     burn_after_read: bool | UnsetType = UNSET
     reply_to: str | UnsetType = UNSET
     mentions: list[str] | UnsetType = UNSET
+    reactions: list[Reacted] | UnsetType = UNSET
+    stream_id: str | UnsetType = UNSET
+    stream_status: str | UnsetType = UNSET
+    stream_index: int | UnsetType = UNSET
 
 
 class Change(Struct, frozen=True, kw_only=True):
@@ -99,7 +131,7 @@ _NO_EXTRAS = Extras()
 
 def message_of(conv: Conversation, row: MessageRow) -> Message:
     """The message object that a row of the log stands for."""
-    extras = _decode_extras(row.extras) if row.extras and not row.recalled else _NO_EXTRAS
+    extras = extras_of(row)
     is_c2c = conv.conv_type is ConvType.C2C
     return Message(
         server_msg_id=conv.message_id(row.seq),
@@ -119,4 +151,25 @@ def message_of(conv: Conversation, row: MessageRow) -> Message:
         burn_after_read=extras.burn_after_read,
         reply_to=extras.reply_to,
         mentions=extras.mentions,
+        stream_id=UNSET if extras.stream_status is UNSET else conv.message_id(row.seq),
+        stream_status=extras.stream_status,
+        stream_index=extras.stream_index,
     )
+
+
+def extras_of(row: MessageRow) -> Extras:
+    """The rarer properties of a stored message."""
+    return _decode_extras(row.extras) if row.extras else _NO_EXTRAS
+
+
+def encode_extras(extras: Extras) -> str | None:
+    """Extras as they are stored: None when there are none."""
+    return None if extras == _NO_EXTRAS else msgspec.json.encode(extras).decode()
+
+
+def reacted(reactions: list[Reaction]) -> list[Reacted]:
+    """Reactions as a message shows them: by emoji, in the order they came."""
+    by_emoji: dict[str, list[str]] = {}
+    for reaction in reactions:
+        by_emoji.setdefault(reaction.emoji, []).append(reaction.user_id)
+    return [Reacted(emoji, user_ids) for emoji, user_ids in by_emoji.items()]

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from msgspec import Raw
+from msgspec import UNSET, Raw, UnsetType
 
 from goim.clock import Clock
 from goim.delivery import Delivery
 from goim.errors import ErrorCode, GoimError, not_found
+from goim.model.conversations import Conversation
 from goim.model.groups import Role
-from goim.model.messages import Change, MessageRow
+from goim.model.messages import EMPTIED, Change, MessageRow
 from goim.protocol.frames import encode_json, frame_of
 from goim.protocol.pushes import Recalled, RecalledData
 from goim.protocol.replies import ChangedData
 from goim.services.access import Access, AccessBook
-from goim.stores.base import Changes, MessageTable, Taken
+from goim.stores.base import Changes, Conversations, MessageTable, Taken
+
+_PAGE = 200
 
 
 class Actor(Protocol):
@@ -33,6 +36,7 @@ class ChangeDesk:
         access: AccessBook,
         table: MessageTable,
         changes: Changes,
+        conversations: Conversations,
         delivery: Delivery,
         clock: Clock,
         *,
@@ -41,6 +45,7 @@ class ChangeDesk:
         self._access = access
         self._table = table
         self._changes = changes
+        self._conversations = conversations
         self._delivery = delivery
         self._clock = clock
         self._recall_window_ms = recall_window * 1000
@@ -50,10 +55,22 @@ class ChangeDesk:
         access = await self._access.of(actor.user_id, conv_id)
         row = await self._row(access, server_msg_id)
         await self._check_recall(access, row, actor.user_id)
-        number, push = await self._store_recall(access, row, actor.user_id)
+        number, push = await self._store_recall(access.conv, row, actor.user_id)
         if push is not None:
             self._delivery.to_conversation(access.conv, frame_of(push), actor)
         return ChangedData(conv_id, server_msg_id, number)
+
+    async def erase_messages(self, user_id: str) -> None:
+        """Make tombstones of everything somebody sent, whether or not they are still in those conversations."""
+        place = ("", 0)
+        while places := await self._table.sent_by(user_id, place, _PAGE):
+            for place in places:
+                conv = await self._conversations.get(place[0])
+                row = await self._table.get(*place)
+                if conv is not None and row is not None:
+                    _, push = await self._store_recall(conv, row, user_id, reason="erased")
+                    if push is not None:
+                        self._delivery.to_conversation(conv, frame_of(push))
 
     async def _row(self, access: Access, server_msg_id: str) -> MessageRow:
         seq = access.conv.seq_of(server_msg_id)
@@ -71,17 +88,18 @@ class ChangeDesk:
         if access.role not in (Role.OWNER, Role.ADMIN):
             raise GoimError(ErrorCode.FORBIDDEN, "only its sender may recall this message")
 
-    async def _store_recall(self, access: Access, row: MessageRow, by: str) -> tuple[int, Recalled | None]:
-        """Number the change and store it; a number lost to another node is taken anew."""
-        conv = access.conv
+    async def _store_recall(
+        self, conv: Conversation, row: MessageRow, by: str, reason: str | UnsetType = UNSET
+    ) -> tuple[int, Recalled | None]:
+        """Number the change and store it; a number lost to another node is taken anew. None: it was recalled before."""
         while True:
             now = self._clock.now_ms()
             number = (await self._changes.last_changes([conv.conv_id])).get(conv.conv_id, 0) + 1
-            push = Recalled(RecalledData(conv.conv_id, conv.message_id(row.seq), row.seq, by, number, now))
-            change = Change(change=number, action="recalled", data=Raw(encode_json(push.data)))
+            data = RecalledData(conv.conv_id, conv.message_id(row.seq), row.seq, by, number, now, reason)
+            change = Change(change=number, action="recalled", data=Raw(encode_json(data)))
             try:
-                if await self._changes.recall(conv.conv_id, row.seq, change, now):
-                    return number, push
+                if await self._changes.edit(conv.conv_id, row.seq, EMPTIED, change, now):
+                    return number, Recalled(data)
             except Taken:
                 continue
             first = await self._changes.of_message(conv.conv_id, row.seq, "recalled")

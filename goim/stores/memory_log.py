@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from itertools import islice
 
-from goim.model.messages import Change, MessageRow, Sent, SentKey
+from goim.model.messages import Change, MessageRow, Reaction, RowEdit, Sent, SentKey
 from goim.stores.base import Taken
 
 
@@ -65,17 +65,20 @@ class MemoryMessages:
         newest = {conv_id: next(iter(_shown(latest, now_ms)), None) for conv_id, latest in rows.items()}
         return {conv_id: row for conv_id, row in newest.items() if row is not None}
 
-    async def sent_by(self, user_id: str, conv_id: str, after: int, limit: int) -> list[int]:
-        later = self._between(conv_id, after, None)
-        return [row.seq for row in later if row.from_user_id == user_id and not row.recalled][:limit]
+    async def sent_by(self, user_id: str, after: tuple[str, int], limit: int) -> list[tuple[str, int]]:
+        mine = (row for rows in self._rows.values() for row in rows if row.from_user_id == user_id and not row.recalled)
+        return sorted(place for row in mine if (place := (row.conv_id, row.seq)) > after)[:limit]
 
-    def empty(self, conv_id: str, seq: int) -> bool:
-        """Make a tombstone of a message; False if it is one or is not there."""
+    async def overwrite(self, conv_id: str, seq: int, edit: RowEdit) -> bool:
+        return self.edit(conv_id, seq, edit)
+
+    def edit(self, conv_id: str, seq: int, edit: RowEdit) -> bool:
+        """Set what may change of a message; False if it is recalled or not there."""
         row = self.find(conv_id, seq)
         if row is None or row.recalled:
             return False
         rows = self._rows[conv_id]
-        rows[bisect_left(rows, seq, key=_seq)] = row._replace(recalled=1, payload=None, extras=None)
+        rows[bisect_left(rows, seq, key=_seq)] = row._replace(**edit._asdict())
         return True
 
     def find(self, conv_id: str, seq: int) -> MessageRow | None:
@@ -94,15 +97,43 @@ class MemoryChanges:
     def __init__(self, messages: MemoryMessages) -> None:
         self._messages = messages
         self._changes: defaultdict[str, dict[int, tuple[int, Change]]] = defaultdict(dict)  # with the message's seq
+        self._reactions: defaultdict[tuple[str, int], list[Reaction]] = defaultdict(list)
 
-    async def recall(self, conv_id: str, seq: int, change: Change, at: int) -> bool:  # noqa: ARG002 nobody reads it
+    async def edit(self, conv_id: str, seq: int, edit: RowEdit, change: Change, at: int) -> bool:  # noqa: ARG002
         row = self._messages.find(conv_id, seq)
         if row is None or row.recalled:
             return False
+        self._note(conv_id, seq, change)
+        return self._messages.edit(conv_id, seq, edit)
+
+    async def react(
+        self,
+        conv_id: str,
+        seq: int,
+        reaction: Reaction,
+        change: Change,
+        at: int,  # noqa: ARG002
+        *,
+        remove: bool,
+    ) -> bool:
+        reactions = self._reactions[conv_id, seq]
+        if (reaction in reactions) is not remove:
+            return False
+        self._note(conv_id, seq, change)
+        if remove:
+            reactions.remove(reaction)
+        else:
+            reactions.append(reaction)
+        return True
+
+    async def reactions(self, conv_id: str, first: int, last: int) -> dict[int, list[Reaction]]:
+        found = {seq: self._reactions.get((conv_id, seq)) for seq in range(first, last + 1)}
+        return {seq: list(reactions) for seq, reactions in found.items() if reactions}
+
+    def _note(self, conv_id: str, seq: int, change: Change) -> None:
         if change.change in self._changes[conv_id]:
             raise Taken("the number of the change is taken")
         self._changes[conv_id][change.change] = (seq, change)
-        return self._messages.empty(conv_id, seq)
 
     async def last_changes(self, conv_ids: Collection[str]) -> dict[str, int]:
         return {conv_id: max(changes) for conv_id in conv_ids if (changes := self._changes.get(conv_id))}
@@ -115,6 +146,22 @@ class MemoryChanges:
         changes = self._changes.get(conv_id, {}).values()
         same = [change for of_seq, change in changes if of_seq == seq and change.action == action]
         return max(same, key=lambda change: change.change, default=None)
+
+
+class MemoryLiveStreams:
+    """`LiveStreams` in memory."""
+
+    def __init__(self) -> None:
+        self._keys: dict[SentKey, int] = {}
+
+    async def put(self, key: SentKey, at: int) -> None:
+        self._keys.setdefault(key, at)
+
+    async def remove(self, key: SentKey) -> None:
+        self._keys.pop(key, None)
+
+    async def all(self) -> list[SentKey]:
+        return sorted(self._keys, key=self._keys.__getitem__)
 
 
 class MemoryConvDeletes:

@@ -7,7 +7,7 @@ from typing import Any
 
 from msgspec import Raw
 
-from goim.model.messages import Change, MessageRow, Sent, SentKey
+from goim.model.messages import Change, MessageRow, Reaction, RowEdit, Sent, SentKey
 from goim.stores.engine import SqlEngine
 
 # `SELECT *` is in the order of MessageRow, which a test holds it to. All statements walk one of the two unique indexes.
@@ -32,13 +32,26 @@ NEWEST = """
 SELECT * FROM messages WHERE conv_id = ? AND seq > ? AND (expire_at IS NULL OR expire_at > ?)
 ORDER BY seq DESC LIMIT 1"""
 
+# Walks the whole log: only the erasing of an account asks.
 SENT_BY = """
-SELECT seq FROM messages WHERE conv_id = ? AND from_user_id = ? AND seq > ? AND recalled = 0
-ORDER BY seq LIMIT ?"""
+SELECT conv_id, seq FROM messages WHERE (conv_id > ? OR (conv_id = ? AND seq > ?)) AND from_user_id = ? AND recalled = 0
+ORDER BY conv_id, seq LIMIT ?"""
 
 # Of two recalls at once only one finds `recalled = 0`; the row stays, or its seq would be given again.
-EMPTY = """
-UPDATE messages SET recalled = 1, payload = NULL, extras = NULL WHERE conv_id = ? AND seq = ? AND recalled = 0"""
+EDIT = "UPDATE messages SET payload = ?, extras = ?, recalled = ? WHERE conv_id = ? AND seq = ? AND recalled = 0"
+
+ADD_REACTION = """
+INSERT INTO reactions (conv_id, seq, user_id, emoji, created_at) VALUES (?, ?, ?, ?, ?)
+ON CONFLICT (conv_id, seq, user_id, emoji) DO NOTHING"""
+REMOVE_REACTION = "DELETE FROM reactions WHERE conv_id = ? AND seq = ? AND user_id = ? AND emoji = ?"
+REACTIONS = """
+SELECT seq, user_id, emoji FROM reactions WHERE conv_id = ? AND seq >= ? AND seq <= ? ORDER BY seq, created_at"""
+
+PUT_STREAM = """
+INSERT INTO live_streams (conv_id, from_user_id, client_msg_id, started_at) VALUES (?, ?, ?, ?)
+ON CONFLICT (conv_id, from_user_id, client_msg_id) DO NOTHING"""
+REMOVE_STREAM = "DELETE FROM live_streams WHERE conv_id = ? AND from_user_id = ? AND client_msg_id = ?"
+STREAMS = "SELECT conv_id, from_user_id, client_msg_id FROM live_streams ORDER BY started_at"
 
 ADD_CHANGE = "INSERT INTO changes (conv_id, change_no, seq, action, data, created_at) VALUES (?, ?, ?, ?, ?, ?)"
 
@@ -98,8 +111,13 @@ class SqlMessages:
         each = [(conv_id, floor, now_ms) for conv_id, floor in floors.items()]
         return {row[0]: MessageRow(*row) for row in await self._engine.fetch_each(NEWEST, each)}
 
-    async def sent_by(self, user_id: str, conv_id: str, after: int, limit: int) -> list[int]:
-        return [seq for (seq,) in await self._engine.fetch_rows(SENT_BY, (conv_id, user_id, after, limit))]
+    async def sent_by(self, user_id: str, after: tuple[str, int], limit: int) -> list[tuple[str, int]]:
+        conv_id, seq = after
+        rows = await self._engine.fetch_rows(SENT_BY, (conv_id, conv_id, seq, user_id, limit))
+        return [(conv_id, seq) for conv_id, seq in rows]
+
+    async def overwrite(self, conv_id: str, seq: int, edit: RowEdit) -> bool:
+        return bool(await self._engine.execute(EDIT, (*edit, conv_id, seq)))
 
 
 class SqlChanges:
@@ -108,13 +126,27 @@ class SqlChanges:
     def __init__(self, engine: SqlEngine) -> None:
         self._engine = engine
 
-    async def recall(self, conv_id: str, seq: int, change: Change, at: int) -> bool:
+    async def edit(self, conv_id: str, seq: int, edit: RowEdit, change: Change, at: int) -> bool:
+        return await self._change(EDIT, (*edit, conv_id, seq), _row(conv_id, seq, change, at))
+
+    async def react(self, conv_id: str, seq: int, reaction: Reaction, change: Change, at: int, *, remove: bool) -> bool:
+        args = (conv_id, seq, reaction.user_id, reaction.emoji)
+        row = _row(conv_id, seq, change, at)
+        return await self._change(REMOVE_REACTION if remove else ADD_REACTION, args if remove else (*args, at), row)
+
+    async def _change(self, sql: str, args: tuple[Any, ...], row: tuple[Any, ...]) -> bool:
+        """Do it and note it; neither if there was nothing to do."""
         async with self._engine.transaction():
-            if not await self._engine.execute(EMPTY, (conv_id, seq)):
+            if not await self._engine.execute(sql, args):
                 return False
-            row = (conv_id, change.change, seq, change.action, bytes(change.data).decode(), at)
             await self._engine.execute(ADD_CHANGE, row)
             return True
+
+    async def reactions(self, conv_id: str, first: int, last: int) -> dict[int, list[Reaction]]:
+        found: dict[int, list[Reaction]] = {}
+        for seq, user_id, emoji in await self._engine.fetch_rows(REACTIONS, (conv_id, first, last)):
+            found.setdefault(seq, []).append(Reaction(user_id, emoji))
+        return found
 
     async def last_changes(self, conv_ids: Collection[str]) -> dict[str, int]:
         return dict(await self._engine.fetch_each(LAST_CHANGE, [(conv_id,) for conv_id in conv_ids]))
@@ -125,6 +157,22 @@ class SqlChanges:
     async def of_message(self, conv_id: str, seq: int, action: str) -> Change | None:
         rows = await self._engine.fetch_rows(CHANGE_OF_MESSAGE, (conv_id, seq, action))
         return _change(*rows[0]) if rows else None
+
+
+class SqlLiveStreams:
+    """`LiveStreams` in an SQL database."""
+
+    def __init__(self, engine: SqlEngine) -> None:
+        self._engine = engine
+
+    async def put(self, key: SentKey, at: int) -> None:
+        await self._engine.execute(PUT_STREAM, (*key, at))
+
+    async def remove(self, key: SentKey) -> None:
+        await self._engine.execute(REMOVE_STREAM, key)
+
+    async def all(self) -> list[SentKey]:
+        return [(conv_id, user_id, sent) for conv_id, user_id, sent in await self._engine.fetch_rows(STREAMS)]
 
 
 class SqlConvDeletes:
@@ -142,3 +190,7 @@ class SqlConvDeletes:
 
 def _change(change_no: int, action: str, data: Any) -> Change:
     return Change(change=change_no, action=action, data=Raw(data.encode()))
+
+
+def _row(conv_id: str, seq: int, change: Change, at: int) -> tuple[Any, ...]:
+    return (conv_id, change.change, seq, change.action, bytes(change.data).decode(), at)

@@ -3,7 +3,7 @@
 -- Ids are strings made by the application, times are unix milliseconds, there are no foreign keys.
 
 -- The columns stand in the order of MessageRow. A row is emptied, never deleted: seqs are counted from what is here.
--- An ordinary rowid table: 5.8 µs and 3 KB of write-ahead log a row, WITHOUT ROWID took 12.6 µs and 10 KB.
+-- An ordinary rowid table: a batch touches fewer pages than WITHOUT ROWID, two thirds of the time and of the log.
 CREATE TABLE messages (
     conv_id       VARCHAR(140) NOT NULL,
     seq           BIGINT       NOT NULL,
@@ -36,4 +36,22 @@ CREATE TABLE conv_deletes (
     seq        BIGINT       NOT NULL,
     deleted_at BIGINT       NOT NULL,
     PRIMARY KEY (owner_id, conv_id)
+) WITHOUT ROWID;
+
+CREATE TABLE reactions (
+    conv_id    VARCHAR(140) NOT NULL,
+    seq        BIGINT       NOT NULL,
+    user_id    VARCHAR(64)  NOT NULL,
+    emoji      VARCHAR(64)  NOT NULL,
+    created_at BIGINT       NOT NULL,
+    PRIMARY KEY (conv_id, seq, user_id, emoji)
+) WITHOUT ROWID;
+
+-- Streamed messages that have begun and not ended: written before the message, so that a crash leaves none unfound.
+CREATE TABLE live_streams (
+    conv_id       VARCHAR(140) NOT NULL,
+    from_user_id  VARCHAR(64)  NOT NULL,
+    client_msg_id VARCHAR(128) NOT NULL,
+    started_at    BIGINT       NOT NULL,
+    PRIMARY KEY (conv_id, from_user_id, client_msg_id)
 ) WITHOUT ROWID;

@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 from goim.resources import bundled
-from goim.stores.base import Changes, ConvDeletes, MessageTable
+from goim.stores.base import Changes, ConvDeletes, LiveStreams, MessageTable
 from goim.stores.engine import SqlEngine
-from goim.stores.memory_log import MemoryChanges, MemoryConvDeletes, MemoryMessages
+from goim.stores.memory_log import MemoryChanges, MemoryConvDeletes, MemoryLiveStreams, MemoryMessages
 from goim.stores.migrate import Migrator
-from goim.stores.sql import SqlChanges, SqlConvDeletes, SqlMessages
+from goim.stores.sql import SqlChanges, SqlConvDeletes, SqlLiveStreams, SqlMessages
 from goim.stores.sqlite import SqliteEngine
 
 
@@ -24,15 +24,23 @@ class LogStores:
     messages: MessageTable
     changes: Changes
     deletes: ConvDeletes
+    streams: LiveStreams
 
 
 def memory_log() -> LogStores:
     messages = MemoryMessages()
-    return LogStores(messages=messages, changes=MemoryChanges(messages), deletes=MemoryConvDeletes())
+    return LogStores(
+        messages=messages, changes=MemoryChanges(messages), deletes=MemoryConvDeletes(), streams=MemoryLiveStreams()
+    )
 
 
 def sql_log(engine: SqlEngine) -> LogStores:
-    return LogStores(messages=SqlMessages(engine), changes=SqlChanges(engine), deletes=SqlConvDeletes(engine))
+    return LogStores(
+        messages=SqlMessages(engine),
+        changes=SqlChanges(engine),
+        deletes=SqlConvDeletes(engine),
+        streams=SqlLiveStreams(engine),
+    )
 
 
 @pytest.fixture(name="log", params=["memory", "sqlite"])

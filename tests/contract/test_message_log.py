@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from msgspec import Raw
 
-from goim.model.messages import Change, MessageRow, Sent
+from goim.model.messages import EMPTIED, Change, MessageRow, Reaction, RowEdit, Sent
 from goim.stores.base import Taken
 from tests.contract.log_stores import LogStores, log_stores  # noqa: F401
 
@@ -198,10 +198,10 @@ async def test_newest_is_the_latest_above_the_floor_that_has_not_expired(log: Lo
 async def test_what_somebody_sent_and_still_stands_is_listed_for_erasing(log: LogStores) -> None:
     rows = [row(seq, from_user_id="ann" if seq % 2 else "bob") for seq in range(1, 10)]
     await log.messages.insert([*rows, row(1, "c2")])
-    assert await log.changes.recall("c1", 3, change(1), NOW)
-    assert await log.messages.sent_by("ann", "c1", 0, 2) == [1, 5]
-    assert await log.messages.sent_by("ann", "c1", 5, 5) == [7, 9]
-    assert await log.messages.sent_by("nobody", "c1", 0, 5) == []
+    assert await log.changes.edit("c1", 3, EMPTIED, change(1), NOW)
+    assert await log.messages.sent_by("ann", ("", 0), 2) == [("c1", 1), ("c1", 5)]
+    assert await log.messages.sent_by("ann", ("c1", 5), 5) == [("c1", 7), ("c1", 9), ("c2", 1)]
+    assert await log.messages.sent_by("nobody", ("", 0), 5) == []
 
 
 # Changes
@@ -209,7 +209,7 @@ async def test_what_somebody_sent_and_still_stands_is_listed_for_erasing(log: Lo
 
 async def test_a_recalled_message_is_emptied_and_keeps_its_place(log: LogStores) -> None:
     await log.messages.insert([row(1), row(2, extras='{"replyTo":"m1"}'), row(3)])
-    assert await log.changes.recall("c1", 2, change(1), NOW)
+    assert await log.changes.edit("c1", 2, EMPTIED, change(1), NOW)
     assert await everything(log) == [row(1), row(2, recalled=1, payload=None), row(3)]
     assert await log.messages.last_seqs(["c1"]) == {"c1": 3}
     assert await log.messages.find_sent([("c1", "ann", "cmid-2")])
@@ -219,32 +219,32 @@ async def test_a_recalled_message_is_emptied_and_keeps_its_place(log: LogStores)
 
 async def test_a_second_recall_changes_nothing(log: LogStores) -> None:
     await log.messages.insert([row(1)])
-    assert await log.changes.recall("c1", 1, change(1), NOW)
-    assert not await log.changes.recall("c1", 1, change(2), NOW)
-    assert not await log.changes.recall("c1", 1, change(1), NOW)
+    assert await log.changes.edit("c1", 1, EMPTIED, change(1), NOW)
+    assert not await log.changes.edit("c1", 1, EMPTIED, change(2), NOW)
+    assert not await log.changes.edit("c1", 1, EMPTIED, change(1), NOW)
     assert await log.changes.last_changes(["c1"]) == {"c1": 1}
 
 
 async def test_recalling_what_is_not_there_changes_nothing(log: LogStores) -> None:
     await log.messages.insert([row(1)])
-    assert not await log.changes.recall("c1", 2, change(1), NOW)
-    assert not await log.changes.recall("c2", 1, change(1), NOW)
+    assert not await log.changes.edit("c1", 2, EMPTIED, change(1), NOW)
+    assert not await log.changes.edit("c2", 1, EMPTIED, change(1), NOW)
     assert await log.changes.last_changes(["c1", "c2"]) == {}
 
 
 async def test_when_the_number_of_a_change_is_taken_the_message_stays(log: LogStores) -> None:
     await log.messages.insert([row(1), row(2), row(1, "c2")])
-    assert await log.changes.recall("c1", 1, change(1), NOW)
+    assert await log.changes.edit("c1", 1, EMPTIED, change(1), NOW)
     with pytest.raises(Taken):
-        await log.changes.recall("c1", 2, change(1), NOW)
+        await log.changes.edit("c1", 2, EMPTIED, change(1), NOW)
     assert await log.messages.get("c1", 2) == row(2)
-    assert await log.changes.recall("c1", 2, change(2), NOW)
-    assert await log.changes.recall("c2", 1, change(1), NOW)
+    assert await log.changes.edit("c1", 2, EMPTIED, change(2), NOW)
+    assert await log.changes.edit("c2", 1, EMPTIED, change(1), NOW)
 
 
 async def test_of_two_recalls_at_once_one_is_told_that_it_was_first(log: LogStores) -> None:
     await log.messages.insert([row(1)])
-    outcomes = await asyncio.gather(*(log.changes.recall("c1", 1, change(number), NOW) for number in (1, 2, 3)))
+    outcomes = await asyncio.gather(*(log.changes.edit("c1", 1, EMPTIED, change(number), NOW) for number in (1, 2, 3)))
     assert sorted(outcomes) == [False, False, True]
     assert len(await log.changes.after("c1", 0, 10)) == 1
 
@@ -253,7 +253,7 @@ async def test_changes_are_paged_in_order_and_come_back_as_they_were(log: LogSto
     await log.messages.insert([row(seq) for seq in range(1, 6)])
     for number in (1, 3, 2, 4):
         data = f'{{"seq":{number}, "by":"안"}}'.encode()
-        assert await log.changes.recall("c1", number, change(number, data=data), NOW)
+        assert await log.changes.edit("c1", number, EMPTIED, change(number, data=data), NOW)
     page = await log.changes.after("c1", 1, 2)
     assert [(each.change, each.action, bytes(each.data)) for each in page] == [
         (2, "recalled", '{"seq":2, "by":"안"}'.encode()),
@@ -265,7 +265,7 @@ async def test_changes_are_paged_in_order_and_come_back_as_they_were(log: LogSto
 
 async def test_the_change_of_a_message_is_found_by_its_kind(log: LogStores) -> None:
     await log.messages.insert([row(1), row(2), row(1, "c2")])
-    assert await log.changes.recall("c1", 2, change(7, data=b'{"seq":2}'), NOW)
+    assert await log.changes.edit("c1", 2, EMPTIED, change(7, data=b'{"seq":2}'), NOW)
     found = await log.changes.of_message("c1", 2, "recalled")
     assert found is not None
     assert (found.change, bytes(found.data)) == (7, b'{"seq":2}')
@@ -295,3 +295,57 @@ async def test_what_one_deletes_stays_with_the_others(log: LogStores) -> None:
     assert await log.deletes.of_user("ann", ["c1", "c2", "c3"]) == {"c1": 4, "c2": 6}
     assert await log.deletes.of_user("bob", ["c1", "c2"]) == {"c1": 2}
     assert await log.deletes.of_user("cy", ["c1"]) == {}
+
+
+async def test_an_edit_changes_what_may_change_and_is_noted(log: LogStores) -> None:
+    await log.messages.insert([row(1)])
+    assert await log.changes.edit("c1", 1, RowEdit('{"text":"new"}', '{"editedAt":5}'), change(1), NOW)
+    edited = await log.messages.get("c1", 1)
+    assert edited == row(1)._replace(payload='{"text":"new"}', extras='{"editedAt":5}')
+    assert await log.changes.last_changes(["c1"]) == {"c1": 1}
+
+
+async def test_a_recalled_message_is_not_edited_or_overwritten(log: LogStores) -> None:
+    await log.messages.insert([row(1)])
+    assert await log.changes.edit("c1", 1, EMPTIED, change(1), NOW)
+    assert not await log.changes.edit("c1", 1, RowEdit("{}", None), change(2), NOW)
+    assert not await log.messages.overwrite("c1", 1, RowEdit("{}", None))
+    assert await log.changes.last_changes(["c1"]) == {"c1": 1}
+
+
+async def test_overwriting_is_no_change(log: LogStores) -> None:
+    await log.messages.insert([row(1)])
+    assert await log.messages.overwrite("c1", 1, RowEdit('{"text":"so far"}', None))
+    assert await log.changes.last_changes(["c1"]) == {}
+    assert not await log.messages.overwrite("c1", 2, RowEdit("{}", None))
+
+
+async def test_a_reaction_is_there_once_and_goes_once(log: LogStores) -> None:
+    await log.messages.insert([row(1)])
+    heart = Reaction("ann", "❤️")
+    assert await log.changes.react("c1", 1, heart, change(1), NOW, remove=False)
+    assert not await log.changes.react("c1", 1, heart, change(2), NOW, remove=False)
+    assert await log.changes.react("c1", 1, Reaction("bob", "❤️"), change(2), NOW + 1, remove=False)
+    assert await log.changes.reactions("c1", 1, 9) == {1: [heart, Reaction("bob", "❤️")]}
+    assert await log.changes.react("c1", 1, heart, change(3), NOW, remove=True)
+    assert not await log.changes.react("c1", 1, heart, change(4), NOW, remove=True)
+    assert await log.changes.reactions("c1", 1, 9) == {1: [Reaction("bob", "❤️")]}
+    assert await log.changes.last_changes(["c1"]) == {"c1": 3}
+
+
+async def test_a_reaction_whose_number_is_taken_is_not_stored(log: LogStores) -> None:
+    await log.messages.insert([row(1)])
+    assert await log.changes.react("c1", 1, Reaction("ann", "a"), change(1), NOW, remove=False)
+    with pytest.raises(Taken):
+        await log.changes.react("c1", 1, Reaction("ann", "b"), change(1), NOW, remove=False)
+    assert await log.changes.reactions("c1", 1, 1) == {1: [Reaction("ann", "a")]}
+
+
+async def test_streams_that_have_begun_are_found_until_they_end(log: LogStores) -> None:
+    await log.streams.put(("c1", "ann", "s1"), NOW)
+    await log.streams.put(("c1", "bob", "s2"), NOW + 1)
+    await log.streams.put(("c1", "ann", "s1"), NOW + 2)
+    assert await log.streams.all() == [("c1", "ann", "s1"), ("c1", "bob", "s2")]
+    await log.streams.remove(("c1", "ann", "s1"))
+    await log.streams.remove(("c1", "ann", "s1"))
+    assert await log.streams.all() == [("c1", "bob", "s2")]

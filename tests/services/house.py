@@ -158,7 +158,9 @@ class House:
         )
         limiter = MemoryRateLimiter(clock, per_second=1e6, burst=1_000_000)
         self.messages = Messages(self.access, self.log, self.book, self.delivery, limiter, clock, metrics, self.tasks)
-        self.desk = ChangeDesk(self.access, self.table, self.changes, self.delivery, clock, recall_window=300)
+        self.desk = ChangeDesk(
+            self.access, self.table, self.changes, self.conversations, self.delivery, clock, recall_window=300
+        )
         self.roster = GroupRoster(self.groups, self.members, self.log, self.access, self.notices, self.delivery, clock)
         self.group_desk = GroupDesk(
             self.groups, self.members, self.users, self.friends, self.blocks, self.roster, self.delivery, clock
