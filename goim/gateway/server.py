@@ -89,6 +89,7 @@ def server_of(
         lifespan="on",
         log_config=None,
         access_log=False,
+        proxy_headers=False,  # uvicorn would believe anybody on this machine; `rest/address.py` asks the settings
         server_header=False,
         timeout_graceful_shutdown=5,
         timeout_keep_alive=75,
