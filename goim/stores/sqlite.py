@@ -22,14 +22,10 @@ from piccolo.querystring import QueryString
 
 from goim.errors import StoreDown
 from goim.stores.engine import Args, Row
-from goim.stores.sqlite_worker import Job, JobQueue, Worker, as_part, as_transaction, commit, inside, roll_back
+from goim.stores.sqlite_worker import Job, JobQueue, Worker, as_part, as_transaction, commit, connect, inside, roll_back
 
 T = TypeVar("T")
 
-_BUSY_TIMEOUT_MS = 10_000
-_CACHE_KIB = 65_536
-_CHECKPOINT_BYTES = 16 * 1024 * 1024
-_CACHED_STATEMENTS = 256
 _ROWS_PER_STATEMENT = 512
 
 
@@ -158,13 +154,12 @@ class SqliteEngine(SQLiteEngine):
         self.log_queries = self.log_responses = False
         self.connection_kwargs = {"database": str(path)}
         self.current_transaction = ContextVar(f"goim_transaction_{path}", default=None)
-        self._page_size = page_size
         self._write_jobs: JobQueue = SimpleQueue()
         self._read_jobs: JobQueue = SimpleQueue()
-        self._writer = Worker("sqlite-writer", self._connect, self._write_jobs)
-        self._readers = [
-            Worker(f"sqlite-reader-{number}", self._connect_reader, self._read_jobs) for number in range(readers)
-        ]
+        writing = functools.partial(connect, str(path), page_size)
+        reading = functools.partial(connect, str(path), page_size, read_only=True)
+        self._writer = Worker("sqlite-writer", writing, self._write_jobs)
+        self._readers = [Worker(f"sqlite-reader-{number}", reading, self._read_jobs) for number in range(readers)]
         self._turn = asyncio.Lock()  # held by an open transaction
         self._is_open = False
 
@@ -197,29 +192,6 @@ class SqliteEngine(SQLiteEngine):
 
     async def __aexit__(self, *_: object) -> None:
         await self.close()
-
-    def _connect(self) -> sqlite3.Connection:
-        connection = sqlite3.connect(
-            self.path,
-            isolation_level=None,
-            detect_types=sqlite3.PARSE_DECLTYPES,  # Piccolo's converters: BOOLEAN comes back as bool
-            cached_statements=_CACHED_STATEMENTS,
-        )
-        for pragma in (
-            f"busy_timeout={_BUSY_TIMEOUT_MS}",
-            f"page_size={self._page_size}",
-            "journal_mode=WAL",
-            "synchronous=FULL",
-            f"cache_size=-{_CACHE_KIB}",
-            f"wal_autocheckpoint={_CHECKPOINT_BYTES // self._page_size}",
-        ):
-            connection.execute(f"PRAGMA {pragma}")
-        return connection
-
-    def _connect_reader(self) -> sqlite3.Connection:
-        connection = self._connect()
-        connection.execute("PRAGMA query_only=1")
-        return connection
 
     # Jobs
 

@@ -18,6 +18,12 @@ Job = Callable[[sqlite3.Connection], T]
 JobQueue = SimpleQueue[tuple[Job[Any], asyncio.Future[Any]] | None]
 """Jobs with where to answer; a None ends the thread that takes it."""
 
+_BUSY_TIMEOUT_MS = 10_000
+_CACHE_KIB = 65_536
+_CHECKPOINT_BYTES = 16 * 1024 * 1024
+_CACHED_STATEMENTS = 256
+_WAL_ATTEMPTS = 50
+
 _UNIQUE = {
     sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY,
     sqlite3.SQLITE_CONSTRAINT_ROWID,
@@ -37,6 +43,44 @@ _TROUBLE = {
     sqlite3.SQLITE_PROTOCOL,
     sqlite3.SQLITE_READONLY,
 }
+
+
+def connect(path: str, page_size: int, *, read_only: bool = False) -> sqlite3.Connection:
+    """A connection that waits for other processes and tells a commit only when it is on disk."""
+    connection = sqlite3.connect(
+        path,
+        isolation_level=None,
+        detect_types=sqlite3.PARSE_DECLTYPES,  # Piccolo's converters: BOOLEAN comes back as bool
+        cached_statements=_CACHED_STATEMENTS,
+    )
+    try:
+        connection.execute(f"PRAGMA busy_timeout={_BUSY_TIMEOUT_MS}")
+        connection.execute(f"PRAGMA page_size={page_size}")
+        _switch_to_wal(connection)
+        connection.execute("PRAGMA synchronous=FULL")
+        connection.execute(f"PRAGMA cache_size=-{_CACHE_KIB}")
+        connection.execute(f"PRAGMA wal_autocheckpoint={_CHECKPOINT_BYTES // page_size}")
+        connection.execute(f"PRAGMA query_only={int(read_only)}")
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _switch_to_wal(connection: sqlite3.Connection) -> None:
+    """Two processes that open a new file at once are in each other's way here, and SQLite waits for no lock in this."""
+    for attempt in range(_WAL_ATTEMPTS):
+        try:
+            (mode,) = connection.execute("PRAGMA journal_mode=WAL").fetchone()
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or attempt == _WAL_ATTEMPTS - 1:
+                raise
+            connection.execute("BEGIN EXCLUSIVE")  # here it does wait: until the other one is through
+            connection.execute("COMMIT")
+        else:
+            break
+    if mode != "wal":
+        raise StoreDown(f"SQLite keeps no write-ahead log here, but {mode}")
 
 
 class Worker:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -11,7 +12,7 @@ import pytest
 
 from goim.errors import MigrationError, StoreDown
 from goim.resources import bundled
-from goim.stores.migrate import Migration, Migrator, State
+from goim.stores.migrate import CREATE_TABLE, RECORD, Migration, Migrator, State
 from goim.stores.sqlite import SqliteEngine
 from tests.fake_clock import START_MS, FakeClock
 
@@ -136,6 +137,24 @@ async def test_only_what_is_dirty_can_be_resolved(engine: SqliteEngine, folder: 
         await migrator(engine, folder).resolve(3)
 
 
+async def test_what_another_process_did_meanwhile_is_looked_at_again(engine: SqliteEngine, folder: Path) -> None:
+    async with asyncio.TaskGroup() as tasks, engine.transaction():
+        waiting = tasks.create_task(refusal(migrator(engine, folder)), context=contextvars.Context())
+        for _ in range(10):
+            await engine.fetch_rows("SELECT 1")  # time for it to find everything pending and to want the lock
+        assert not waiting.done()
+        await engine.run_ddl(CREATE_TABLE)
+        await engine.execute(RECORD, (1, "birds", "of another release", START_MS))
+    assert "was edited" in waiting.result()
+    assert await tables(engine) == ["schema_migrations"]
+
+
+async def refusal(migrator: Migrator) -> str:
+    with pytest.raises(MigrationError) as refused:
+        await migrator.up()
+    return refused.value.message
+
+
 @pytest.mark.parametrize(
     ("name", "text", "reason"),
     [
@@ -153,7 +172,8 @@ def test_a_folder_that_is_not_in_order_is_refused(
 
 
 async def test_a_database_in_trouble_is_not_the_fault_of_the_file(engine: SqliteEngine, folder: Path) -> None:
-    await engine.write(lambda connection: connection.execute("PRAGMA max_page_count = 2").fetchone())
+    three_pages = "PRAGMA max_page_count = 3"  # enough for schema_migrations
+    await engine.write(lambda connection: connection.execute(three_pages).fetchone())
     with pytest.raises(StoreDown, match="full"):
         await migrator(engine, folder).up()
 

@@ -107,6 +107,12 @@ async def test_queries_take_part_in_the_transaction_of_their_engine(engine: Sqli
     assert await run(other, Band.count()) == 1
 
 
+async def test_a_query_without_an_engine_is_refused(engine: SqliteEngine) -> None:
+    await run(engine, Band.count())
+    with pytest.raises(LookupError):
+        await Band.count()
+
+
 async def test_the_routing_engine_itself_has_no_transactions() -> None:
     with pytest.raises(TypeError, match="belongs to an engine"):
         ROUTED.transaction()

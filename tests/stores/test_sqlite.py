@@ -141,6 +141,8 @@ async def test_a_file_that_cannot_be_opened_is_a_store_that_is_down(tmp_path: Pa
     (tmp_path / "text.db").write_text("this is not a database" * 1000)
     with pytest.raises(StoreDown):
         await SqliteEngine(tmp_path / "text.db").open()
+    with pytest.raises(StoreDown, match="no write-ahead log"):
+        await SqliteEngine(":memory:").open()
     assert not [each for each in threading.enumerate() if each.name.startswith("sqlite") and each not in before]
 
 
@@ -193,7 +195,9 @@ async def test_a_job_that_fails_leaves_nothing(engine: SqliteEngine) -> None:
     assert await names(engine) == ["after"]
 
 
-async def test_a_cancelled_caller_goes_and_the_job_is_done(engine: SqliteEngine) -> None:
+async def test_a_cancelled_caller_goes_and_the_job_is_done(
+    engine: SqliteEngine, caplog: pytest.LogCaptureFixture
+) -> None:
     gate = Gate()
     async with asyncio.TaskGroup() as tasks:
         running = tasks.create_task(engine.write(gate))
@@ -205,6 +209,28 @@ async def test_a_cancelled_caller_goes_and_the_job_is_done(engine: SqliteEngine)
         gate.open()
     await engine.write(add("after"))
     assert await names(engine) == ["after", "queued"]
+    assert not caplog.records  # asyncio would log an answer that cannot be given
+
+
+async def test_a_commit_that_fails_leaves_nothing_open(engine: SqliteEngine) -> None:
+    """A reference that is checked at the end is the one way to make SQLite refuse a COMMIT."""
+    await engine.execute("PRAGMA foreign_keys = 1")
+    later = "DEFERRABLE INITIALLY DEFERRED"
+    await engine.run_ddl(f"CREATE TABLE notes (mark TEXT NOT NULL REFERENCES marks (name) {later})")
+    note = "INSERT INTO notes VALUES ('nobody')"
+    with pytest.raises(sqlite3.IntegrityError, match="FOREIGN KEY"):
+        await engine.write(lambda connection: connection.execute(note).fetchone())
+    with pytest.raises(sqlite3.IntegrityError, match="FOREIGN KEY"):
+        await execute_all(engine, (note, ()))
+    await execute_all(engine, (ADD, ("after", 0)))
+    assert await engine.fetch_rows("SELECT * FROM notes") == []
+    assert await names(engine) == ["after"]
+
+
+async def test_a_read_cannot_write(engine: SqliteEngine) -> None:
+    with pytest.raises(StoreDown, match="readonly"):
+        await engine.read(add("mark"))
+    assert await names(engine) == []
 
 
 async def test_a_read_sees_one_state_from_beginning_to_end(engine: SqliteEngine) -> None:

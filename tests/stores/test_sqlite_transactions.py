@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from piccolo.engine.exceptions import TransactionError
 
+from goim.errors import StoreDown
 from goim.stores.base import Taken
 from goim.stores.sqlite import SqliteEngine
 
@@ -168,6 +169,15 @@ async def test_after_an_early_end_the_rest_of_the_block_is_on_its_own(engine: Sq
         await transaction.rollback()
         await add(engine, "alone too")
     assert await names(engine) == ["alone", "alone too", "kept"]
+
+
+async def test_an_early_commit_of_what_sqlite_gave_up_is_told(engine: SqliteEngine) -> None:
+    async with engine.transaction() as transaction:
+        await add(engine, "a")
+        await engine.execute("ROLLBACK")  # as SQLite does by itself on some errors
+        with pytest.raises(StoreDown):
+            await transaction.commit()
+    assert await names(engine) == []
 
 
 async def test_a_task_started_inside_takes_part(engine: SqliteEngine) -> None:
