@@ -32,9 +32,10 @@ NEWEST = """
 SELECT * FROM messages WHERE conv_id = ? AND seq > ? AND (expire_at IS NULL OR expire_at > ?)
 ORDER BY seq DESC LIMIT 1"""
 
-# Walks the whole log: only the erasing of an account asks.
+# Walks the whole log, each page from where the last one ended: only the erasing of an account asks.
 SENT_BY = """
-SELECT conv_id, seq FROM messages WHERE (conv_id > ? OR (conv_id = ? AND seq > ?)) AND from_user_id = ? AND recalled = 0
+SELECT conv_id, seq FROM messages
+WHERE conv_id >= ? AND (conv_id > ? OR seq > ?) AND from_user_id = ? AND recalled = 0
 ORDER BY conv_id, seq LIMIT ?"""
 
 # Of two recalls at once only one finds `recalled = 0`; the row stays, or its seq would be given again.
@@ -60,9 +61,10 @@ LAST_CHANGE = "SELECT conv_id, change_no FROM changes WHERE conv_id = ? ORDER BY
 CHANGES_AFTER = """
 SELECT change_no, action, data FROM changes WHERE conv_id = ? AND change_no > ? ORDER BY change_no LIMIT ?"""
 
+# In two steps, or SQLite prefers to walk all changes of the conversation backwards.
 CHANGE_OF_MESSAGE = """
-SELECT change_no, action, data FROM changes WHERE conv_id = ? AND seq = ? AND action = ?
-ORDER BY change_no DESC LIMIT 1"""
+SELECT change_no, action, data FROM changes WHERE conv_id = ? AND change_no =
+(SELECT MAX(change_no) FROM changes WHERE conv_id = ? AND seq = ? AND action = ?)"""
 
 # Compares and sets in one statement. MySQL assigns from left to right: deleted_at first, while seq is the old one.
 PUT_DELETE = """
@@ -155,7 +157,7 @@ class SqlChanges:
         return [_change(*row) for row in await self._engine.fetch_rows(CHANGES_AFTER, (conv_id, change, limit))]
 
     async def of_message(self, conv_id: str, seq: int, action: str) -> Change | None:
-        rows = await self._engine.fetch_rows(CHANGE_OF_MESSAGE, (conv_id, seq, action))
+        rows = await self._engine.fetch_rows(CHANGE_OF_MESSAGE, (conv_id, conv_id, seq, action))
         return _change(*rows[0]) if rows else None
 
 
