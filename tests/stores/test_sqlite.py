@@ -146,6 +146,14 @@ async def test_a_file_that_cannot_be_opened_is_a_store_that_is_down(tmp_path: Pa
     assert not [each for each in threading.enumerate() if each.name.startswith("sqlite") and each not in before]
 
 
+async def test_an_opening_that_is_cancelled_leaves_no_threads(tmp_path: Path) -> None:
+    before = threading.enumerate()
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0):
+            await SqliteEngine(tmp_path / "marks.db").open()
+    assert not [each for each in threading.enumerate() if each.name.startswith("sqlite") and each not in before]
+
+
 async def test_two_engines_keep_apart(tmp_path: Path) -> None:
     async with SqliteEngine(tmp_path / "one.db") as one, SqliteEngine(tmp_path / "other.db") as other:
         for engine in (one, other):
