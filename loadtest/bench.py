@@ -213,6 +213,8 @@ def main(
         profiles=profiles,
         profile_format=profile_format,
     )
+    if sys.platform != "linux":
+        raise typer.BadParameter("the figures are read from /proc: this runs on Linux only")
     if profiles:
         profiles.mkdir(parents=True, exist_ok=True)
     _raise_file_limit()

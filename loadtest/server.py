@@ -58,7 +58,7 @@ class Server:
         """The numbers of /metrics that have no labels, by name."""
         with urllib.request.urlopen(f"{self.url}/metrics", timeout=10) as answer:  # noqa: S310  # our own address
             text = answer.read().decode()
-        return {name: float(value) for name, value in re.findall(r"^(\w+) ([0-9.e+]+)$", text, re.MULTILINE)}
+        return {name: float(value) for name, value in re.findall(r"^(\w+) ([0-9.e+-]+)$", text, re.MULTILINE)}
 
     def wait_ready(self) -> None:
         """Return when it can serve."""

@@ -10,7 +10,6 @@ from typing import Any
 
 from websockets.asyncio.server import Server, ServerConnection, serve
 
-FAULTS = ("lose", "repeat", "swap", "skip", "alter", "mute", "refuse", "hang up", "echo")
 _EVERY = 5
 
 
