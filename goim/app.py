@@ -42,6 +42,7 @@ from goim.services.groups import GroupDesk
 from goim.services.history import History
 from goim.services.ice import IceServers
 from goim.services.lines import Lines
+from goim.services.mailroom import Mailroom, Postbox
 from goim.services.ice import IceServers
 from goim.services.messages import Messages
 from goim.services.passwords import Passwords
@@ -51,13 +52,16 @@ from goim.services.registry import Services
 from goim.services.sessions import SessionDesk
 from goim.services.unread import Unread
 from goim.stores import base
+from goim.stores.engine import SqlEngine
 from goim.stores.log import Log
+from goim.stores.mailbox import Mailbox
 from goim.stores.migrate import Migrator
 from goim.stores.sql import SqlChanges, SqlConvDeletes, SqlLiveStreams, SqlMessages
 from goim.stores.sql_accounts import SqlSessions, SqlUsers
 from goim.stores.sql_conversations import SqlConversations, SqlReceipts
 from goim.stores.sql_friends import SqlBlocks, SqlFriends
 from goim.stores.sql_groups import SqlGroups, SqlMembers
+from goim.stores.sql_mailbox import SqlMailbox
 from goim.stores.sqlite import SqliteEngine
 from goim.tasks import Tasks
 
@@ -82,11 +86,22 @@ class Stores:
     changes: base.Changes
     deletes: base.ConvDeletes
     streams: base.LiveStreams
+    mailbox: Mailbox
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Database:
+    """An open database and the schema it should have; `version` is the query that asks for its product and version."""
+
+    name: str
+    engine: SqlEngine
+    migrator: Migrator
+    version: str = "SELECT 'SQLite ' || sqlite_version()"
 
 
 @contextlib.asynccontextmanager
-async def sqlite_stores(settings: Settings) -> AsyncIterator[Stores]:
-    """Two files under the data folder, their schema brought up to date: structured data, and the message log."""
+async def open_databases(settings: Settings) -> AsyncIterator[tuple[Database, Database]]:
+    """Structured data and the message log, two files under the data folder, as they are: nothing is migrated."""
     folder = settings.server.data_dir
     folder.mkdir(parents=True, exist_ok=True)
     async with (
@@ -94,8 +109,19 @@ async def sqlite_stores(settings: Settings) -> AsyncIterator[Stores]:
         SqliteEngine(folder / "messages.db", page_size=_LOG_PAGE_SIZE) as log,
     ):
         schema = bundled("schemas") / "sqlite"
-        await Migrator(data, schema, {"structured"}).up()
-        await Migrator(log, schema, {"messages"}).up()
+        yield (
+            Database(name="data", engine=data, migrator=Migrator(data, schema, {"structured"})),
+            Database(name="messages", engine=log, migrator=Migrator(log, schema, {"messages"})),
+        )
+
+
+@contextlib.asynccontextmanager
+async def sqlite_stores(settings: Settings) -> AsyncIterator[Stores]:
+    """The stores of the embedded default, their schema brought up to date."""
+    async with open_databases(settings) as (structured, messages):
+        await structured.migrator.up()
+        await messages.migrator.up()
+        data, log = structured.engine, messages.engine
         yield Stores(
             users=SqlUsers(data),
             sessions=SqlSessions(data),
@@ -109,6 +135,7 @@ async def sqlite_stores(settings: Settings) -> AsyncIterator[Stores]:
             changes=SqlChanges(log),
             deletes=SqlConvDeletes(log),
             streams=SqlLiveStreams(log),
+            mailbox=SqlMailbox(data),
         )
 
 
@@ -136,14 +163,23 @@ class Node:
         self.gateway = WebSocketGateway(self.services, self.tasks)
 
     @contextlib.asynccontextmanager
+    async def working(self) -> AsyncIterator[None]:
+        """What the services need to do what they are asked; at the end everything is written."""
+        services = self.services
+        async with (
+            self._passwords,
+            self._behind.running(),
+            services.receipts.batches.running(),
+            services.messages.batches.running(),
+        ):
+            yield
+
+    @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """What a node does of its own accord, from the bottom up; it ends from the top down, everything written."""
         services = self.services
         async with contextlib.AsyncExitStack() as stack:
-            await stack.enter_async_context(self._passwords)
-            await stack.enter_async_context(self._behind.running())
-            await stack.enter_async_context(services.receipts.batches.running())
-            await stack.enter_async_context(services.messages.batches.running())
+            await stack.enter_async_context(self.working())
             await stack.enter_async_context(services.sessions.running())
             await stack.enter_async_context(services.devices.running())
             await stack.enter_async_context(services.presence.running())
@@ -310,8 +346,23 @@ async def open_node(settings: Settings, *, bus: Bus | None = None, clock: Clock 
     refuse_unserved(settings)
     signing_secret(settings)  # first: nothing is opened with a secret that is no good
     async with sqlite_stores(settings) as stores:
-        node = Node(settings, stores, bus or MemoryBus(), clock or SystemClock())
-        async with node.running():
+        clock = clock or SystemClock()
+        node = Node(settings, stores, bus or MemoryBus(), clock)
+        mailroom = Mailroom(stores.mailbox, node.services.delivery, clock)
+        async with mailroom.running(), node.running():
+            yield node
+
+
+@contextlib.asynccontextmanager
+async def open_office(settings: Settings) -> AsyncIterator[Node]:
+    """A node that serves nobody, for commands: the nodes at the same database are told at the end what it did."""
+    refuse_unserved(settings)
+    signing_secret(settings)
+    clock = SystemClock()
+    async with sqlite_stores(settings) as stores:
+        postbox = Postbox(stores.mailbox, clock)
+        node = Node(settings, stores, postbox, clock)
+        async with postbox.open(), node.working(), node.tasks:
             yield node
 
 

@@ -67,7 +67,7 @@ class Delivery:
         self._groups: dict[str, set[str]] = {}
         self._arriving: dict[Sink, set[str]] = {}
         self.watchers: list[Callable[[Sink, bool], None]] = []
-        bus.listen(self._arrive)
+        bus.listen(self.arrive)
         notices.on(GroupJoined, lambda n: self._join(n.user_id, n.group_id))
         notices.on(GroupLeft, lambda n: self._leave(n.user_id, n.group_id))
         notices.on(GroupGone, lambda n: self._forget_group(n.group_id))
@@ -152,7 +152,8 @@ class Delivery:
             self._metrics.deliveries += len(sinks)
         self._bus.publish(topic, frame.body)
 
-    def _arrive(self, topic: str, body: bytes) -> None:
+    def arrive(self, topic: str, body: bytes) -> None:
+        """Take what another process published, whichever way it came."""
         if topic == TOPIC:
             return self._notices.arrive(body)
         sinks = self._topics.get(topic)

@@ -6,7 +6,7 @@ the constraint `whole_key`. So nothing here may be saved or removed as an object
 
 from __future__ import annotations
 
-from piccolo.columns import BigInt, Boolean, Integer, Text, Varchar
+from piccolo.columns import BigInt, Boolean, Bytea, Integer, Text, Varchar
 from piccolo.constraints import Unique
 from piccolo.table import Table
 
@@ -160,6 +160,15 @@ class FileGrantTable(Table, tablename="file_grants", db=ROUTED):
     whole_key = Unique([file_id, conv_id])
 
 
+class LetterTable(Table, tablename="im_letters", db=ROUTED):
+    """What processes without a bus between them tell each other."""
+
+    letter_id = BigInt(primary_key=True)
+    topic = Varchar(length=140)
+    body = Bytea()
+    posted_at = BigInt()
+
+
 STRUCTURED_TABLES: tuple[type[Table], ...] = (
     UserTable,
     SessionTable,
@@ -173,4 +182,5 @@ STRUCTURED_TABLES: tuple[type[Table], ...] = (
     ReceiptTable,
     FileTable,
     FileGrantTable,
+    LetterTable,
 )
