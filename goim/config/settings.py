@@ -38,6 +38,12 @@ def _check_mongo(uri: SecretStr) -> SecretStr:
     return uri
 
 
+def _check_url(text: str) -> str:
+    if text and values.URL.fullmatch(text) is None:
+        raise ValueError('must look like "https://chat.example.org"')
+    return text
+
+
 def _lower(value: object) -> object:
     return value.lower() if isinstance(value, str) else value
 
@@ -49,6 +55,7 @@ Size = Annotated[int, BeforeValidator(values.size), WithJsonSchema(_number_or_te
 Texts = Annotated[tuple[str, ...], BeforeValidator(values.comma_list)]
 Listen = Annotated[str, AfterValidator(_check_address)]
 DsnText = Annotated[SecretStr, AfterValidator(_check_dsn)]
+Url = Annotated[str, AfterValidator(_check_url)]
 MongoUri = Annotated[SecretStr, AfterValidator(_check_mongo)]
 Role = Literal["api", "gateway", "tcp", "updater"]
 MessageDb = Literal["", "sqlite", "mysql", "tidb", "mongodb"]
@@ -87,6 +94,7 @@ class Server(Section):
     data_dir: Path = key("./data", "Where the embedded database, its secret and uploaded files are kept.")
     drain_seconds: Duration = key("10s", "How long a node that is told to stop takes to send its clients elsewhere.")
     allowed_origins: Texts = key([], 'Origins of web pages that may connect besides our own host; "*" is every one.')
+    public_url: Url = key("", 'URL that people know this server by, like "https://chat.example.org".')
     trusted_proxies: Texts = key([], "Addresses of proxies whose X-Forwarded-For is believed.")
     docs: bool = key(True, "Whether /schema shows the pages of the HTTP API.")
 
@@ -152,6 +160,15 @@ class Files(Section):
     max_bytes: Size = key("50MiB", "The largest file that may be uploaded.", ge=1)
     link_ttl: Duration = key("1h", "How long a signed link is good.", gt=0)
     retention: Duration = key("off", "Files older than this are deleted; off: kept for ever.")
+    upload_ttl: Duration = key("24h", "How long an upload that goes on where it broke off may take in all.", gt=0)
+    sweep_interval: Duration = key("1h", "How often expired files and left-overs are looked for.", gt=0)
+    s3_bucket: str = key("", "Keep files in this bucket; empty: in a folder of server.data_dir.")
+    s3_endpoint: Url = key("", "URL of the S3-compatible service; empty: Amazon's.")
+    s3_region: str = key("us-east-1", "The region of the bucket.", min_length=1)
+    s3_key: str = key("", "Access key id; empty: what the environment or the machine's role says.")
+    s3_secret: SecretStr = key("", "Secret access key.")
+    s3_prefix: str = key("", "Folder in the bucket, if it is not ours alone.")
+    s3_redirect_above: Size = key(0, "From this size on, clients are sent to the bucket for the bytes; 0: never.")
 
 
 class Gateway(Section):
@@ -280,4 +297,10 @@ class Settings(Section):
         name, value = needs.get(self.messages.db, ("", "given"))
         if not value:
             raise ValueError(f"messages.db is {self.messages.db}, but {name} is empty")
+        return self
+
+    @model_validator(mode="after")
+    def _a_key_has_its_secret(self) -> Self:
+        if bool(self.files.s3_key) != bool(self.files.s3_secret.get_secret_value()):
+            raise ValueError("files.s3_key and files.s3_secret belong together: set both or none")
         return self

@@ -12,6 +12,8 @@ _BYTES = {"b": 1, "kb": 1000, "kib": 1 << 10, "mb": 1000**2, "mib": 1 << 20, "gb
 _DURATION = re.compile(r"(?:\d+(?:\.\d+)?(?:ms|[smhd]))+")
 _SIZE = re.compile(r"(\d+(?:\.\d+)?) ?([a-z]*)")
 
+URL = re.compile(r"https?://[^\s?#@/][^\s?#@]*")
+
 
 class Address(Struct, frozen=True):
     """Where something listens; an empty host is every interface of the machine."""
