@@ -232,6 +232,7 @@ class Node:
             delivery,
             clock,
             recall_window=settings.messages.recall_window,
+            edit_window=settings.messages.edit_window,
         )
         messages = self._messages(receipts)
         accounts = self._accounts(sessions, devices)
@@ -297,6 +298,7 @@ class Node:
             self._log,
             self._behind,
             self._delivery,
+            self._notices,
             self._clock,
             receipt_limit=self.settings.groups.receipt_limit,
         )

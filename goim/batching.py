@@ -10,6 +10,8 @@ from typing import Generic, TypeVar
 
 import structlog
 
+from goim.tasks import beside
+
 _log = structlog.get_logger(__name__)
 T = TypeVar("T")
 
@@ -44,13 +46,9 @@ class Batcher(Generic[T]):
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Work while the context is open; what is queued at its end is still done."""
-        async with asyncio.TaskGroup() as tasks:
-            task = tasks.create_task(self._run())
-            try:
-                yield
-                await self.drain()
-            finally:
-                task.cancel()
+        async with beside(self._run()):
+            yield
+            await self.drain()
 
     async def _run(self) -> None:
         items = self._items

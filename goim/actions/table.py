@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Coroutine
 from typing import Any, NamedTuple
 
-from goim.actions import messages, presence, receipts, sync
+from goim.actions import calls, messages, presence, receipts, sync
+from goim.protocol import calls as call_requests
 from goim.protocol import requests
 from goim.protocol.replies import Reply
 
@@ -22,9 +23,16 @@ class Action(NamedTuple):
 ACTIONS: dict[type, Action] = {
     requests.Send: Action("send", messages.send),
     requests.Recall: Action("recall", messages.recall),
+    requests.Edit: Action("edit", messages.edit),
+    requests.React: Action("react", messages.react),
     requests.Read: Action("read", receipts.read),
     requests.SubscribeGroup: Action("subscribe_group", sync.subscribe_group),
     requests.Sync: Action("sync", sync.sync),
     requests.Typing: Action("typing", presence.typing),
     requests.Ping: Action("ping", presence.ping),
+    call_requests.CallStart: Action("call_start", calls.start),
+    call_requests.CallAnswer: Action("call_answer", calls.answer),
+    call_requests.CallReject: Action("call_reject", calls.reject),
+    call_requests.CallEnd: Action("call_end", calls.end),
+    call_requests.WebrtcSignaling: Action("webrtc_signaling", calls.signal),
 }

@@ -34,6 +34,7 @@ class DirectProtocol(WebSocketsSansIOProtocol):
     _receive: Receive | None = None
     _out: list[bytes] | None = None
     _partial = b""
+    _close_when_open: CloseCode | None = None
     _is_fast = False
     _spoke_early = False
     _in_fragments = False
@@ -60,6 +61,8 @@ class DirectProtocol(WebSocketsSansIOProtocol):
 
     def close(self, code: CloseCode) -> None:
         """Say what is queued, then why it ends; whoever does not answer in 5 s is cut off."""
+        if not self.handshake_complete:
+            self._close_when_open = self._close_when_open or code  # replaced or kicked before the 101
         if not self.is_open:
             return
         self.flush()
@@ -145,6 +148,8 @@ class DirectProtocol(WebSocketsSansIOProtocol):
         await super().send(message)
         if message["type"] == "websocket.accept":
             self.is_open = self.handshake_complete and not self.close_sent
+            if self._close_when_open is not None:
+                return self.close(self._close_when_open)
             if self._out is not None:
                 self._cork.add(self)
 

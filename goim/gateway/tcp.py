@@ -100,6 +100,8 @@ class TcpProtocol(asyncio.Protocol):
         """Hand every line to `receive`, those that came early first."""
         if self._deadline is not None:
             self._deadline.cancel()
+        if not self._is_open:
+            return
         self._receive = receive
         waiting, self._waiting = self._waiting, []
         for line in waiting:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from msgspec import UNSET, Struct, UnsetType
+from msgspec import UNSET, Raw, Struct, UnsetType, field
 
 from goim.model.groups import JoinPolicy, Role
 from goim.model.messages import Message
@@ -20,6 +20,32 @@ class RecalledData(Struct, frozen=True, rename="camel", omit_defaults=True):
     change: int
     timestamp: int
     reason: str | UnsetType = UNSET
+
+
+class EditedData(Struct, frozen=True, rename="camel"):
+    conv_id: str
+    server_msg_id: str
+    seq: int
+    payload: Raw
+    edited_at: int
+    change: int
+
+
+class ReactionData(Struct, frozen=True, rename="camel"):
+    conv_id: str
+    server_msg_id: str
+    seq: int
+    user_id: str
+    emoji: str
+    removed: bool
+    change: int
+
+
+class MentionData(Struct, frozen=True, rename="camel"):
+    conv_id: str
+    group_id: str
+    from_: str = field(name="from")
+    seq: int
 
 
 class ReadByData(Struct, frozen=True, rename="camel"):
@@ -97,6 +123,18 @@ class MessagePush(Push, frozen=True, tag="message"):
 
 class Recalled(Push, frozen=True, tag="recalled"):
     data: RecalledData
+
+
+class Edited(Push, frozen=True, tag="edited"):
+    data: EditedData
+
+
+class Reacted(Push, frozen=True, tag="reaction"):
+    data: ReactionData
+
+
+class Mention(Push, frozen=True, tag="mention"):
+    data: MentionData
 
 
 class ReadBy(Push, frozen=True, tag="read"):

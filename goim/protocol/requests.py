@@ -31,6 +31,19 @@ class RecallData(Struct, frozen=True, rename="camel"):
     server_msg_id: str
 
 
+class EditData(Struct, frozen=True, rename="camel"):
+    conv_id: str
+    server_msg_id: str
+    payload: Raw
+
+
+class ReactData(Struct, frozen=True, rename="camel"):
+    conv_id: str
+    server_msg_id: str
+    emoji: str
+    remove: bool = False
+
+
 class ReadData(Struct, frozen=True, rename="camel"):
     conv_id: str
     seq: int
@@ -75,6 +88,14 @@ class Recall(Request, frozen=True, tag="recall", kw_only=True):
     data: RecallData
 
 
+class Edit(Request, frozen=True, tag="edit", kw_only=True):
+    data: EditData
+
+
+class React(Request, frozen=True, tag="react", kw_only=True):
+    data: ReactData
+
+
 class Read(Request, frozen=True, tag="read", kw_only=True):
     data: ReadData
 
@@ -113,7 +134,8 @@ class OutlineData(Struct, frozen=True, rename="camel"):
     client_msg_id: str | UnsetType = UNSET
 
 
-AnyRequest = Send | Recall | Read | SubscribeGroup | Sync | Typing | Ping
+CallRequest = CallStart | CallAnswer | CallReject | CallEnd | WebrtcSignaling
+AnyRequest = Send | Recall | Edit | React | Read | SubscribeGroup | Sync | Typing | Ping | CallRequest
 decode_request = msgspec.json.Decoder(AnyRequest).decode
 decode_auth = msgspec.json.Decoder(Auth).decode
 decode_outline = msgspec.json.Decoder(Outline).decode

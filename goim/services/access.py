@@ -34,7 +34,8 @@ class Target(Protocol):
 class Access(Struct, frozen=True, kw_only=True):
     """That somebody is in a conversation and so may read it.
 
-    `refusal` says why they may not write, `mute_until` until when; `member_count` is 2 in a pair.
+    `refusal` says why they may not write, `mute_until` until when; `member_count` is 2 in a pair. `asked_at` counts
+    the changes of anybody's access before it was looked up.
     """
 
     conv: Conversation
@@ -42,6 +43,7 @@ class Access(Struct, frozen=True, kw_only=True):
     member_count: int = 2
     refusal: GoimError | None = None
     mute_until: int = 0
+    asked_at: int = 0
 
     def check_write(self, now_ms: int) -> None:
         """Raise what keeps them from writing."""
@@ -73,7 +75,8 @@ class AccessBook:
         self._clock = clock
         self._known: Recent[str, dict[str, Access]] = Recent(_REMEMBERED)
         self._pairs: Recent[str, str] = Recent(_REMEMBERED)
-        self._forgotten = 0
+        self._changes = 0
+        self._changed_at: Recent[str, int] = Recent(_REMEMBERED)
         notices.on(AccessChanged, lambda notice: self._forget(notice.conv_id))
 
     def cached(self, user_id: str, target: Target) -> Access | None:
@@ -111,14 +114,19 @@ class AccessBook:
         known = self._known.get(conv_id)
         if known is not None and user_id in known:
             return known[user_id]
-        forgotten = self._forgotten
-        conv = await self._conversations.get(conv_id)
-        access = None if conv is None else await self._load(user_id, conv)
-        if access is None:
-            raise not_found("conversation")
-        if forgotten == self._forgotten:  # else what was read may be out of date by now
-            self._remember(user_id, access)
-        return access
+        while True:
+            asked_at = self._changes
+            conv = await self._conversations.get(conv_id)
+            access = None if conv is None else await self._load(user_id, conv, asked_at)
+            if access is None:
+                raise not_found("conversation")
+            if self.is_current(access):
+                self._remember(user_id, access)
+                return access
+
+    def is_current(self, access: Access) -> bool:
+        """Whether nobody changed who may do what in this conversation since the access was looked up."""
+        return (self._changed_at.get(access.conv.conv_id) or 0) <= access.asked_at
 
     async def of_group(self, user_id: str, group_id: str) -> Access:
         """What a member may do in a group's conversation; `NOT_FOUND` for anybody else."""
@@ -186,21 +194,24 @@ class AccessBook:
         except Taken:
             raise GoimError(ErrorCode.CONV_CONFLICT, "this convId is taken by other people") from None
 
-    async def _load(self, user_id: str, conv: Conversation) -> Access | None:
+    async def _load(self, user_id: str, conv: Conversation, asked_at: int) -> Access | None:
         if conv.conv_type is ConvType.GROUP:
-            return await self._load_group(user_id, conv)
+            return await self._load_group(user_id, conv, asked_at)
         if user_id not in (conv.user_a, conv.user_b):
             return None
-        return Access(conv=conv, refusal=await self.may_reach(user_id, conv.peer_of(user_id)))
+        refusal = await self.may_reach(user_id, conv.peer_of(user_id))
+        return Access(conv=conv, refusal=refusal, asked_at=asked_at)
 
-    async def _load_group(self, user_id: str, conv: Conversation) -> Access | None:
+    async def _load_group(self, user_id: str, conv: Conversation, asked_at: int) -> Access | None:
         member = await self._members.get(conv.group_id, user_id)
         group = await self._groups.get(conv.group_id)
         if member is None or group is None:
             return None
         silenced = group.muted and member.role is Role.MEMBER
         mute_until = _FOREVER if silenced else member.mute_until
-        return Access(conv=conv, role=member.role, member_count=group.member_count, mute_until=mute_until)
+        return Access(
+            conv=conv, role=member.role, member_count=group.member_count, mute_until=mute_until, asked_at=asked_at
+        )
 
     def _remember(self, user_id: str, access: Access) -> None:
         known = self._known.get(access.conv.conv_id)
@@ -210,7 +221,8 @@ class AccessBook:
         known[user_id] = access
 
     def _forget(self, conv_id: str) -> None:
-        self._forgotten += 1
+        self._changes += 1
+        self._changed_at.put(conv_id, self._changes)
         self._known.drop(conv_id)
 
 

@@ -12,6 +12,7 @@ from goim.clock import Clock
 from goim.errors import StoreDown
 from goim.model.conversations import Activity, Conversation, ConvType, Receipt
 from goim.stores.base import Conversations, Receipts
+from goim.tasks import beside
 
 FLUSH_SECONDS = 0.1
 _log = structlog.get_logger(__name__)
@@ -44,7 +45,7 @@ class Behind:
                     await self._conversations.bump(list(activities.values()))
                 if marks:
                     await self._receipts.advance(list(marks.values()))
-            except StoreDown:
+            except BaseException:  # cancelled in the middle, too: writing it twice does no harm
                 self._activities = activities | self._activities
                 self._marks = marks | self._marks
                 raise
@@ -52,12 +53,8 @@ class Behind:
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Flush every 100 ms while the context is open, and at its end."""
-        async with asyncio.TaskGroup() as tasks:
-            task = tasks.create_task(self._run())
-            try:
-                yield
-            finally:
-                task.cancel()
+        async with beside(self._run()):
+            yield
         await self.flush()
 
     async def _run(self) -> None:

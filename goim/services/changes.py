@@ -2,23 +2,35 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from typing import Protocol
 
-from msgspec import UNSET, Raw, UnsetType
+from msgspec import UNSET, Raw, Struct, UnsetType
+from msgspec.structs import replace
 
 from goim.clock import Clock
 from goim.delivery import Delivery
-from goim.errors import ErrorCode, GoimError, not_found
+from goim.errors import ErrorCode, GoimError, invalid, not_found
 from goim.model.conversations import Conversation
 from goim.model.groups import Role
-from goim.model.messages import EMPTIED, Change, MessageRow
+from goim.model.messages import EMPTIED, Change, MessageRow, Reaction, RowEdit, encode_extras, extras_of
+from goim.model.payloads import checked_payload
 from goim.protocol.frames import encode_json, frame_of
-from goim.protocol.pushes import Recalled, RecalledData
+from goim.protocol.pushes import Edited, EditedData, Push, Reacted, ReactionData, Recalled, RecalledData
 from goim.protocol.replies import ChangedData
 from goim.services.access import Access, AccessBook
 from goim.stores.base import Changes, Conversations, MessageTable, Taken
+from goim.turns import Turns
 
+EDITABLE = ("text", "custom")
+MAX_EMOJI = 32
 _PAGE = 200
+_OPERATORS = (Role.OWNER, Role.ADMIN)
+
+Make = Callable[[int, int], Struct]
+"""The data of a change's push, from its number and time."""
+Store = Callable[[Change, int], Awaitable[bool]]
+"""Stores a change made at a time with what it does; False if there was nothing to do."""
 
 
 class Actor(Protocol):
@@ -29,7 +41,7 @@ class Actor(Protocol):
 
 
 class ChangeDesk:
-    """Recalls messages."""
+    """Recalls, edits and reacts."""
 
     def __init__(
         self,
@@ -41,6 +53,7 @@ class ChangeDesk:
         clock: Clock,
         *,
         recall_window: float,
+        edit_window: float = 900,
     ) -> None:
         self._access = access
         self._table = table
@@ -49,16 +62,49 @@ class ChangeDesk:
         self._delivery = delivery
         self._clock = clock
         self._recall_window_ms = recall_window * 1000
+        self._edit_window_ms = edit_window * 1000
+        self._turns = Turns()
 
     async def recall(self, actor: Actor, conv_id: str, server_msg_id: str) -> ChangedData:
         """Take a message back: its sender within the window, a group's owner and admins any time. Twice is once."""
         access = await self._access.of(actor.user_id, conv_id)
         row = await self._row(access, server_msg_id)
-        await self._check_recall(access, row, actor.user_id)
-        number, push = await self._store_recall(access.conv, row, actor.user_id)
-        if push is not None:
-            self._delivery.to_conversation(access.conv, frame_of(push), actor)
-        return ChangedData(conv_id, server_msg_id, number)
+        self._check_recall(access, row, actor.user_id)
+        return await self._recall(access.conv, row, actor.user_id, but=actor)
+
+    async def edit(self, actor: Actor, conv_id: str, server_msg_id: str, payload: Raw) -> ChangedData:
+        """Write a message anew: its sender, within the window, while they may write there."""
+        access = await self._writer(actor, conv_id)
+        row = await self._row(access, server_msg_id, standing=True)
+        if row.from_user_id != actor.user_id:
+            raise GoimError(ErrorCode.FORBIDDEN, "only its sender may edit this message")
+        if row.type not in EDITABLE:
+            raise invalid(f"only messages of type {' and '.join(EDITABLE)} are edited")
+        if self._clock.now_ms() - row.timestamp > self._edit_window_ms:
+            raise GoimError(ErrorCode.RECALL_EXPIRED, "it is too late to edit this message")
+        return await self._edit(access.conv, row, checked_payload(row.type, payload), but=actor)
+
+    async def react(
+        self, actor: Actor, conv_id: str, server_msg_id: str, emoji: str, *, remove: bool = False
+    ) -> ChangedData:
+        """Put an emoji on a message or take it away: whoever may write there. Twice is once."""
+        if not emoji.strip() or len(emoji) > MAX_EMOJI:
+            raise invalid(f"emoji has 1 to {MAX_EMOJI} characters")
+        access = await self._writer(actor, conv_id)
+        row = await self._row(access, server_msg_id, standing=True)
+        conv, seq, reaction = access.conv, row.seq, Reaction(actor.user_id, emoji)
+
+        def make(number: int, _: int) -> ReactionData:
+            return ReactionData(conv_id, server_msg_id, seq, actor.user_id, emoji, remove, number)
+
+        async def store(change: Change, at: int) -> bool:
+            return await self._changes.react(conv_id, seq, reaction, change, at, remove=remove)
+
+        return await self._change(conv, seq, "reaction", Reacted, make, store, but=actor)
+
+    async def burn(self, conv: Conversation, row: MessageRow, by: str) -> None:
+        """Recall a message that was to be read once."""
+        await self._recall(conv, row, by, reason="burned")
 
     async def erase_messages(self, user_id: str) -> None:
         """Make tombstones of everything somebody sent, whether or not they are still in those conversations."""
@@ -68,39 +114,90 @@ class ChangeDesk:
                 conv = await self._conversations.get(place[0])
                 row = await self._table.get(*place)
                 if conv is not None and row is not None:
-                    _, push = await self._store_recall(conv, row, user_id, reason="erased")
-                    if push is not None:
-                        self._delivery.to_conversation(conv, frame_of(push))
+                    await self._recall(conv, row, user_id, reason="erased")
 
-    async def _row(self, access: Access, server_msg_id: str) -> MessageRow:
+    # may they?
+
+    async def _writer(self, actor: Actor, conv_id: str) -> Access:
+        access = await self._access.of(actor.user_id, conv_id)
+        access.check_write(self._clock.now_ms())
+        return access
+
+    async def _row(self, access: Access, server_msg_id: str, *, standing: bool = False) -> MessageRow:
+        """A message one may see; `standing`: and that is not recalled."""
         seq = access.conv.seq_of(server_msg_id)
         row = None if seq is None else await self._table.get(access.conv.conv_id, seq)
-        if row is None or (row.expire_at is not None and row.expire_at <= self._clock.now_ms()):
+        if row is None or (standing and row.recalled):
+            raise not_found("message")
+        if row.expire_at is not None and row.expire_at <= self._clock.now_ms():
             raise not_found("message")
         return row
 
-    async def _check_recall(self, access: Access, row: MessageRow, user_id: str) -> None:
-        if row.from_user_id == user_id:
-            is_late = self._clock.now_ms() - row.timestamp > self._recall_window_ms
-            if not is_late or row.recalled or access.role in (Role.OWNER, Role.ADMIN):
-                return
-            raise GoimError(ErrorCode.RECALL_EXPIRED, "it is too late to recall this message")
-        if access.role not in (Role.OWNER, Role.ADMIN):
+    def _check_recall(self, access: Access, row: MessageRow, user_id: str) -> None:
+        if access.role in _OPERATORS:
+            return
+        if row.from_user_id != user_id:
             raise GoimError(ErrorCode.FORBIDDEN, "only its sender may recall this message")
+        if not row.recalled and self._clock.now_ms() - row.timestamp > self._recall_window_ms:
+            raise GoimError(ErrorCode.RECALL_EXPIRED, "it is too late to recall this message")
 
-    async def _store_recall(
-        self, conv: Conversation, row: MessageRow, by: str, reason: str | UnsetType = UNSET
-    ) -> tuple[int, Recalled | None]:
-        """Number the change and store it; a number lost to another node is taken anew. None: it was recalled before."""
+    # store, tell
+
+    async def _recall(
+        self, conv: Conversation, row: MessageRow, by: str, *, reason: str | UnsetType = UNSET, but: object = None
+    ) -> ChangedData:
+        def make(number: int, now: int) -> RecalledData:
+            return RecalledData(conv.conv_id, conv.message_id(row.seq), row.seq, by, number, now, reason)
+
+        async def store(change: Change, at: int) -> bool:
+            return await self._changes.edit(conv.conv_id, row.seq, EMPTIED, change, at)
+
+        return await self._change(conv, row.seq, "recalled", Recalled, make, store, but=but)
+
+    async def _edit(self, conv: Conversation, row: MessageRow, payload: str, *, but: object) -> ChangedData:
+        def make(number: int, now: int) -> EditedData:
+            return EditedData(conv.conv_id, conv.message_id(row.seq), row.seq, Raw(payload.encode()), now, number)
+
+        async def store(change: Change, at: int) -> bool:
+            if payload == row.payload:
+                return False
+            edit = RowEdit(payload, encode_extras(replace(extras_of(row), edited_at=at)))
+            return await self._changes.edit(conv.conv_id, row.seq, edit, change, at)
+
+        return await self._change(conv, row.seq, "edited", Edited, make, store, but=but)
+
+    async def _change(
+        self,
+        conv: Conversation,
+        seq: int,
+        action: str,
+        push: Callable[..., Push],
+        make: Make,
+        store: Store,
+        *,
+        but: object,
+    ) -> ChangedData:
+        """Number a change, store it and tell it, one after another in a conversation: so they are told in order.
+
+        What changes nothing is acknowledged with the number of the last such change of the message.
+        """
+        async with self._turns.of(conv.conv_id):
+            number, data = await self._store(conv, action, make, store)
+            if data is not None:
+                self._delivery.to_conversation(conv, frame_of(push(data)), but)
+                return ChangedData(conv.conv_id, conv.message_id(seq), number)
+        last = await self._changes.of_message(conv.conv_id, seq, action)
+        return ChangedData(conv.conv_id, conv.message_id(seq), last.change if last is not None else number)
+
+    async def _store(self, conv: Conversation, action: str, make: Make, store: Store) -> tuple[int, Struct | None]:
+        """The number and data of a new change, or the last number and None; a number lost to another node is taken anew."""
         while True:
             now = self._clock.now_ms()
-            number = (await self._changes.last_changes([conv.conv_id])).get(conv.conv_id, 0) + 1
-            data = RecalledData(conv.conv_id, conv.message_id(row.seq), row.seq, by, number, now, reason)
-            change = Change(change=number, action="recalled", data=Raw(encode_json(data)))
+            last = (await self._changes.last_changes([conv.conv_id])).get(conv.conv_id, 0)
+            data = make(last + 1, now)
             try:
-                if await self._changes.edit(conv.conv_id, row.seq, EMPTIED, change, now):
-                    return number, Recalled(data)
+                if await store(Change(change=last + 1, action=action, data=Raw(encode_json(data))), now):
+                    return last + 1, data
             except Taken:
                 continue
-            first = await self._changes.of_message(conv.conv_id, row.seq, "recalled")
-            return (first.change if first is not None else number - 1), None
+            return last, None

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any
-from weakref import WeakValueDictionary
 
 from goim.clock import Clock
 from goim.delivery import Delivery
@@ -24,6 +23,7 @@ from goim.protocol.pushes import (
 from goim.services.access import AccessBook
 from goim.stores.base import Groups, Members
 from goim.stores.log import Log
+from goim.turns import Turns
 
 OPERATOR = ""
 """Who acts when it is not a member but somebody who runs the server: `by` in the pushes."""
@@ -53,14 +53,11 @@ class GroupRoster:
         self._notices = notices
         self._delivery = delivery
         self._clock = clock
-        self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        self._turns = Turns()
 
     def turn(self, group_id: str) -> asyncio.Lock:
         """Held while a group is looked at and changed; those who wait for it keep it alive."""
-        lock = self._turns.get(group_id)
-        if lock is None:
-            lock = self._turns[group_id] = asyncio.Lock()
-        return lock
+        return self._turns.of(group_id)
 
     async def create(self, group: Group, user_ids: Sequence[str]) -> None:
         """Make a group of its owner and these people."""

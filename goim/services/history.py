@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from goim.clock import Clock
 from goim.errors import GoimError, invalid
 from goim.model.conversations import Conversation
-from goim.model.messages import Message, message_of
+from goim.model.messages import Change, Message, MessageRow, message_of, reacted
 from goim.protocol.replies import ChangeData, SubscribedData, SyncedConv
 from goim.protocol.requests import SyncConv
 from goim.services.access import AccessBook
@@ -57,21 +59,27 @@ class History:
         conv = (await self._access.of(user_id, conv_id)).conv
         floor = await self._floor(user_id, conv_id)
         rows = await self._table.before(conv_id, before_seq or None, floor, limit + 1, self._clock.now_ms())
-        return Page([message_of(conv, row) for row in rows[-limit:]], len(rows) > limit)
+        return Page(await self._shown(conv, rows[-limit:]), len(rows) > limit)
 
     async def sync(self, user_id: str, convs: Sequence[SyncConv], limit: int) -> list[SyncedConv]:
         """What the client misses of each conversation; those that are not the user's are left out."""
         if len(convs) > MAX_SYNC_CONVERSATIONS:
             raise invalid(f"sync at most {MAX_SYNC_CONVERSATIONS} conversations at once")
         limit = _checked(limit)
-        result: list[SyncedConv] = []
+        mine: dict[str, tuple[SyncConv, Conversation]] = {}
         for wanted in convs:
-            try:
-                conv = (await self._access.of(user_id, wanted.conv_id)).conv
-            except GoimError:
-                continue
-            result.append(await self._sync_one(user_id, conv, wanted, limit))
-        return result
+            with contextlib.suppress(GoimError):
+                mine[wanted.conv_id] = (wanted, (await self._access.of(user_id, wanted.conv_id)).conv)
+        # The ends are read first: what happens while we read is above them and will be missed next, never skipped.
+        last_seqs = await self._log.last_seqs(mine)
+        last_changes = await self._changes.last_changes(mine)
+        floors = await self._deletes.of_user(user_id, mine)
+        return [
+            await self._sync_one(
+                conv, wanted, limit, last_seqs[conv_id], last_changes.get(conv_id, 0), floors.get(conv_id, 0)
+            )
+            for conv_id, (wanted, conv) in mine.items()
+        ]
 
     async def state_of_group(self, user_id: str, group_id: str) -> SubscribedData:
         """Where a group's conversation stands."""
@@ -79,12 +87,15 @@ class History:
         last_seq, last_change = await self._ends(conv.conv_id)
         return SubscribedData(group_id, conv.conv_id, last_seq, last_change)
 
-    async def _sync_one(self, user_id: str, conv: Conversation, wanted: SyncConv, limit: int) -> SyncedConv:
-        # The ends are read first: what happens while we read is above them and will be missed next, never skipped.
-        last_seq, last_change = await self._ends(conv.conv_id)
-        floor = await self._floor(user_id, conv.conv_id)
-        page = await self._after(conv, max(wanted.from_seq, floor), limit)
-        changes = await self._changes.after(conv.conv_id, wanted.from_change, limit + 1)
+    async def _sync_one(
+        self, conv: Conversation, wanted: SyncConv, limit: int, last_seq: int, last_change: int, floor: int
+    ) -> SyncedConv:
+        """Where nothing is missed, nothing is asked."""
+        from_seq = max(wanted.from_seq, floor)
+        page = await self._after(conv, from_seq, limit) if from_seq < last_seq else Page([], False)
+        changes: list[Change] = []
+        if wanted.from_change < last_change:
+            changes = await self._changes.after(conv.conv_id, max(wanted.from_change, 0), limit + 1)
         return SyncedConv(
             conv_id=conv.conv_id,
             messages=page.messages,
@@ -96,7 +107,20 @@ class History:
 
     async def _after(self, conv: Conversation, from_seq: int, limit: int) -> Page:
         rows = await self._table.after(conv.conv_id, max(from_seq, 0), limit + 1, self._clock.now_ms())
-        return Page([message_of(conv, row) for row in rows[:limit]], len(rows) > limit)
+        return Page(await self._shown(conv, rows[:limit]), len(rows) > limit)
+
+    async def _shown(self, conv: Conversation, rows: Sequence[MessageRow]) -> list[Message]:
+        """The messages of a page with what people put on them."""
+        messages = [message_of(conv, row) for row in rows]
+        if not messages:
+            return messages
+        reactions = await self._changes.reactions(conv.conv_id, messages[0].seq, messages[-1].seq)
+        return [
+            replace(message, reactions=reacted(reactions[message.seq]))
+            if message.seq in reactions and not message.recalled
+            else message
+            for message in messages
+        ]
 
     async def _ends(self, conv_id: str) -> tuple[int, int]:
         last_seq = (await self._log.last_seqs([conv_id]))[conv_id]

@@ -10,6 +10,7 @@ from typing import Protocol
 
 import msgspec
 from msgspec import UNSET, Struct
+from msgspec.structs import replace
 
 from goim.batching import Batcher
 from goim.clock import Clock
@@ -17,6 +18,7 @@ from goim.delivery import Delivery
 from goim.errors import ErrorCode, GoimError, StoreDown, invalid
 from goim.ids import new_id
 from goim.metrics import Metrics
+from goim.model.conversations import Conversation
 from goim.model.messages import Draft, Extras, Message, Sent
 from goim.model.payloads import checked_payload
 from goim.protocol.frames import frame_of
@@ -51,6 +53,14 @@ class Sending(Struct):
     done: Done
     arrived: float
     access: Access | None = None
+    is_system: bool = False
+
+
+class System(Struct, frozen=True):
+    """goim itself, writing in somebody's name: no connection, so all of theirs are pushed the message."""
+
+    user_id: str
+    device_id: str = ""
 
 
 class Messages:
@@ -91,17 +101,24 @@ class Messages:
 
     async def send_now(self, sender: Sender, data: SendData) -> SentData:
         """The same, to be awaited."""
-        answer: asyncio.Future[SentData] = asyncio.get_running_loop().create_future()
-
-        def done(result: SentData | GoimError) -> None:
-            if not answer.done():
-                answer.set_exception(result) if isinstance(result, GoimError) else answer.set_result(result)
-
+        answer, done = _promise()
         self.send(sender, data, done)
+        return await answer
+
+    async def send_system(self, conv: Conversation, user_id: str, data: SendData, client_msg_id: str) -> SentData:
+        """Send what goim writes in a member's name, of types that clients may not send: nobody's leave is asked.
+
+        The same `client_msg_id` again is acknowledged as the first time and stores nothing.
+        """
+        answer, done = _promise()
+        payload = bytes(data.payload).decode()
+        sending = Sending(System(user_id), data, client_msg_id, payload, done, perf_counter(), Access(conv=conv), True)
+        self.batches.put(sending)
         return await answer
 
     async def _commit(self, batch: list[Sending]) -> None:
         """One batch: who may write, one insert, then everybody's ack and push in the order of their seqs."""
+        await self._look_again(batch)
         now = self._clock.now_ms()
         drafts: list[Draft] = []
         admitted: list[Sending] = []
@@ -125,7 +142,7 @@ class Messages:
     def _admit(self, sending: Sending, now_ms: int) -> Draft | None:
         """The draft if its sender may write there; None if that was refused or must be looked up first."""
         user_id = sending.sender.user_id
-        access = self._access.cached(user_id, sending.data) or sending.access
+        access = sending.access if sending.is_system else self._access.cached(user_id, sending.data) or sending.access
         if access is None or (sending.access is None and user_id in self._waiting):
             self._look_up(sending)
             return None
@@ -157,6 +174,16 @@ class Messages:
 
     # what is not in the memory
 
+    async def _look_again(self, batch: list[Sending]) -> None:
+        """What was looked up may have changed on the way here: a mute that was answered must hold."""
+        for sending in batch:
+            if sending.access is None or sending.is_system or self._access.is_current(sending.access):
+                continue
+            try:
+                sending.access = await self._access.of(sending.sender.user_id, sending.access.conv.conv_id)
+            except GoimError as error:
+                sending.access = replace(sending.access, refusal=error)
+
     def _look_up(self, sending: Sending) -> None:
         """Find out aside, so that others' messages go on; all later ones of the same user queue up behind it, in order."""
         waiting = self._waiting.get(sending.sender.user_id)
@@ -178,6 +205,9 @@ class Messages:
                     sending.done(error)
                 except StoreDown:
                     _refuse_all([sending], ErrorCode.UNAVAILABLE, "the database cannot be reached; send it again")
+                except Exception:
+                    _refuse_all([sending], ErrorCode.INTERNAL, "something went wrong here; send it again")
+                    raise
         finally:
             del self._waiting[user_id]
             _refuse_all(waiting, ErrorCode.INTERNAL, "something went wrong here; send it again")
@@ -192,6 +222,17 @@ class Messages:
             raise invalid("expireAtMs has passed already")
         if data.burn_after_read or data.mentions:
             raise GoimError(ErrorCode.UNSUPPORTED, "burnAfterRead and mentions are not served by this version")
+
+
+def _promise() -> tuple[asyncio.Future[SentData], Done]:
+    """Something to await, and the callback that fulfils it."""
+    answer: asyncio.Future[SentData] = asyncio.get_running_loop().create_future()
+
+    def done(result: SentData | GoimError) -> None:
+        if not answer.done():
+            answer.set_exception(result) if isinstance(result, GoimError) else answer.set_result(result)
+
+    return answer, done
 
 
 def _checked_client_msg_id(client_msg_id: str | None) -> str:

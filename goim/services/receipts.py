@@ -13,6 +13,7 @@ from goim.delivery import Delivery
 from goim.errors import ErrorCode, GoimError, StoreDown, invalid
 from goim.lru import Recent
 from goim.model.conversations import Conversation, ConvType, Receipt
+from goim.notices import GroupJoined, GroupLeft, Notices
 from goim.protocol.frames import frame_of
 from goim.protocol.pushes import ReadBy, ReadByData
 from goim.services.access import Access, AccessBook
@@ -52,6 +53,7 @@ class ReceiptBook:
         log: Log,
         behind: Behind,
         delivery: Delivery,
+        notices: Notices,
         clock: Clock,
         *,
         receipt_limit: int,
@@ -65,6 +67,8 @@ class ReceiptBook:
         self._limit = receipt_limit
         self._known: Recent[_Key, int] = Recent(_REMEMBERED)
         self.batches: Batcher[_Mark] = Batcher(self._advance)
+        notices.on(GroupJoined, lambda notice: self._forget(notice.user_id, notice.group_id))
+        notices.on(GroupLeft, lambda notice: self._forget(notice.user_id, notice.group_id))
 
     def mark_read(self, user_id: str, conv_id: str, seq: int, done: Done, but: object = None) -> None:
         """Raise my watermark to `seq` (never past the last message) and call `done` with what it is now, or why not."""
@@ -102,6 +106,7 @@ class ReceiptBook:
 
     async def _advance(self, marks: list[_Mark]) -> None:
         """One batch: who may, how far they may, one write, then everybody's answer."""
+        marks = self._one_device_each(marks)
         try:
             accesses = await self._accesses_of(marks)
             rises = await self._rises(marks, accesses)
@@ -116,6 +121,21 @@ class ReceiptBook:
             self._known.put(key, max(receipt.seq, self._known.get(key) or 0))
         for mark in marks:
             self._answer(mark, accesses, rises)
+
+    def _one_device_each(self, marks: list[_Mark]) -> list[_Mark]:
+        """Marks of one watermark from two devices at once go one after another: each is told of the other's."""
+        devices: dict[_Key, object] = {}
+        now = []
+        for mark in marks:
+            if devices.setdefault(mark.key, mark.but) is mark.but:
+                now.append(mark)
+            else:
+                self.batches.put(mark)
+        return now
+
+    def _forget(self, user_id: str, group_id: str) -> None:
+        """Who comes or goes starts with a watermark that others set."""
+        self._known.drop((f"group:{group_id}", user_id))
 
     async def _accesses_of(self, marks: list[_Mark]) -> dict[_Key, Access]:
         """Who may read where; the others are refused."""

@@ -97,12 +97,12 @@ class Counted:
     def __getattr__(self, name: str) -> Callable[..., Coroutine[Any, Any, Any]]:
         method = getattr(self._store, name)
 
-        async def counted(*args: Any) -> Any:
+        async def counted(*args: Any, **named: Any) -> Any:
             key = f"{type(self._store).__name__.removeprefix('Memory')}.{name}"
             self._house.calls[key] += 1
             if self._house.failures.get(key):
                 raise self._house.failures[key].pop(0)
-            answer = await method(*args)
+            answer = await method(*args, **named)
             if key in self._house.held:
                 await self._house.held[key].wait()
             return answer
@@ -154,7 +154,7 @@ class House:
         )
         self.behind = Behind(self.conversations, self.receipts, clock)
         self.book = ReceiptBook(
-            self.receipts, self.access, self.log, self.behind, self.delivery, clock, receipt_limit=200
+            self.receipts, self.access, self.log, self.behind, self.delivery, self.notices, clock, receipt_limit=200
         )
         limiter = MemoryRateLimiter(clock, per_second=1e6, burst=1_000_000)
         self.messages = Messages(self.access, self.log, self.book, self.delivery, limiter, clock, metrics, self.tasks)

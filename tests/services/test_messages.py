@@ -1,0 +1,168 @@
+"""Sending, what is done to messages later, and watermarks: where several things happen at once or go wrong."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+
+import pytest
+from msgspec import Raw
+
+from goim.errors import ErrorCode, StoreDown
+from tests.services.house import House, Phone, open_house, refused
+
+__all__ = ["open_house"]
+
+
+async def test_a_mute_that_comes_while_the_right_is_looked_up_holds(house: House) -> None:
+    await house.people("ann", "bob")
+    group = await house.group("ann")
+    await house.group_desk.join("bob", group)
+    house.held["Groups.get"] = asyncio.Event()
+    saying = asyncio.ensure_future(house.say("bob", f"group:{group}"))
+    await _until(lambda: house.calls["Members.get"] > 1)
+    release = house.held.pop("Groups.get")
+    await house.group_desk.mute("ann", group, muted=True)
+    release.set()
+    with refused(ErrorCode.MUTED):
+        await saying
+    assert await house.log.last_seqs([f"group:{group}"]) == {f"group:{group}": 0}
+
+
+async def test_a_mistake_in_looking_up_is_answered(house: House) -> None:
+    await house.friends_of_each_other("ann", "bob")
+    house.failures["Conversations.by_subject"] = [RuntimeError("a mistake")]
+    with refused(ErrorCode.INTERNAL):
+        await house.say("ann", "bob")
+    assert (await house.say("ann", "bob")).seq == 1
+
+
+async def test_a_database_that_is_away_is_told_and_nothing_is_stored(house: House) -> None:
+    await house.friends_of_each_other("ann", "bob")
+    await house.say("ann", "bob")
+    house.failures["Messages.insert"] = [StoreDown("away")]
+    with refused(ErrorCode.UNAVAILABLE):
+        await house.say("ann", "bob")
+    assert (await house.say("ann", "bob")).seq == 2
+
+
+async def test_messages_of_one_sender_keep_their_order_while_the_first_is_looked_up(house: House) -> None:
+    await house.friends_of_each_other("ann", "bob")
+    bob = await house.phone("bob")
+    await asyncio.gather(*(house.say("ann", "bob", str(number)) for number in range(20)))
+    assert [message["payload"]["text"] for message in bob.take("message")] == [str(number) for number in range(20)]
+
+
+async def test_who_comes_back_to_a_group_starts_where_it_stands(house: House) -> None:
+    await house.people("ann", "bob")
+    group = await house.group("ann")
+    conv_id = f"group:{group}"
+    await house.group_desk.join("bob", group)
+    await house.say("ann", conv_id)
+    assert await house.book.mark_read_now("bob", conv_id, 1) == 1
+    await house.group_desk.leave("bob", group)
+    for _ in range(5):
+        await house.say("ann", conv_id)
+    await house.group_desk.join("bob", group)
+    assert await house.book.mark_read_now("bob", conv_id, 3) == 6
+
+
+async def test_changes_made_at_once_are_told_in_their_order(house: House) -> None:
+    await house.friends_of_each_other("ann", "bob")
+    sent = [await house.say("ann", "bob") for _ in range(5)]
+    bob, ann = await house.phone("bob"), Phone("ann", "pen")
+    await asyncio.gather(*(house.desk.recall(ann, each.conv_id, each.server_msg_id) for each in sent))
+    assert [push["change"] for push in bob.take("recalled")] == [1, 2, 3, 4, 5]
+
+
+async def test_an_edit_is_shown_to_all_and_kept(house: House) -> None:
+    await house.friends_of_each_other("ann", "bob")
+    sent = await house.say("ann", "bob", "old")
+    bob, ann = await house.phone("bob"), Phone("ann", "pen")
+    edited = await house.desk.edit(ann, sent.conv_id, sent.server_msg_id, Raw(b'{"text":"new"}'))
+    assert edited.change == 1
+    (push,) = bob.take("edited")
+    assert (push["payload"], push["change"], push["editedAt"]) == ({"text": "new"}, 1, house.clock.now_ms())
+    again = await house.desk.edit(ann, sent.conv_id, sent.server_msg_id, Raw(b'{"text":"new"}'))
+    assert again.change == 1
+    assert bob.take() == []
+
+
+async def test_only_the_sender_edits_and_not_for_ever(house: House) -> None:
+    await house.friends_of_each_other("ann", "bob")
+    sent = await house.say("ann", "bob")
+    text = Raw(b'{"text":"new"}')
+    with refused(ErrorCode.FORBIDDEN):
+        await house.desk.edit(Phone("bob", "pen"), sent.conv_id, sent.server_msg_id, text)
+    with refused(ErrorCode.INVALID):
+        await house.desk.edit(Phone("ann", "pen"), sent.conv_id, sent.server_msg_id, Raw(b"{}"))
+    house.clock.advance(901)
+    with refused(ErrorCode.RECALL_EXPIRED):
+        await house.desk.edit(Phone("ann", "pen"), sent.conv_id, sent.server_msg_id, text)
+
+
+async def test_a_recalled_message_is_gone_for_edits_and_reactions(house: House) -> None:
+    await house.friends_of_each_other("ann", "bob")
+    sent = await house.say("ann", "bob")
+    ann = Phone("ann", "pen")
+    await house.desk.recall(ann, sent.conv_id, sent.server_msg_id)
+    with refused(ErrorCode.NOT_FOUND):
+        await house.desk.edit(ann, sent.conv_id, sent.server_msg_id, Raw(b'{"text":"new"}'))
+    with refused(ErrorCode.NOT_FOUND):
+        await house.desk.react(ann, sent.conv_id, sent.server_msg_id, "👍")
+
+
+async def test_a_reaction_counts_once_for_each_emoji_and_person(house: House) -> None:
+    await house.friends_of_each_other("ann", "bob")
+    sent = await house.say("ann", "bob")
+    ann, bob = await house.phone("ann"), Phone("bob", "pen")
+    for remove, change in ((False, 1), (False, 1), (True, 2), (True, 2), (False, 3)):
+        acked = await house.desk.react(bob, sent.conv_id, sent.server_msg_id, "👍", remove=remove)
+        assert acked.change == change
+    assert [push["removed"] for push in ann.take("reaction")] == [False, True, False]
+    with refused(ErrorCode.INVALID):
+        await house.desk.react(bob, sent.conv_id, sent.server_msg_id, " ")
+
+
+async def test_erasing_somebody_leaves_tombstones_everywhere(house: House) -> None:
+    await house.friends_of_each_other("ann", "bob")
+    group = await house.group("bob", "ann")
+    await house.say("ann", "bob", "one")
+    await house.say("ann", f"group:{group}", "two")
+    await house.group_desk.leave("ann", group)
+    bob = await house.phone("bob")
+    await house.desk.erase_messages("ann")
+    assert [push["reason"] for push in bob.take("recalled")] == ["erased", "erased"]
+    row = await house.table.get(f"group:{group}", 1)
+    assert row is not None
+    assert (row.recalled, row.payload) == (1, None)
+
+
+async def test_a_mark_of_one_device_is_pushed_to_the_other_and_not_back(house: House) -> None:
+    await house.friends_of_each_other("ann", "bob")
+    for _ in range(3):
+        sent = await house.say("ann", "bob")
+    one, two = await house.phone("bob"), await house.phone("bob")
+    answers: list[object] = []
+    house.book.mark_read("bob", sent.conv_id, 2, answers.append, one)
+    house.book.mark_read("bob", sent.conv_id, 3, answers.append, two)
+    await house.book.batches.drain()
+    assert answers == [2, 3]
+    assert [push["seq"] for push in one.take("read")] == [3]
+    assert [push["seq"] for push in two.take("read")] == [2]
+
+
+@pytest.mark.parametrize("text", ["", "你好", "\x00", "a" * 60_000])
+async def test_texts_are_kept_to_the_letter(house: House, text: str) -> None:
+    await house.friends_of_each_other("ann", "bob")
+    sent = await house.say("ann", "bob", text)
+    row = await house.table.get(sent.conv_id, sent.seq)
+    assert row is not None
+    assert json.loads(row.payload or "") == {"text": text}
+
+
+async def _until(is_so: object) -> None:
+    assert callable(is_so)
+    async with asyncio.timeout(5):
+        while not is_so():
+            await asyncio.sleep(0)  # noqa: TID251 lets the others run
