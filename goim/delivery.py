@@ -48,8 +48,23 @@ class Sink(Protocol):
     def close(self, code: CloseCode) -> None: ...
 
 
+_USER = "im:u:"
+_ADDRESSED = b"\0"  # an envelope begins with a brace
+
+
 def user_topic(user_id: str) -> str:
-    return f"im:u:{user_id}"
+    return f"{_USER}{user_id}"
+
+
+def addressed(device_id: str, body: bytes) -> bytes:
+    """An envelope on a user's topic that is for one device only."""
+    name = device_id.encode()
+    return _ADDRESSED + len(name).to_bytes(2, "big") + name + body
+
+
+def _address_of(body: bytes) -> tuple[str, bytes]:
+    end = 3 + int.from_bytes(body[1:3], "big")
+    return body[3:end].decode(), body[end:]
 
 
 def group_topic(group_id: str) -> str:
@@ -129,9 +144,13 @@ class Delivery:
         else:
             self._send(group_topic(conv.group_id), frame, but)
 
-    def to_user(self, user_id: str, push: Push, but: object = None) -> None:
-        """Send to every connection of one user, except the connection `but`."""
-        self._send(user_topic(user_id), frame_of(push), but)
+    def to_user(self, user_id: str, push: Push, but: object = None, *, device_id: str | None = None) -> None:
+        """Send to every connection of one user, or only to that of one device; never to the connection `but`."""
+        frame = frame_of(push)
+        if device_id is None:
+            self._send(user_topic(user_id), frame, but)
+        elif not self._send_to_device(user_id, device_id, frame, but):
+            self._bus.publish(user_topic(user_id), addressed(device_id, frame.body))
 
     def to_users(self, user_ids: Iterable[str], push: Push) -> None:
         """Send the same to several users."""
@@ -152,16 +171,31 @@ class Delivery:
             self._metrics.deliveries += len(sinks)
         self._bus.publish(topic, frame.body)
 
+    def _send_to_device(self, user_id: str, device_id: str, frame: Frame, but: object = None) -> bool:
+        """Whether the device is connected here; then it is nowhere else."""
+        for sink in self.connections_of(user_id):
+            if sink.device_id == device_id:
+                if sink is not but:
+                    sink.send(frame)
+                    self._metrics.deliveries += 1
+                return True
+        return False
+
     def arrive(self, topic: str, body: bytes) -> None:
         """Take what another process published, whichever way it came."""
         if topic == TOPIC:
             return self._notices.arrive(body)
+        if body[:1] == _ADDRESSED:
+            return self._arrive_at_device(topic.removeprefix(_USER), *_address_of(body))
         sinks = self._topics.get(topic)
         if sinks:
             frame = Frame(body)
             for sink in sinks:
                 sink.send(frame)
             self._metrics.deliveries += len(sinks)
+
+    def _arrive_at_device(self, user_id: str, device_id: str, body: bytes) -> None:
+        self._send_to_device(user_id, device_id, Frame(body))
 
     # topics
 

@@ -255,6 +255,7 @@ class Webrtc(Section):
     turn_servers: Texts = key([], "TURN servers that clients are told.")
     turn_user: str = key("", "User name for the TURN servers.")
     turn_pass: SecretStr = key("", "Password for the TURN servers.")
+    turn_secret: SecretStr = key("", "Secret shared with the TURN servers: each user gets a password good for an hour.")
 
 
 class Settings(Section):

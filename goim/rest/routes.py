@@ -24,6 +24,7 @@ from goim.rest.paging import page_of, window_of
 from goim.rest.presence import presence
 from goim.rest.unread import UnreadController
 from goim.rest.users import UserController
+from goim.rest.webrtc import WebrtcController
 from goim.services.registry import Services
 
 ROUTES: Sequence[ControllerRouterHandler] = [
@@ -37,6 +38,7 @@ ROUTES: Sequence[ControllerRouterHandler] = [
     MessageController,
     UnreadController,
     presence,
+    WebrtcController,
 ]
 
 

@@ -1,0 +1,159 @@
+"""What happens to calls by itself: nobody answers, a device goes or comes back, a friendship ends, the server stops."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from typing import NamedTuple, Protocol
+
+import structlog
+
+from goim.batching import Batcher
+from goim.clock import Clock
+from goim.delivery import Delivery, Sink
+from goim.errors import StoreDown
+from goim.livecalls.base import LiveCalls
+from goim.model.calls import CallReason, LiveCall
+from goim.notices import AccessChanged, Notices
+from goim.protocol.calls import CallIncoming
+from goim.protocol.frames import frame_of
+from goim.services.access import AccessBook
+from goim.services.call_board import CallBoard
+from goim.services.call_records import CallRecords
+from goim.stores.base import Conversations
+
+TICK_SECONDS = 0.25
+_log = structlog.get_logger(__name__)
+
+
+class Actor(Protocol):
+    """Who acts: a connection, which is not pushed its own act."""
+
+    @property
+    def user_id(self) -> str: ...
+    @property
+    def device_id(self) -> str: ...
+
+
+class _Moved(NamedTuple):
+    """A device connected or lost its connection."""
+
+    actor: Actor
+    is_connected: bool
+    at: int
+
+
+class _Parted(NamedTuple):
+    """Two people may have ceased to be friends."""
+
+    conv_id: str
+
+
+class CallWatch:
+    """Looks at the deadlines of all calls in one task, and at what happens to people one event after another."""
+
+    def __init__(
+        self,
+        board: CallBoard,
+        calls: LiveCalls,
+        records: CallRecords,
+        conversations: Conversations,
+        access: AccessBook,
+        delivery: Delivery,
+        notices: Notices,
+        clock: Clock,
+        *,
+        reconnect_grace: float,
+    ) -> None:
+        self._board = board
+        self._calls = calls
+        self._records = records
+        self._conversations = conversations
+        self._access = access
+        self._delivery = delivery
+        self._clock = clock
+        self._grace_ms = round(reconnect_grace * 1000)
+        self._events: Batcher[_Moved | _Parted] = Batcher(self._follow, limit=1)
+        delivery.watchers.append(self._watch)
+        notices.on(AccessChanged, self._access_changed)
+
+    @contextlib.asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """End calls in time while the context is open; those that cannot outlive this process end with it."""
+        async with self._records.running(), self._events.running():
+            async with asyncio.TaskGroup() as tasks:
+                task = tasks.create_task(self._run())
+                try:
+                    yield
+                finally:
+                    task.cancel()
+            await self._stop()
+
+    def check_still_here(self, actor: Actor) -> None:
+        """A device that went while its request was on the way was reported before its call was there to be told."""
+        if all(sink.device_id != actor.device_id for sink in self._delivery.connections_of(actor.user_id)):
+            self._events.put(_Moved(actor, False, self._clock.now_ms()))
+
+    async def _run(self) -> None:
+        while True:
+            await self._clock.sleep(TICK_SECONDS)
+            self._records.retry()
+            try:
+                await self._end_those_due()
+            except StoreDown as error:
+                _log.warning("call_deadlines_wait", error=str(error))
+
+    async def _end_those_due(self) -> None:
+        now = self._clock.now_ms()
+        for call in await self._calls.due(now):
+            await self._board.break_off(call.call_id, lambda current: current.expire(now))
+
+    async def _stop(self) -> None:
+        now = self._clock.now_ms()
+        for call in await self._calls.bound_here():
+            await self._board.break_off(call.call_id, lambda current: current.break_off(now, CallReason.SERVER_STOPPED))
+
+    def _watch(self, sink: Sink, is_connected: bool) -> None:  # noqa: FBT001 - the shape of a watcher
+        self._events.put(_Moved(sink, is_connected, self._clock.now_ms()))
+
+    def _access_changed(self, notice: AccessChanged) -> None:
+        if not notice.conv_id.startswith("group:"):
+            self._events.put(_Parted(notice.conv_id))
+
+    async def _follow(self, events: list[_Moved | _Parted]) -> None:
+        for event in events:
+            if isinstance(event, _Parted):
+                await self._part(event.conv_id)
+            else:
+                await self._move(event)
+
+    async def _move(self, moved: _Moved) -> None:
+        """A side of a call is gone, or back; a device that comes while its user is called rings too."""
+        user_id, device_id = moved.actor.user_id, moved.actor.device_id
+        call = await self._calls.of_user(user_id)
+        if call is None:
+            return
+        if moved.is_connected:
+            _, call = await self._board.change(call.call_id, lambda current: current.regain(user_id, device_id))
+            self._ring_at(moved, call)
+        else:
+            until = moved.at + self._grace_ms
+            await self._board.change(call.call_id, lambda current: current.lose(user_id, device_id, until))
+
+    def _ring_at(self, moved: _Moved, call: LiveCall) -> None:
+        is_called = call.is_ringing and call.callee.user_id == moved.actor.user_id
+        if is_called and call.call.started_at <= moved.at:  # of one that began later it has been told
+            for sink in self._delivery.connections_of(moved.actor.user_id):
+                if sink is moved.actor:
+                    sink.send(frame_of(CallIncoming(call.call)))
+
+    async def _part(self, conv_id: str) -> None:
+        """Those who may not write to each other any more do not talk on either."""
+        conv = await self._conversations.get(conv_id)
+        call = None if conv is None else await self._calls.of_user(conv.user_a)
+        if call is None or call.conv.conv_id != conv_id:
+            return
+        if (await self._access.of(call.caller.user_id, conv_id)).refusal is not None:
+            now = self._clock.now_ms()
+            await self._board.break_off(call.call_id, lambda current: current.break_off(now, CallReason.NOT_ALLOWED))
