@@ -39,35 +39,21 @@ class Usage:
 def talk(plan: Plan, tell: Tell) -> Outcome:
     """Let everybody speak within their window, measure for a while, wait for the last delivery, and judge."""
     loop = Loop()
-    talks = [Exchange(plan, loop, one, f"{secrets.token_hex(4)}-") for one in plan.conversations]
-    _connect(loop, plan, (opening for one in talks for opening in one.openings()))
+    exchanges = [Exchange(plan, loop, one, f"{secrets.token_hex(4)}-") for one in plan.conversations]
+    _connect(loop, plan, (opening for one in exchanges for opening in one.openings()))
     _wait(loop, plan, plan.settling)
-    for one in talks:
+    for one in exchanges:
         one.begin()
     _wait(loop, plan, plan.warmup)
     tell(Measuring(seconds=plan.seconds))
     usage = Usage(plan.server_pid)
     _wait(loop, plan, plan.seconds)
     end, server_cpu, generator_cpu = usage.stop()
-    for one in talks:
-        one.talk.is_open = False
-    loop.turn_until(lambda _: all(one.talk.answers >= len(one.talk.sent_at) for one in talks), plan.patience)
-    loop.turn_until(lambda _: False, plan.quiet)
+    _let_finish(exchanges, loop, plan)
     ledger = Ledger(usage.start, end)
-    for one in talks:
+    for one in exchanges:
         ledger.judge(one.talk, one.speaker.tape, [hearer.tape for hearer in one.hearers])
-    _blame_lost(loop, ledger)
-    return Outcome(
-        seconds=end - usage.start,
-        messages=ledger.messages,
-        deliveries=ledger.deliveries,
-        ack=latency_of(ledger.ack_ms),
-        delivery=latency_of(ledger.delivery_ms),
-        server_cpu=server_cpu,
-        generator_cpu=generator_cpu,
-        problems=dict(ledger.problems),
-        examples=ledger.examples,
-    )
+    return _outcome(loop, ledger, end - usage.start, server_cpu, generator_cpu)
 
 
 def idle(plan: Plan, tell: Tell) -> Outcome:
@@ -82,17 +68,8 @@ def idle(plan: Plan, tell: Tell) -> Outcome:
     end, server_cpu, generator_cpu = usage.stop()
     _wait(loop, plan, plan.settling + plan.seconds)
     memory = memory_of(plan.server_pid) - memory
-    ledger = Ledger(usage.start, end)
-    _blame_lost(loop, ledger)
-    return Outcome(
-        seconds=end - usage.start,
-        handshakes=len(openings[_WARMING_IDLERS:]),
-        server_cpu=server_cpu,
-        generator_cpu=generator_cpu,
-        memory_bytes=memory,
-        problems=dict(ledger.problems),
-        examples=ledger.examples,
-    )
+    outcome = _outcome(loop, Ledger(usage.start, end), end - usage.start, server_cpu, generator_cpu)
+    return msgspec.structs.replace(outcome, handshakes=len(openings[_WARMING_IDLERS:]), memory_bytes=memory)
 
 
 class Exchange:
@@ -161,9 +138,28 @@ def _wait(loop: Loop, plan: Plan, seconds: float) -> None:
     loop.turn_until(lambda now: now >= end, seconds + plan.patience)
 
 
-def _blame_lost(loop: Loop, ledger: Ledger) -> None:
+def _let_finish(exchanges: list[Exchange], loop: Loop, plan: Plan) -> None:
+    """Send nothing more, and wait for the answers and deliveries that are still under way."""
+    for one in exchanges:
+        one.talk.is_open = False
+    loop.turn_until(lambda _: all(one.talk.answers >= len(one.talk.sent_at) for one in exchanges), plan.patience)
+    loop.turn_until(lambda _: False, plan.quiet)
+
+
+def _outcome(loop: Loop, ledger: Ledger, seconds: float, server_cpu: Cpu, generator_cpu: float) -> Outcome:
     for why in loop.lost:
         ledger.blame("lost connection", why)
+    return Outcome(
+        seconds=seconds,
+        messages=ledger.messages,
+        deliveries=ledger.deliveries,
+        ack=latency_of(ledger.ack_ms),
+        delivery=latency_of(ledger.delivery_ms),
+        server_cpu=server_cpu,
+        generator_cpu=generator_cpu,
+        problems=dict(ledger.problems),
+        examples=ledger.examples,
+    )
 
 
 def main() -> None:
