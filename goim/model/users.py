@@ -17,6 +17,9 @@ class User(Struct, frozen=True, kw_only=True):
     is_disabled: bool = False
     created_at: int
 
+    def __repr__(self) -> str:
+        return f"User(user_id={self.user_id!r}, username={self.username!r}, …)"
+
 
 class Session(Struct, frozen=True, kw_only=True):
     """One login. `device_id` is None when the login named no device; the refresh token is kept only as a hash."""
@@ -27,6 +30,9 @@ class Session(Struct, frozen=True, kw_only=True):
     refresh_hash: str
     created_at: int
     expires_at: int
+
+    def __repr__(self) -> str:
+        return f"Session(session_id={self.session_id!r}, user_id={self.user_id!r}, …)"
 
 
 class Device(Struct, frozen=True, kw_only=True):

@@ -98,6 +98,8 @@ def _complete(routes: list[Any], schema: dict[str, Any]) -> None:
 
 
 def _complete_operation(operation: dict[str, Any], *, is_public: bool) -> None:
+    if "description" in operation:
+        operation["summary"] = operation["description"].partition("\n")[0].rstrip(".")
     responses = operation["responses"]
     if "400" in responses:  # Litestar describes its own errors, which nobody gets to see here
         responses["400"] = _problem("A parameter or the body is not what this route takes.")

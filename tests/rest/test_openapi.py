@@ -80,6 +80,8 @@ async def test_every_operation_says_what_it_does(schema: dict[str, Any]) -> None
     assert len(ids) == len(set(ids))
     for name, operation in _operations(schema):
         assert operation.get("description"), name
+        assert operation["description"].startswith(operation["summary"]), name
+        assert " " in operation["summary"], name
         assert operation.get("tags"), name
 
 

@@ -90,6 +90,16 @@ async def test_registrations_from_one_address_are_limited(reception: Reception) 
     await reception.accounts.register("alice", PASSWORD, None, ELSEWHERE)
 
 
+async def test_no_hash_shows_in_what_is_printed(reception: Reception) -> None:
+    user = await reception.accounts.register("alice", PASSWORD, None, HERE)
+    await reception.log_in(user.user_id)
+    (session,) = await reception.desk.of_user(user.user_id)
+    printed = f"{user!r} {user} {session!r} {session}"
+    assert user.password_hash not in printed
+    assert session.refresh_hash not in printed
+    assert "alice" in printed
+
+
 # logging in
 
 
