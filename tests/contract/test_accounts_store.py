@@ -189,7 +189,10 @@ async def test_ended_sessions_are_gone_and_the_others_stay(stores: Stores) -> No
         await stores.sessions.add(session(f"s{number}", created_at=number))
     await stores.sessions.add(session("t1", "u2"))
     assert [each.session_id for each in await stores.sessions.of_user("u1")] == ["s1", "s2", "s3"]
+    assert await stores.sessions.living(["s1", "t1", "unknown"]) == {"s1", "t1"}
     await stores.sessions.end(["s1", "s3", "unknown"])
+    assert await stores.sessions.living({"s1", "s2"}) == {"s2"}
+    assert await stores.sessions.living([]) == set()
     assert await stores.sessions.of_user("u1") == [session("s2", created_at=2)]
     assert await stores.sessions.of_user("u2") == [session("t1", "u2")]
     await stores.sessions.end([])
