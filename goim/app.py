@@ -17,7 +17,6 @@ from goim.delivery import Delivery
 from goim.gateway.server import NodeServer, server_of
 from goim.gateway.websocket import WebSocketGateway
 from goim.livecalls.memory import MemoryLiveCalls
-from goim.livecalls.memory import MemoryLiveCalls
 from goim.metrics import Metrics
 from goim.notices import Notices
 from goim.protocol.close_codes import CloseCode
@@ -31,7 +30,6 @@ from goim.services.access import AccessBook
 from goim.services.accounts import Accounts, Credentials
 from goim.services.behind import Behind
 from goim.services.calls import CallDesk
-from goim.services.calls import CallDesk
 from goim.services.changes import ChangeDesk
 from goim.services.conversations import ConversationList
 from goim.services.devices import DeviceBook
@@ -43,7 +41,6 @@ from goim.services.history import History
 from goim.services.ice import IceServers
 from goim.services.lines import Lines
 from goim.services.mailroom import Mailroom, Postbox
-from goim.services.ice import IceServers
 from goim.services.messages import Messages
 from goim.services.passwords import Passwords
 from goim.services.presence import PresenceBook
@@ -63,6 +60,7 @@ from goim.stores.sql_friends import SqlBlocks, SqlFriends
 from goim.stores.sql_groups import SqlGroups, SqlMembers
 from goim.stores.sql_mailbox import SqlMailbox
 from goim.stores.sqlite import SqliteEngine
+from goim.stores.sqlite_process import SqliteProcessEngine
 from goim.tasks import Tasks
 
 _CLOSE_EVERY = 0.02
@@ -106,7 +104,7 @@ async def open_databases(settings: Settings) -> AsyncIterator[tuple[Database, Da
     folder.mkdir(parents=True, exist_ok=True)
     async with (
         SqliteEngine(folder / "goim.db") as data,
-        SqliteEngine(folder / "messages.db", page_size=_LOG_PAGE_SIZE) as log,
+        SqliteProcessEngine(folder / "messages.db", page_size=_LOG_PAGE_SIZE) as log,
     ):
         schema = bundled("schemas") / "sqlite"
         yield (

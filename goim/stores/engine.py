@@ -58,6 +58,10 @@ class SqlEngine(Protocol):
         """How many rows one statement changed when run with each of these arguments, all of it or nothing."""
         ...
 
+    async def execute_all(self, statements: Sequence[tuple[str, Args]]) -> bool:
+        """Run statements as one; if any of them changes no row, none of them stands and the answer is False."""
+        ...
+
     async def insert_rows(self, into: str, rows: Sequence[Row]) -> None:
         """Insert rows into a table, `into` its name, with values for all its columns: all of them or nothing.
 

@@ -138,11 +138,7 @@ class SqlChanges:
 
     async def _change(self, sql: str, args: tuple[Any, ...], row: tuple[Any, ...]) -> bool:
         """Do it and note it; neither if there was nothing to do."""
-        async with self._engine.transaction():
-            if not await self._engine.execute(sql, args):
-                return False
-            await self._engine.execute(ADD_CHANGE, row)
-            return True
+        return await self._engine.execute_all([(sql, args), (ADD_CHANGE, row)])
 
     async def reactions(self, conv_id: str, first: int, last: int) -> dict[int, list[Reaction]]:
         found: dict[int, list[Reaction]] = {}

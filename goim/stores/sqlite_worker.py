@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import sqlite3
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from queue import SimpleQueue
 from typing import Any, TypeVar
@@ -14,6 +15,8 @@ from goim.errors import StoreDown
 from goim.stores.base import Taken
 
 T = TypeVar("T")
+Row = tuple[Any, ...]
+Statement = tuple[str, Sequence[Any]]
 Job = Callable[[sqlite3.Connection], T]
 JobQueue = SimpleQueue[tuple[Job[Any], asyncio.Future[Any]] | None]
 """Jobs with where to answer; a None ends the thread that takes it."""
@@ -23,6 +26,7 @@ _CACHE_KIB = 65_536
 _CHECKPOINT_BYTES = 16 * 1024 * 1024
 _CACHED_STATEMENTS = 256
 _WAL_ATTEMPTS = 50
+_ROWS_PER_STATEMENT = 512
 
 _UNIQUE = {
     sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY,
@@ -108,7 +112,7 @@ class Worker:
         try:
             connection = self._connect()
         except Exception as error:  # noqa: BLE001 it is raised where the engine is opened
-            loop.call_soon_threadsafe(_settle, self._opened, None, _told(error))
+            loop.call_soon_threadsafe(_settle, self._opened, None, told(error))
             return
         loop.call_soon_threadsafe(_settle, self._opened, None, None)
         with closing(connection):
@@ -122,7 +126,7 @@ def _attempt(job: Job[Any], connection: sqlite3.Connection) -> tuple[Any, Except
     try:
         return job(connection), None
     except Exception as error:  # noqa: BLE001 it is raised where the job came from
-        return None, _told(error)
+        return None, told(error)
 
 
 def _settle(future: asyncio.Future[Any], result: Any, error: Exception | None) -> None:
@@ -134,7 +138,7 @@ def _settle(future: asyncio.Future[Any], result: Any, error: Exception | None) -
         future.set_exception(error)
 
 
-def _told(error: Exception) -> Exception:
+def told(error: Exception) -> Exception:
     """The error as callers know it."""
     code = getattr(error, "sqlite_errorcode", 0)
     if code in _UNIQUE:
@@ -202,3 +206,40 @@ def inside(job: Job[T]) -> Job[T]:
         return job(connection)
 
     return work
+
+
+@functools.cache
+def _insert(into: str, columns: int, rows: int) -> str:
+    """An insert of up to `rows` rows: those whose first column is NULL are passed over.
+
+    OR ROLLBACK spares SQLite the journal that it keeps to undo a single statement (34 → 24 µs a row).
+    """
+    values = ",".join([f"({','.join('?' * columns)})"] * rows)
+    return f"INSERT OR ROLLBACK INTO {into} SELECT * FROM (VALUES {values}) WHERE column1 IS NOT NULL"  # noqa: S608
+
+
+def insert_statements(into: str, rows: Sequence[Row]) -> list[tuple[str, list[Any]]]:
+    """The rows as one statement (or few, if they are very many), filled up to the next power of two.
+
+    So ten statements are enough for batches of every size and stay prepared, and the thread asks for the GIL once a
+    batch, not once for each 64, 32, … of it: beside a busy event loop a batch of 37 takes 1.7 instead of 5.5 ms.
+    """
+    statements = []
+    for start in range(0, len(rows), _ROWS_PER_STATEMENT):
+        part = rows[start : start + _ROWS_PER_STATEMENT]
+        columns, size = len(part[0]), 1 << (len(part) - 1).bit_length()
+        args = [value for row in part for value in row]
+        args.extend([None] * (columns * (size - len(part))))
+        statements.append((_insert(into, columns, size), args))
+    return statements
+
+
+class NothingChanged(Exception):
+    """A statement that had to change something found nothing to change."""
+
+
+def run_all(connection: sqlite3.Connection, statements: Sequence[Statement]) -> None:
+    """Run statements that each must change something."""
+    for sql, args in statements:
+        if connection.execute(sql, args).rowcount < 1:
+            raise NothingChanged
