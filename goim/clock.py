@@ -6,6 +6,9 @@ import asyncio
 import time
 from typing import Protocol
 
+LATEST_MS = 1 << 53
+"""The last time that anybody may name, in unix milliseconds: what a JSON number holds exactly."""
+
 
 class Clock(Protocol):
     """Time as the server sees it."""

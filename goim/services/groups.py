@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from msgspec.structs import replace
 
-from goim.clock import Clock
+from goim.clock import LATEST_MS, Clock
 from goim.delivery import Delivery
 from goim.errors import ErrorCode, GoimError, invalid, not_found
 from goim.ids import new_id
@@ -18,7 +18,6 @@ from goim.services.group_views import Added, Created, GroupView, MemberPage, mem
 from goim.stores.base import Blocks, Friends, Groups, Members, Users
 
 MAX_ADDED = 500
-_LATEST_MS = 1 << 53  # what a JSON number holds exactly
 _PAGE = 500
 _WHO = {Role.ADMIN: "owner and admins of the group", Role.OWNER: "owner of the group"}
 
@@ -180,7 +179,7 @@ class GroupDesk:
         """Give a member another role (the owner; `owner` hands over) or mute them until then (0: no longer)."""
         if role is None and mute_until is None:
             raise invalid("say role or muteUntil")
-        if mute_until is not None and not 0 <= mute_until <= _LATEST_MS:
+        if mute_until is not None and not 0 <= mute_until <= LATEST_MS:
             raise invalid("muteUntil is a time in unix milliseconds, or 0")
         if mute_until and role is Role.OWNER:
             raise invalid("an owner is not muted")

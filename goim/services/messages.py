@@ -13,7 +13,7 @@ from msgspec import UNSET, Struct
 from msgspec.structs import replace
 
 from goim.batching import Batcher
-from goim.clock import Clock
+from goim.clock import LATEST_MS, Clock
 from goim.delivery import Delivery
 from goim.errors import ErrorCode, GoimError, StoreDown, invalid
 from goim.ids import new_id
@@ -218,8 +218,8 @@ class Messages:
             raise GoimError(ErrorCode.RATE_LIMIT, "too many messages; wait a moment", retry_after_ms=wait_ms)
 
     def _check_options(self, data: SendData) -> None:
-        if data.expire_at_ms is not None and data.expire_at_ms <= self._clock.now_ms():
-            raise invalid("expireAtMs has passed already")
+        if data.expire_at_ms is not None and not self._clock.now_ms() < data.expire_at_ms <= LATEST_MS:
+            raise invalid("expireAtMs is a time to come, in unix milliseconds")  # no other fits into the database
         if data.burn_after_read or data.mentions:
             raise GoimError(ErrorCode.UNSUPPORTED, "burnAfterRead and mentions are not served by this version")
 
