@@ -104,7 +104,7 @@ class Connection:
     def receive(self, data: bytes, *, is_text: bool) -> None:
         """One message of the client."""
         if not is_text:
-            return self._refuse_bad(Outline(), invalid("text frames only"))
+            return self._refuse_bad(invalid("text frames only"))
         try:
             text = data.decode()  # `Raw` payloads are not checked by the decoder
         except UnicodeDecodeError:
@@ -114,7 +114,7 @@ class Connection:
         except (msgspec.MsgspecError, RecursionError) as error:
             return self._refuse_undecodable(text, error)
         if not is_request_id(request.id):
-            return self._refuse_bad(Outline(), invalid("id is a string or a number"))
+            return self._refuse_bad(invalid("id is a string or a number"))
         self._bad = 0
         if self._is_busy:
             return self._queue_up(request)
@@ -166,17 +166,19 @@ class Connection:
         try:
             outline = decode_outline(text)
         except (msgspec.MsgspecError, RecursionError):
-            return self._refuse_bad(Outline(), invalid(f"not an envelope: {_plain(error)}"))
+            return self._refuse_bad(invalid(f"not an envelope: {_plain(error)}"))
         if not is_request_id(outline.id):
-            return self._refuse_bad(Outline(), invalid("id is a string or a number"))
+            return self._refuse_bad(invalid("id is a string or a number"))
+        if not isinstance(outline.action, str):
+            return self._refuse_bad(invalid(f"not an envelope: {_plain(error)}"), outline.id)
         self._bad = 0
         is_known = outline.action in KNOWN
         refusal = invalid(_plain(error)) if is_known else GoimError(ErrorCode.UNSUPPORTED, "unknown action")
         self._refuse(outline.id, refusal, outline.action[:64], _client_msg_id(outline))
 
-    def _refuse_bad(self, outline: Outline, error: GoimError) -> None:
+    def _refuse_bad(self, error: GoimError, id_: RequestId = UNSET) -> None:
         """Answer what is not an envelope; a client that sends nothing else is cut off."""
-        self._refuse(outline.id, error, outline.action, UNSET)
+        self._refuse(id_, error, "", UNSET)
         self._bad += 1
         if self._bad >= _BAD_IN_A_ROW:
             self.close(CloseCode.PROTOCOL_ABUSE)

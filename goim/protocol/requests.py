@@ -123,9 +123,9 @@ class Auth(Request, frozen=True, tag="auth", kw_only=True):
 
 
 class Outline(Struct, frozen=True):
-    """As much of a refused envelope as its error repeats."""
+    """As much of a refused envelope as its error repeats. `action` is None where there is none, or anything at all."""
 
-    action: str = ""
+    action: object = None
     id: RequestId = UNSET
     data: Raw = Raw()
 
