@@ -90,6 +90,8 @@ class DirectProtocol(WebSocketsSansIOProtocol):
 
     def flush(self) -> None:
         """Write what is queued; a reader that leaves too much lying is closed."""
+        if not self.handshake_complete:
+            return  # what was sent to a connection before its 101 leaves right after it
         out, self._out = self._out, None
         if not out or not self.is_open:
             return
