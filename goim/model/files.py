@@ -17,6 +17,9 @@ _THUMBNAIL = "thumbnail/320.webp"
 _FILE_ID = re.compile(r"[0-9a-z]{1,64}")
 
 PREFIX = "/files/"
+PARTIAL = "partial/"
+"""The folder of the blobs for what has not arrived in full yet."""
+
 PLAIN = "application/octet-stream"
 """The type of what is not known to be anything else: browsers only save it."""
 
@@ -55,6 +58,11 @@ class StoredFile(Struct, frozen=True, kw_only=True):
     def thumbnail_url(self) -> str | None:
         """Where clients fetch its small picture."""
         return f"{PREFIX}{self.file_id}/{_THUMBNAIL}" if self.thumbnail else None
+
+    @property
+    def blobs(self) -> list[str]:
+        """Where all its bytes are."""
+        return [self.path, self.thumbnail] if self.thumbnail else [self.path]
 
     def blob_at(self, rest: str) -> str | None:
         """Which of its blobs is meant by what follows the id in a (decoded) address."""
@@ -101,6 +109,12 @@ def safe_name(raw: str) -> str:
         kept = dot + extension if stem and len(extension) <= _MAX_EXTENSION else ""
         name = name[: MAX_NAME - len(kept)].rstrip(" .") + kept
     return name or "file"
+
+
+def disposition(name: str, *, is_inline: bool) -> str:
+    """The Content-Disposition of a (safe) name: RFC 6266, with an ASCII name for clients that know no other."""
+    plain = name.encode("ascii", "replace").decode().replace("?", "_")
+    return f"{'inline' if is_inline else 'attachment'}; filename=\"{plain}\"; filename*=UTF-8''{quote(name, safe='')}"
 
 
 def referenced_files(payload: str, public_url: str = "") -> set[str]:
