@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from typing import NamedTuple, Protocol
@@ -12,7 +11,7 @@ import structlog
 from goim.batching import Batcher
 from goim.clock import Clock
 from goim.delivery import Delivery, Sink
-from goim.errors import StoreDown
+from goim.errors import GoimError, StoreDown
 from goim.livecalls.base import LiveCalls
 from goim.model.calls import CallReason, LiveCall
 from goim.notices import AccessChanged, Notices
@@ -22,6 +21,7 @@ from goim.services.access import AccessBook
 from goim.services.call_board import CallBoard
 from goim.services.call_records import CallRecords
 from goim.stores.base import Conversations
+from goim.tasks import beside
 
 TICK_SECONDS = 0.25
 _log = structlog.get_logger(__name__)
@@ -82,12 +82,8 @@ class CallWatch:
     async def running(self) -> AsyncIterator[None]:
         """End calls in time while the context is open; those that cannot outlive this process end with it."""
         async with self._records.running(), self._events.running():
-            async with asyncio.TaskGroup() as tasks:
-                task = tasks.create_task(self._run())
-                try:
-                    yield
-                finally:
-                    task.cancel()
+            async with beside(self._run()):
+                yield
             await self._stop()
 
     def check_still_here(self, actor: Actor) -> None:
@@ -107,7 +103,8 @@ class CallWatch:
     async def _end_those_due(self) -> None:
         now = self._clock.now_ms()
         for call in await self._calls.due(now):
-            await self._board.break_off(call.call_id, lambda current: current.expire(now))
+            with contextlib.suppress(GoimError):  # it has ended meanwhile, so long ago that it is forgotten
+                await self._board.break_off(call.call_id, lambda current: current.expire(now))
 
     async def _stop(self) -> None:
         now = self._clock.now_ms()
