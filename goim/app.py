@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
@@ -63,6 +64,7 @@ from goim.stores.sqlite import SqliteEngine
 from goim.stores.sqlite_process import SqliteProcessEngine
 from goim.tasks import Tasks
 
+_YOUNG_OBJECTS = 50_000
 _CLOSE_EVERY = 0.02
 _LOG_PAGE_SIZE = 2048  # measured: a batch touches many pages of the two indexes, small ones make less to write
 _log = structlog.get_logger(__name__)
@@ -377,4 +379,12 @@ async def serve(settings: Settings, started: Callable[[str], None]) -> None:
     async with open_node(settings) as node:
         server = server_for(node)
         server.on_started = started
+        _tune_collector()
         await server.serve()
+
+
+def _tune_collector() -> None:
+    """What a start leaves lives as long as the process; messages come and go without cycles, so look for these rarely."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(_YOUNG_OBJECTS, 20, 50)

@@ -41,6 +41,9 @@ class Sink(Protocol):
     @property
     def connected_at(self) -> int: ...
 
+    @property
+    def queued_bytes(self) -> int: ...
+
     def send(self, frame: Frame) -> None:
         """Queue a frame; never waits. A reader that does not drain its queue is closed, not waited for."""
         ...
@@ -49,6 +52,7 @@ class Sink(Protocol):
 
 
 _USER = "im:u:"
+_GROUP = "im:g:"
 _ADDRESSED = b"\0"  # an envelope begins with a brace
 
 
@@ -68,7 +72,11 @@ def _address_of(body: bytes) -> tuple[str, bytes]:
 
 
 def group_topic(group_id: str) -> str:
-    return f"im:g:{group_id}"
+    return f"{_GROUP}{group_id}"
+
+
+_Table = dict[str, dict[Sink, None]]
+"""Connections by user or by group."""
 
 
 class Delivery:
@@ -78,10 +86,12 @@ class Delivery:
         self._bus = bus
         self._notices = notices
         self._metrics = metrics
-        self._topics: dict[str, dict[Sink, None]] = {}
+        self._users: _Table = {}
+        self._members: _Table = {}
         self._groups: dict[str, set[str]] = {}
         self._arriving: dict[Sink, set[str]] = {}
         self.watchers: list[Callable[[Sink, bool], None]] = []
+        metrics.send_queue_bytes = self.queued_bytes
         bus.listen(self.arrive)
         notices.on(GroupJoined, lambda n: self._join(n.user_id, n.group_id))
         notices.on(GroupLeft, lambda n: self._leave(n.user_id, n.group_id))
@@ -96,8 +106,9 @@ class Delivery:
         """A connection is live: it receives what its user is sent. The same device's older one is closed."""
         self._close_device(sink.user_id, sink.device_id, CloseCode.REPLACED)
         self._notices.tell_others(DeviceConnected(sink.user_id, sink.device_id))
-        self._add(user_topic(sink.user_id), sink)
+        self._add(self._users, sink.user_id, user_topic, sink)
         self._arriving[sink] = set()
+        self._metrics.connections[sink.transport_name] += 1
         for watch in self.watchers:
             watch(sink, True)
 
@@ -109,46 +120,50 @@ class Delivery:
         groups = self._groups.setdefault(sink.user_id, set())
         groups.update(group_id for group_id in group_ids if group_id not in left)
         for group_id in groups:
-            self._add(group_topic(group_id), sink)
+            self._add(self._members, group_id, group_topic, sink)
 
     def detach(self, sink: Sink) -> None:
         """A connection is gone. Twice is once."""
-        if sink not in self._topics.get(user_topic(sink.user_id), ()):
+        if sink not in self._users.get(sink.user_id, ()):
             return
         self._arriving.pop(sink, None)
-        self._remove(user_topic(sink.user_id), sink)
+        self._remove(self._users, sink.user_id, user_topic, sink)
         for group_id in self._groups.get(sink.user_id, ()):
-            self._remove(group_topic(group_id), sink)
-        if user_topic(sink.user_id) not in self._topics:
+            self._remove(self._members, group_id, group_topic, sink)
+        if sink.user_id not in self._users:
             self._groups.pop(sink.user_id, None)
+        self._metrics.connections[sink.transport_name] -= 1
         for watch in self.watchers:
             watch(sink, False)
 
     def connections_of(self, user_id: str) -> list[Sink]:
         """The user's connections on this node."""
-        return list(self._topics.get(user_topic(user_id), ()))
+        return list(self._users.get(user_id, ()))
 
     def everybody(self) -> Iterator[Sink]:
         """All connections of this node."""
-        for topic, sinks in list(self._topics.items()):
-            if topic.startswith("im:u:"):
-                yield from list(sinks)
+        for sinks in list(self._users.values()):
+            yield from list(sinks)
+
+    def queued_bytes(self) -> int:
+        """What waits in this process for readers that are slower than their senders."""
+        return sum(sink.queued_bytes for sink in self.everybody())
 
     # telling them
 
     def to_conversation(self, conv: Conversation, frame: Frame, but: object = None) -> None:
         """Send to every connection of every member, except the connection `but`."""
         if conv.conv_type is ConvType.C2C:
-            self._send(user_topic(conv.user_a), frame, but)
-            self._send(user_topic(conv.user_b), frame, but)
+            self._to_user(conv.user_a, frame, but)
+            self._to_user(conv.user_b, frame, but)
         else:
-            self._send(group_topic(conv.group_id), frame, but)
+            self._to_group(conv.group_id, frame, but)
 
     def to_user(self, user_id: str, push: Push, but: object = None, *, device_id: str | None = None) -> None:
         """Send to every connection of one user, or only to that of one device; never to the connection `but`."""
         frame = frame_of(push)
         if device_id is None:
-            self._send(user_topic(user_id), frame, but)
+            self._to_user(user_id, frame, but)
         elif not self._send_to_device(user_id, device_id, frame, but):
             self._bus.publish(user_topic(user_id), addressed(device_id, frame.body))
 
@@ -156,20 +171,29 @@ class Delivery:
         """Send the same to several users."""
         frame = frame_of(push)
         for user_id in user_ids:
-            self._send(user_topic(user_id), frame, None)
+            self._to_user(user_id, frame, None)
 
     def to_group(self, group_id: str, push: Push) -> None:
         """Send to every connection of every member of a group."""
-        self._send(group_topic(group_id), frame_of(push), None)
+        self._to_group(group_id, frame_of(push), None)
 
-    def _send(self, topic: str, frame: Frame, but: object) -> None:
-        sinks = self._topics.get(topic)
-        if sinks:
-            for sink in sinks:
-                if sink is not but:
-                    sink.send(frame)
-            self._metrics.deliveries += len(sinks)
-        self._bus.publish(topic, frame.body)
+    def _to_user(self, user_id: str, frame: Frame, but: object) -> None:
+        self._send(self._users.get(user_id), frame, but)
+        if self._bus.has_company:
+            self._bus.publish(user_topic(user_id), frame.body)
+
+    def _to_group(self, group_id: str, frame: Frame, but: object) -> None:
+        self._send(self._members.get(group_id), frame, but)
+        if self._bus.has_company:
+            self._bus.publish(group_topic(group_id), frame.body)
+
+    def _send(self, sinks: dict[Sink, None] | None, frame: Frame, but: object = None) -> None:
+        if not sinks:
+            return
+        for sink in sinks:
+            if sink is not but:
+                sink.send(frame)
+        self._metrics.deliveries += len(sinks) - (but in sinks)
 
     def _send_to_device(self, user_id: str, device_id: str, frame: Frame, but: object = None) -> bool:
         """Whether the device is connected here; then it is nowhere else."""
@@ -187,49 +211,46 @@ class Delivery:
             return self._notices.arrive(body)
         if body[:1] == _ADDRESSED:
             return self._arrive_at_device(topic.removeprefix(_USER), *_address_of(body))
-        sinks = self._topics.get(topic)
-        if sinks:
-            frame = Frame(body)
-            for sink in sinks:
-                sink.send(frame)
-            self._metrics.deliveries += len(sinks)
+        is_user = topic.startswith(_USER)
+        sinks = self._users.get(topic[len(_USER) :]) if is_user else self._members.get(topic[len(_GROUP) :])
+        return self._send(sinks, Frame(body))
 
     def _arrive_at_device(self, user_id: str, device_id: str, body: bytes) -> None:
         self._send_to_device(user_id, device_id, Frame(body))
 
-    # topics
+    # topics: a node asks the bus for those of the users and groups that it has connections of
 
-    def _add(self, topic: str, sink: Sink) -> None:
-        sinks = self._topics.get(topic)
+    def _add(self, table: _Table, key: str, topic: Callable[[str], str], sink: Sink) -> None:
+        sinks = table.get(key)
         if sinks is None:
-            sinks = self._topics[topic] = {}
-            self._bus.subscribe(topic)
+            sinks = table[key] = {}
+            self._bus.subscribe(topic(key))
         sinks[sink] = None
 
-    def _remove(self, topic: str, sink: Sink) -> None:
-        sinks = self._topics.get(topic)
+    def _remove(self, table: _Table, key: str, topic: Callable[[str], str], sink: Sink) -> None:
+        sinks = table.get(key)
         if sinks is not None and sinks.pop(sink, self) is None and not sinks:
-            del self._topics[topic]
-            self._bus.unsubscribe(topic)
+            del table[key]
+            self._bus.unsubscribe(topic(key))
 
     def _join(self, user_id: str, group_id: str) -> None:
         for sink in self.connections_of(user_id):
             self._groups.setdefault(user_id, set()).add(group_id)
-            self._add(group_topic(group_id), sink)
+            self._add(self._members, group_id, group_topic, sink)
 
     def _leave(self, user_id: str, group_id: str) -> None:
         self._groups.get(user_id, set()).discard(group_id)
         for sink in self.connections_of(user_id):
-            self._remove(group_topic(group_id), sink)
+            self._remove(self._members, group_id, group_topic, sink)
             if sink in self._arriving:
                 self._arriving[sink].add(group_id)
 
     def _forget_group(self, group_id: str) -> None:
         for left in self._arriving.values():
             left.add(group_id)
-        for sink in list(self._topics.get(group_topic(group_id), ())):
+        for sink in list(self._members.get(group_id, ())):
             self._groups[sink.user_id].discard(group_id)
-            self._remove(group_topic(group_id), sink)
+            self._remove(self._members, group_id, group_topic, sink)
 
     # ending connections
 

@@ -10,7 +10,7 @@ V = TypeVar("V")
 
 
 class Recent(Generic[K, V]):
-    """Keeps between `size` and 2 × `size` of the values put last. (Dropping a dict's first key one by one is quadratic.)"""
+    """Keeps at least the last `size` values put, and about twice as many at most. (Dropping a dict's first key one by one is quadratic.)"""
 
     __slots__ = ("_old", "_size", "_young")
 
@@ -36,6 +36,13 @@ class Recent(Generic[K, V]):
             self._old = self._young
             self._young = {}
         self._young[key] = value
+
+    def put_all(self, values: dict[K, V]) -> None:
+        """Put several at once."""
+        if len(self._young) >= self._size:
+            self._old = self._young
+            self._young = {}
+        self._young.update(values)
 
     def drop(self, key: K) -> None:
         self._young.pop(key, None)

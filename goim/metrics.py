@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 
@@ -50,7 +50,7 @@ class Metrics:
         self.commit_retries = 0
         self.connections: Counter[str] = Counter()
         self.closes: Counter[int] = Counter()
-        self.send_queue_bytes = 0
+        self.send_queue_bytes: Callable[[], int] = int
         self.http: dict[tuple[str, str, int], Histogram] = {}
 
     def http_done(self, method: str, route: str, status: int, seconds: float) -> None:
@@ -64,14 +64,18 @@ class Metrics:
         """All families, for a Prometheus registry."""
         yield _counter("im_ws_messages", "Requests from sockets by action.", "action", self.actions)
         yield _counter("im_errors", "Requests refused by error code.", "code", self.errors)
-        yield _histogram("im_send_latency_ms", "From a send's arrival to its ack, in milliseconds.", self.send_latency_ms)
+        yield _histogram(
+            "im_send_latency_ms", "From a send's arrival to its ack, in milliseconds.", self.send_latency_ms
+        )
         yield CounterMetricFamily("im_deliveries", "Pushes queued for a connection.", value=self.deliveries)
         yield _histogram("im_commit_batch_size", "Messages written by one commit.", self.commit_batch_size)
         yield _histogram("im_commit_seconds", "Duration of one commit.", self.commit_seconds)
-        yield CounterMetricFamily("im_commit_retries", "Commits done again after a lost race.", value=self.commit_retries)
+        yield CounterMetricFamily(
+            "im_commit_retries", "Commits done again after a lost race.", value=self.commit_retries
+        )
         yield _gauge("im_connections", "Live connections by transport.", "transport", self.connections)
         yield _counter("im_closes", "Connections ended by the server, by close code.", "code", self.closes)
-        yield GaugeMetricFamily("im_send_queue_bytes", "Bytes queued for slow readers.", value=self.send_queue_bytes)
+        yield GaugeMetricFamily("im_send_queue_bytes", "Bytes queued for slow readers.", value=self.send_queue_bytes())
         yield self._http_family()
 
     def _http_family(self) -> Metric:

@@ -12,6 +12,11 @@ Receiver = Callable[[str, bytes], None]
 class Bus(Protocol):
     """A node's access to the bus. A node never receives what it published itself."""
 
+    @property
+    def has_company(self) -> bool:
+        """Whether there may be another node at all: if not, nobody need take the trouble to publish."""
+        ...
+
     def publish(self, topic: str, body: bytes) -> None:
         """Send to every other node that subscribed to `topic`, in the order of calls. Never waits and never fails."""
         ...

@@ -10,6 +10,7 @@ class MemoryHub:
 
     def __init__(self) -> None:
         self.subscribers: dict[str, list[MemoryBus]] = {}
+        self.buses = 0
 
 
 class MemoryBus:
@@ -17,7 +18,12 @@ class MemoryBus:
 
     def __init__(self, hub: MemoryHub | None = None) -> None:
         self._hub = hub or MemoryHub()
+        self._hub.buses += 1
         self._receiver: Receiver | None = None
+
+    @property
+    def has_company(self) -> bool:
+        return self._hub.buses > 1
 
     def publish(self, topic: str, body: bytes) -> None:
         for bus in self._hub.subscribers.get(topic, ()):

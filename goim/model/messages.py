@@ -76,7 +76,7 @@ class Reaction(NamedTuple):
     emoji: str
 
 
-class Sent(NamedTuple):
+class Sent(Struct, frozen=True):
     """Where a message stands in the log: what its ack says. `is_duplicate`: it stood there before."""
 
     seq: int

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from math import ceil
 
 from goim.clock import Clock
@@ -16,10 +17,10 @@ class MemoryRateLimiter:
         self._clock = clock
         self._rate = per_second
         self._burst = float(burst)
-        self._full_at: dict[str, float] = {}
+        self._full_at: dict[Hashable, float] = {}
         self._takes = 0
 
-    def take(self, key: str) -> int:
+    def take(self, key: Hashable) -> int:
         now = self._clock.monotonic()
         full_at = max(self._full_at.get(key, now), now)  # a bucket is known by when it will be full again
         tokens = self._burst - (full_at - now) * self._rate
@@ -31,7 +32,7 @@ class MemoryRateLimiter:
             self._sweep(now)
         return 0
 
-    def give_back(self, key: str) -> None:
+    def give_back(self, key: Hashable) -> None:
         full_at = self._full_at.get(key)
         if full_at is not None:
             self._full_at[key] = full_at - 1.0 / self._rate

@@ -25,30 +25,39 @@ class Behind:
         self._conversations = conversations
         self._receipts = receipts
         self._clock = clock
-        self._activities: dict[str, Activity] = {}
-        self._marks: dict[tuple[str, str], Receipt] = {}
+        self._moved: dict[str, tuple[Conversation, int]] = {}
+        self._marks: dict[tuple[str, str], tuple[int, int]] = {}
         self._writing = asyncio.Lock()
 
     def sent(self, conv: Conversation, sender: str, seq: int, at: int) -> None:
         """A message was stored: it moves the conversation up in its members' lists and its sender's watermark."""
-        people = (conv.user_a, conv.user_b) if conv.conv_type is ConvType.C2C else ()
-        self._activities[conv.conv_id] = Activity(conv_id=conv.conv_id, user_ids=people, at=at)
-        self._marks[conv.conv_id, sender] = Receipt(conv_id=conv.conv_id, user_id=sender, seq=seq, read_at=at)
+        self._moved[conv.conv_id] = (conv, at)
+        self._marks[conv.conv_id, sender] = (seq, at)
 
     async def flush(self) -> None:
         """Write everything that waits; when this returns, it is in the store."""
         async with self._writing:
-            activities, self._activities = self._activities, {}
+            moved, self._moved = self._moved, {}
             marks, self._marks = self._marks, {}
             try:
-                if activities:
-                    await self._conversations.bump(list(activities.values()))
-                if marks:
-                    await self._receipts.advance(list(marks.values()))
+                await self._write(moved, marks)
             except BaseException:  # cancelled in the middle, too: writing it twice does no harm
-                self._activities = activities | self._activities
+                self._moved = moved | self._moved
                 self._marks = marks | self._marks
                 raise
+
+    async def _write(
+        self, moved: dict[str, tuple[Conversation, int]], marks: dict[tuple[str, str], tuple[int, int]]
+    ) -> None:
+        if moved:
+            await self._conversations.bump([_activity(conv, at) for conv, at in moved.values()])
+        if marks:
+            await self._receipts.advance(
+                [
+                    Receipt(conv_id=conv_id, user_id=user_id, seq=seq, read_at=at)
+                    for (conv_id, user_id), (seq, at) in marks.items()
+                ]
+            )
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -63,4 +72,9 @@ class Behind:
             try:
                 await self.flush()
             except StoreDown as error:
-                _log.warning("derived_data_waits", error=str(error), activities=len(self._activities))
+                _log.warning("derived_data_waits", error=str(error), conversations=len(self._moved))
+
+
+def _activity(conv: Conversation, at: int) -> Activity:
+    people = (conv.user_a, conv.user_b) if conv.conv_type is ConvType.C2C else ()
+    return Activity(conv_id=conv.conv_id, user_ids=people, at=at)

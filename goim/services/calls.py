@@ -154,7 +154,7 @@ class CallDesk:
         """A call that may be. It counts as a message, because it leaves one."""
         if to == actor.user_id:
             raise invalid("a call goes to somebody else")
-        wait_ms = self._limiter.take(f"{actor.user_id}:{actor.device_id}")
+        wait_ms = self._limiter.take((actor.user_id, actor.device_id))
         if wait_ms:
             raise GoimError(ErrorCode.RATE_LIMIT, "too many calls; wait a moment", retry_after_ms=wait_ms)
         access = await self._access.resolve(actor.user_id, _Peer(to))

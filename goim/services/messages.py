@@ -155,22 +155,17 @@ class Messages:
 
     def _tell(self, sending: Sending, draft: Draft, place: Sent) -> None:
         """Ack first, then push: the sender never sees an answer to a message before its ack."""
-        conv = draft.conv
+        conv, seq = draft.conv, place.seq
+        server_msg_id = conv.message_id(seq)
         sending.done(
-            SentData(
-                draft.client_msg_id,
-                conv.message_id(place.seq),
-                conv.conv_id,
-                place.seq,
-                place.timestamp,
-                place.is_duplicate,
-            )
+            SentData(draft.client_msg_id, server_msg_id, conv.conv_id, seq, place.timestamp, place.is_duplicate)
         )
         self._metrics.send_latency_ms.observe((perf_counter() - sending.arrived) * 1000)
         if place.is_duplicate:
             return
-        self._delivery.to_conversation(conv, frame_of(MessagePush(_message(sending, draft, place))), sending.sender)
-        self._receipts.sent(conv, draft.from_user_id, place.seq, place.timestamp)
+        push = MessagePush(_message(sending, draft, place, server_msg_id))
+        self._delivery.to_conversation(conv, frame_of(push), sending.sender)
+        self._receipts.sent(conv, draft.from_user_id, seq, place.timestamp)
 
     # what is not in the memory
 
@@ -213,7 +208,7 @@ class Messages:
             _refuse_all(waiting, ErrorCode.INTERNAL, "something went wrong here; send it again")
 
     def _check_rate(self, sender: Sender) -> None:
-        wait_ms = self._limiter.take(f"{sender.user_id}:{sender.device_id}")
+        wait_ms = self._limiter.take((sender.user_id, sender.device_id))
         if wait_ms:
             raise GoimError(ErrorCode.RATE_LIMIT, "too many messages; wait a moment", retry_after_ms=wait_ms)
 
@@ -261,12 +256,12 @@ def _draft(sending: Sending, access: Access, now_ms: int) -> Draft:
     )
 
 
-def _message(sending: Sending, draft: Draft, place: Sent) -> Message:
+def _message(sending: Sending, draft: Draft, place: Sent, server_msg_id: str) -> Message:
     """What the others are shown; the payload leaves as it came."""
     conv, data = draft.conv, sending.data
     is_c2c = conv.group_id == ""
     return Message(
-        server_msg_id=conv.message_id(place.seq),
+        server_msg_id=server_msg_id,
         client_msg_id=draft.client_msg_id,
         conv_id=conv.conv_id,
         conv_type=conv.conv_type,
