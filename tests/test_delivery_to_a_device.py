@@ -25,6 +25,7 @@ class Line:
     transport_name = "websocket"
     connected_at = 0
     session_id = "session"
+    queued_bytes = 0
 
     def __init__(self, node: Delivery, user_id: str, device_id: str) -> None:
         self.user_id = user_id

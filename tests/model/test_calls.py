@@ -196,6 +196,11 @@ def test_breaking_off_says_why() -> None:
         assert msgspec.to_builtins(over.record)["reason"] == "not_allowed"
 
 
+@pytest.mark.parametrize("call", [RINGING, ANSWERED.lose("bob", "bob-phone", START), *OVER.values()])
+def test_a_call_can_be_written_down_and_read_again(call: LiveCall) -> None:
+    assert msgspec.msgpack.decode(msgspec.msgpack.encode(call), type=LiveCall) == call
+
+
 USERS = ("ann", "bob", "cleo", "dora")
 users = st.sampled_from(USERS)
 devices = st.sampled_from(("phone", "laptop"))

@@ -32,6 +32,8 @@ AUDIO, VIDEO = CallType.AUDIO, CallType.VIDEO
 class Handset(Phone):
     """A connection whose pushes can be waited for."""
 
+    queued_bytes = 0
+
     def __init__(self, user_id: str, device_id: str) -> None:
         super().__init__(user_id, device_id)
         self._news = asyncio.Event()
