@@ -2,46 +2,92 @@
 
 from __future__ import annotations
 
+import logging
 from asyncio import TimerHandle
 from collections.abc import Awaitable, Callable
 from types import FrameType
 from typing import Any
 
 from uvicorn import Config, Server
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from goim.config import Settings
 from goim.gateway.direct import DirectProtocolFactory
 
 _HEAD_SECONDS = 10.0
+_HEAD_BYTES = 64 * 1024
+_BODY_SECONDS = 30.0
+_REFUSED_HANDSHAKE = "ASGI callable returned without completing handshake."
 
 
 class PatientlessHttp(HttpToolsProtocol):
-    """uvicorn's HTTP protocol, with a deadline for the first request's head (half-open handshakes hold sockets)."""
+    """uvicorn's HTTP protocol, with limits on what is sent by halves: it holds sockets and memory.
+
+    A head is whole within its deadline and not endless, whether it becomes a WebSocket or not; a body keeps coming.
+    """
 
     _deadline: TimerHandle | None = None
+    _is_in_head = True
+    _is_in_body = False
+    _head_bytes = 0
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
-        self._deadline = self.loop.call_later(_HEAD_SECONDS, self._too_slow)
+        self._expect_more(_HEAD_SECONDS)
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        if self._is_in_head:
+            self._head_bytes += len(data)
+            if self._head_bytes > _HEAD_BYTES:
+                self._refuse("the head of the request is too large")
+        elif self._is_in_body:
+            self._expect_more(_BODY_SECONDS)
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        if not self._is_in_head:
+            self._is_in_head, self._head_bytes = True, 0
+            self._expect_more(_HEAD_SECONDS)
 
     def on_headers_complete(self) -> None:
-        self._met()
+        self._is_in_head, self._is_in_body = False, True
+        self._expect_nothing()
         super().on_headers_complete()
 
+    def on_message_complete(self) -> None:
+        self._is_in_body = False
+        self._expect_nothing()
+        super().on_message_complete()
+
     def connection_lost(self, exc: Exception | None) -> None:
-        self._met()
+        self._expect_nothing()
         super().connection_lost(exc)
 
-    def _met(self) -> None:
+    def _expect_more(self, seconds: float) -> None:
+        self._expect_nothing()
+        self._deadline = self.loop.call_later(seconds, self._too_slow, seconds)
+
+    def _expect_nothing(self) -> None:
         if self._deadline is not None:
             self._deadline.cancel()
             self._deadline = None
 
-    def _too_slow(self) -> None:
-        self._deadline = None
-        if not self.transport.is_closing():
-            self.send_400_response("the request did not come in time")
+    def _too_slow(self, seconds: float) -> None:
+        if self.flow.read_paused:  # it is we who do not read
+            self._expect_more(seconds)
+        else:
+            self._refuse("the request did not come in time")
+
+    def _refuse(self, why: str) -> None:
+        cycle: RequestResponseCycle | None = self.cycle
+        is_answered = cycle is not None and cycle.response_started and (self._is_in_body or not cycle.response_complete)
+        self._is_in_head = self._is_in_body = False
+        self._expect_nothing()
+        if is_answered:  # a second answer would be taken for the rest of the first
+            self.transport.close()
+        elif not self.transport.is_closing():
+            self.send_400_response(why)
 
 
 class NodeServer(Server):
@@ -70,10 +116,16 @@ class NodeServer(Server):
         await self._drain()
 
 
+def _is_worth_saying(record: logging.LogRecord) -> bool:
+    """uvicorn calls it an error of ours whenever a handshake is refused with an HTTP status."""
+    return record.msg != _REFUSED_HANDSHAKE
+
+
 def server_of(
     app: Any, settings: Settings, drain: Callable[[], Awaitable[None]], *, is_direct: bool = True
 ) -> NodeServer:
     """The server of a node; `is_direct=False` serves WebSockets by plain ASGI, as any other server would."""
+    logging.getLogger("uvicorn.error").addFilter(_is_worth_saying)
     ws: Any = DirectProtocolFactory(settings.gateway.send_queue_bytes) if is_direct else "websockets-sansio"
     config = Config(
         app,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from http import HTTPStatus
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -13,12 +14,14 @@ from goim.errors import HTTP_STATUS, ErrorCode, GoimError, StoreDown
 from goim.gateway.connection import Connection
 from goim.gateway.device import device_of
 from goim.gateway.transport import EXTENSION, AsgiTransport, Transport
-from goim.protocol.frames import encode_json
-from goim.services.registry import Services
 from goim.model.users import Login
+from goim.protocol.frames import encode_json
+from goim.rest.errors import MEDIA_TYPE, Problem
+from goim.services.registry import Services
 from goim.tasks import Tasks
 
 _BEARER = "bearer."
+_HEADERS = {401: [(b"www-authenticate", b'Bearer realm="goim"')], 426: [(b"upgrade", b"websocket")]}
 _log = structlog.get_logger(__name__)
 
 
@@ -102,15 +105,20 @@ def _credentials(scope: Any) -> tuple[str, str | None, str | None]:
 
 async def _refuse(send: Send, error: GoimError) -> None:
     """Answer the handshake with an HTTP error instead of the upgrade."""
-    status = HTTP_STATUS[error.code]
-    body = encode_json(
-        {"type": "about:blank", "title": error.code, "status": status, "detail": error.message, "code": error.code}
-    )
-    headers = [(b"content-type", b"application/problem+json"), (b"content-length", str(len(body)).encode())]
-    await send({"type": "websocket.http.response.start", "status": status, "headers": headers})  # type: ignore[arg-type]
-    await send({"type": "websocket.http.response.body", "body": body, "more_body": False})  # type: ignore[arg-type]
+    await _answer(send, error, HTTP_STATUS[error.code], "websocket.http.response")
 
 
 async def _refuse_http(send: Send) -> None:
-    await send({"type": "http.response.start", "status": 426, "headers": [(b"upgrade", b"websocket")]})
-    await send({"type": "http.response.body", "body": b"this is a WebSocket", "more_body": False})
+    """Somebody who does not ask for an upgrade."""
+    error = GoimError(ErrorCode.UNSUPPORTED, "this is a WebSocket: connect with an upgrade")
+    await _answer(send, error, 426, "http.response")
+
+
+async def _answer(send: Any, error: GoimError, status: int, kind: str) -> None:
+    title = HTTPStatus(status).phrase
+    problem = Problem(type="about:blank", title=title, status=status, detail=error.message, code=error.code)
+    body = encode_json(problem)
+    headers = [(b"content-type", MEDIA_TYPE.encode()), (b"content-length", str(len(body)).encode())]
+    headers += _HEADERS.get(status, [])
+    await send({"type": f"{kind}.start", "status": status, "headers": headers})
+    await send({"type": f"{kind}.body", "body": body, "more_body": False})

@@ -49,7 +49,8 @@ async def ws(town: World, pair: tuple[Person, Person], friend: Device) -> AsyncI
 
 async def answer(ws: ClientConnection) -> Envelope:
     async with asyncio.timeout(PATIENCE):
-        return json.loads(await ws.recv())
+        envelope: Envelope = json.loads(await ws.recv())
+        return envelope
 
 
 async def refusal(ws: ClientConnection, text: str | bytes) -> Envelope:
@@ -122,9 +123,10 @@ async def test_an_action_that_is_no_text_keeps_its_id(ws: ClientConnection) -> N
     assert (await refusal(ws, '{"id":7}'))["id"] == 7
 
 
+NO_DATA: list[Any] = [None, [], "x", 5, {}]
 TEXT: Envelope = {"type": "text", "payload": {"text": "hi"}}
 WRONG_DATA: list[tuple[str, Any]] = [
-    *((name, data) for name in ("send", "read", "recall", "sync", "typing") for data in (None, [], "x", 5, {})),
+    *((name, data) for name in ("send", "read", "recall", "sync", "typing") for data in NO_DATA),
     ("ping", 5),
     ("send", {"convId": "c1", "type": "text"}),
     ("send", {"convId": "c1", "payload": {"text": "hi"}}),
@@ -166,7 +168,7 @@ async def test_data_that_is_not_what_the_action_takes_is_invalid(ws: ClientConne
 
 
 async def test_a_refusal_repeats_the_client_msg_id(ws: ClientConnection) -> None:
-    data = {"to": "x", "clientMsgId": "m1", "type": "text", "payload": {"text": 5}}
+    data: Envelope = {"to": "x", "clientMsgId": "m1", "type": "text", "payload": {"text": 5}}
     assert (await refusal(ws, json.dumps({"action": "send", "data": data})))["data"]["clientMsgId"] == "m1"
     data = {"to": 5, "clientMsgId": "m2"}
     assert (await refusal(ws, json.dumps({"action": "send", "data": data})))["data"]["clientMsgId"] == "m2"
@@ -187,7 +189,7 @@ JUNK: list[Any] = [
 
 async def test_no_value_of_any_field_breaks_an_action(ws: ClientConnection, pair: tuple[Person, Person]) -> None:
     """Every answer is a good one or says what is wrong: never that something went wrong here."""
-    to = {"convType": "c2c", "to": pair[1].user_id}
+    to: Envelope = {"convType": "c2c", "to": pair[1].user_id}
     good: dict[str, Envelope] = {
         "send": to | TEXT | {"convId": "c1", "groupId": "g", "clientMsgId": "m", "expireAtMs": 1, "replyTo": "m-1"},
         "recall": {"convId": "c1", "serverMsgId": "m-1"},
