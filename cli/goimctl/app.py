@@ -10,9 +10,8 @@ import typer
 from typer.exceptions import TyperException
 
 from goim import __version__
-from goim.errors import ConfigError, GoimError, StoreDown
-from goimctl import config
-from goimctl import serve as serving
+from goim.errors import ConfigError, GoimError, MigrationError, StoreDown
+from goimctl import config, doctor, groups, migrate, serve, tokens, users
 from goimctl.options import ConfigAnywhere
 from goimctl.output import ExitCode, Failed, tell_failure
 
@@ -20,12 +19,17 @@ app = typer.Typer(
     name="goimctl",
     cls=ConfigAnywhere,
     help="goim, an instant-messaging server: start it, look after it, try it out.",
-    epilog="Example: goimctl config show",
+    epilog="Example: goimctl serve",
     rich_markup_mode=None,
     pretty_exceptions_enable=False,  # its tracebacks show local variables, and those hold secrets
 )
-app.command()(serving.serve)
+app.command(epilog="Example: IM_LISTEN_ADDR=127.0.0.1:8080 goimctl serve")(serve.serve)
+app.add_typer(users.group)
+app.add_typer(groups.group)
+app.command(epilog="Example: goimctl token alice --device robot")(tokens.token)
+app.add_typer(migrate.group)
 app.add_typer(config.group)
+app.command(epilog="Example: goimctl doctor --json")(doctor.doctor)
 
 
 def _print_version(wanted: bool) -> None:  # noqa: FBT001  # typer passes it by place
@@ -54,7 +58,7 @@ def main() -> None:
     """Run the command line and leave with its exit code."""
     try:
         code = app(standalone_mode=False)
-    except (TyperException, typer.Abort, ConfigError, GoimError, StoreDown, Failed) as error:
+    except (TyperException, typer.Abort, ConfigError, GoimError, MigrationError, OSError, StoreDown, Failed) as error:
         failure = _failure(error)
         tell_failure(failure)
         code = failure.code
@@ -67,8 +71,12 @@ def _failure(error: Exception) -> Failed:
             return error
         case ConfigError():
             return Failed(error.message, hint=error.hint, code=ExitCode.WRONG_USE)
+        case MigrationError():
+            return Failed(error.message, hint=error.hint)
         case GoimError():
             return Failed(error.message)
+        case OSError():
+            return Failed(f"{error.filename}: {error.strerror}" if error.filename else str(error))
         case StoreDown():
             return Failed(f"the database cannot be reached: {error}", code=ExitCode.DEPENDENCY_DOWN)
         case TyperException():

@@ -11,7 +11,7 @@ from typer.core import TyperGroup
 from goimctl.output import warn
 
 if TYPE_CHECKING:
-    from goim.config import Loaded
+    from goim.config import Loaded, Settings
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 
@@ -41,3 +41,10 @@ def load_settings(ctx: typer.Context) -> Loaded:
     for warning in loaded.warnings:
         warn(warning)
     return loaded
+
+
+def local_url(settings: Settings) -> str:
+    """Where a server with these settings is reached from this machine."""
+    listen = settings.server.listen
+    host = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}.get(listen.host, listen.host)  # noqa: S104
+    return f"http://{f'[{host}]' if ':' in host else host}:{listen.port}"

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
 from enum import IntEnum
 
 import typer
@@ -41,6 +43,27 @@ def warn(text: str) -> None:
     say(f"warning: {text}")
 
 
+@contextlib.contextmanager
+def working(on: str) -> Iterator[None]:
+    """Show at a terminal that something goes on which may take a while."""
+    if not sys.stderr.isatty():
+        yield
+        return
+    from rich.console import Console
+
+    with Console(stderr=True, markup=False, highlight=False, emoji=False).status(f"{on} …"):
+        yield
+
+
+def confirm(question: str, *, yes: bool) -> None:
+    """Ask before what cannot be undone; where nobody can be asked, `--yes` has to say it."""
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        raise Failed("this cannot be undone, and there is no terminal to ask at", hint="--yes", code=ExitCode.WRONG_USE)
+    typer.confirm(question, abort=True, err=True)
+
+
 def tell_failure(failure: Failed) -> None:
     for line in failure.message.splitlines():
         say(f"error: {line}")
@@ -63,3 +86,26 @@ def show_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
         table.add_row(*row)
     width = None if sys.stdout.isatty() else _PIPE_WIDTH
     Console(width=width, markup=False, highlight=False, emoji=False).print(table)
+
+
+def show_record(record: Mapping[str, object], *, as_json: bool) -> None:
+    """Print the fields of one thing, one a line; names and values are JSON's, for people without the punctuation."""
+    if as_json:
+        show_json(record)
+        return
+    width = max(map(len, record))
+    for name, value in record.items():
+        typer.echo(f"{name:{width}}  {_plain(value)}".rstrip())
+
+
+def _plain(value: object) -> str:
+    return {True: "yes", False: "no"}[value] if isinstance(value, bool) else str(value)
+
+
+def count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def moment(ms: int) -> str:
+    """Unix milliseconds as people read them, in their own time zone."""
+    return datetime.fromtimestamp(ms / 1000).astimezone().strftime("%Y-%m-%d %H:%M:%S")

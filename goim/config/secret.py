@@ -40,9 +40,14 @@ def signing_secret(settings: Settings) -> str:
     raise ConfigError(f"auth.jwt_secret (IM_JWT_SECRET) {reason}", hint=_NEW)
 
 
+def secret_file(data_dir: Path) -> Path:
+    """Where the embedded default keeps the secret it made."""
+    return data_dir / _FILE
+
+
 def load_or_make_secret(data_dir: Path) -> str:
     """The secret kept in `data_dir`; made at first. Processes that make it at the same time get the same one."""
-    path = data_dir / _FILE
+    path = secret_file(data_dir)
     try:
         if not path.exists():
             data_dir.mkdir(parents=True, exist_ok=True)

@@ -1,0 +1,107 @@
+"""What `goimctl doctor` looks at. Each check finds something and changes nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import http.client
+import urllib.error
+import urllib.request
+from time import perf_counter
+
+import msgspec
+from msgspec import Struct
+
+from goim.app import Database
+from goim.config import Settings
+from goim.errors import MigrationError, StoreDown
+from goimctl import checks_machine
+from goimctl.databases import databases
+from goimctl.findings import Finding, State
+from goimctl.options import local_url
+from goimctl.output import count
+
+_PATIENCE = 5.0
+
+
+async def all_findings(settings: Settings, *, ask_server: bool) -> list[Finding]:
+    """Everything, in the order in which one would look."""
+    findings = [
+        checks_machine.program(),
+        checks_machine.secret(settings),
+        checks_machine.folder(settings),
+        checks_machine.disk(settings),
+        checks_machine.open_file_limit(),
+    ]
+    findings += await _databases(settings)
+    if ask_server:
+        findings.append(await asyncio.to_thread(_server, local_url(settings)))
+    return findings
+
+
+async def _databases(settings: Settings) -> list[Finding]:
+    try:
+        async with databases(settings, only_look=True) as all_of_them:
+            return [finding for each in all_of_them for finding in (await _database(each), await _schema(each))]
+    except (StoreDown, OSError) as error:
+        way_out = f"see that {settings.server.data_dir} can be written to and that what is in it is whole"
+        return [Finding(name="databases", found=str(error), state=State.WRONG, way_out=way_out)]
+
+
+async def _database(database: Database) -> Finding:
+    started = perf_counter()
+    rows = await database.engine.fetch_rows(database.version)
+    return Finding(name=database.name, found=str(rows[0][0]), latency_ms=_ms_since(started))
+
+
+async def _schema(database: Database) -> Finding:
+    name = f"{database.name} schema"
+    try:
+        pending = await database.migrator.pending()
+    except MigrationError as error:
+        return Finding(name=name, found=error.message, state=State.WRONG, way_out=error.hint)
+    if pending:
+        return Finding(
+            name=name, found=f"{count(len(pending), 'file')} to be applied at the next start", state=State.NOTE
+        )
+    return Finding(name=name, found="up to date")
+
+
+class _Ready(Struct):
+    status: str
+    dependencies: dict[str, str]
+
+
+def _server(url: str) -> Finding:
+    started = perf_counter()
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # it is this machine
+    try:
+        with opener.open(f"{url}/readyz", timeout=_PATIENCE) as answer:
+            body = answer.read()
+    except urllib.error.HTTPError as error:
+        body = error.read()
+    except http.client.HTTPException:
+        body = b""
+    except OSError as error:
+        reason = getattr(error, "reason", error)
+        found = f"nothing answers at {url}: {getattr(reason, 'strerror', None) or reason}"
+        return Finding(name="server", found=found, state=State.WRONG, way_out="goimctl serve")
+    latency = _ms_since(started)
+    try:
+        ready = msgspec.json.decode(body, type=_Ready)
+    except msgspec.MsgspecError:
+        found, way_out = f"what answers at {url} is not goim", "stop it, or set IM_LISTEN_ADDR"
+        return Finding(name="server", found=found, state=State.WRONG, way_out=way_out)
+    return _readiness(url, ready, latency)
+
+
+def _readiness(url: str, ready: _Ready, latency: float) -> Finding:
+    down = [name for name, state in ready.dependencies.items() if state != "ok"]
+    if ready.status == "ready":
+        return Finding(name="server", found=f"ready at {url}", latency_ms=latency)
+    found = f"{ready.status} at {url}" + (f": {', '.join(down)} down" if down else "")
+    way_out = "look into its log" if down else "wait until it has ended, and start it again"
+    return Finding(name="server", found=found, state=State.WRONG, latency_ms=latency, way_out=way_out)
+
+
+def _ms_since(started: float) -> float:
+    return round((perf_counter() - started) * 1000, 1)

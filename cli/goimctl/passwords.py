@@ -1,0 +1,40 @@
+"""How commands get a password: asked for at the terminal, read from a pipe, or made up. Never as an argument."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from goimctl.output import ExitCode, Failed
+
+FromStdin = Annotated[bool, typer.Option("--password-stdin", help="Read the password from the first line of stdin.")]
+Generate = Annotated[bool, typer.Option("--generate", help="Make a password up and print it, once.")]
+
+_BYTES = 15
+
+
+def new_password(username: str, *, generate: bool, from_stdin: bool) -> str:
+    """The password somebody shall have from now on."""
+    if generate and from_stdin:
+        raise Failed("--generate and --password-stdin exclude each other", code=ExitCode.WRONG_USE)
+    if generate:
+        import secrets
+
+        return secrets.token_urlsafe(_BYTES)
+    return ask_password(f"New password of {username}", from_stdin=from_stdin, is_new=True)
+
+
+def ask_password(prompt: str, *, from_stdin: bool, is_new: bool = False) -> str:
+    """A password from a person or a pipe; a new one is asked for twice."""
+    if from_stdin:
+        return sys.stdin.readline().rstrip("\r\n")
+    if not sys.stdin.isatty():
+        raise Failed(
+            "there is no terminal to ask for the password at",
+            hint="--password-stdin reads it from a pipe" + (", --generate makes one up" if is_new else ""),
+            code=ExitCode.WRONG_USE,
+        )
+    password: str = typer.prompt(prompt, hide_input=True, confirmation_prompt=is_new, err=True)
+    return password

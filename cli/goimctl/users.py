@@ -1,0 +1,138 @@
+"""`goimctl users`: who has an account."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from goimctl import users_rights
+from goimctl.office import find_user, in_office
+from goimctl.options import Json
+from goimctl.output import moment, say, show_json, show_record, show_table
+from goimctl.passwords import FromStdin, Generate, new_password
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from goim.app import Node
+    from goim.model.users import User
+
+group = typer.Typer(
+    name="users",
+    help="Accounts: make, look at, close and erase them. A running server follows within a second.",
+    epilog="Example: goimctl users create alice",
+)
+users_rights.add_to(group)
+
+
+@group.command(epilog="Example: goimctl users create alice --nickname Alice")
+def create(
+    ctx: typer.Context,
+    username: Annotated[str, typer.Argument(help="3 to 32 characters of A-Z a-z 0-9 _ . -", metavar="NAME")],
+    *,
+    nickname: Annotated[str | None, typer.Option(help="What others see; the username if left out.")] = None,
+    admin: Annotated[bool, typer.Option("--admin", help="Let them use /api/admin.")] = False,
+    generate: Generate = False,
+    from_stdin: FromStdin = False,
+    as_json: Json = False,
+) -> None:
+    """Make an account. Asks for its password."""
+    password = new_password(username, generate=generate, from_stdin=from_stdin)
+
+    async def work(office: Node) -> User:
+        accounts = office.services.accounts
+        user = await accounts.create(username, password, nickname)
+        if admin:
+            await accounts.make_admin(user.user_id)
+        return user
+
+    user = in_office(ctx, work)
+    say(f"{user.username} may log in")
+    told = {"password": password} if generate else {}
+    show_record({"userId": user.user_id, "username": user.username} | told, as_json=as_json)
+
+
+@group.command("list", epilog="Example: goimctl users list --json")
+def list_(
+    ctx: typer.Context,
+    *,
+    limit: Annotated[int, typer.Option(help="How many at most.", min=1)] = 100,
+    after: Annotated[str, typer.Option(help="Go on after this user id.", metavar="ID")] = "",
+    as_json: Json = False,
+) -> None:
+    """List the accounts, the oldest first."""
+
+    async def work(office: Node) -> Sequence[User]:
+        return await office.services.accounts.page(after, limit + 1)
+
+    found = in_office(ctx, work)
+    page = found[:limit]
+    next_after = page[-1].user_id if len(found) > limit else None
+    if as_json:
+        show_json({"users": [_account(user) for user in page], "nextAfter": next_after})
+        return
+    rows = ((user.username, user.user_id, user.nickname, _state(user), moment(user.created_at)) for user in page)
+    show_table(("USERNAME", "USER ID", "NICKNAME", "STATE", "SINCE"), rows)
+    if next_after:
+        say(f"there are more: goimctl users list --after {next_after}")
+
+
+@group.command(epilog="Example: goimctl users show alice")
+def show(
+    ctx: typer.Context,
+    who: users_rights.Who,
+    *,
+    as_json: Json = False,
+) -> None:
+    """Show one account."""
+
+    async def work(office: Node) -> dict[str, object]:
+        user = await find_user(office, who)
+        sessions = await office.services.sessions.of_user(user.user_id)
+        groups = await office.services.access.groups_of(user.user_id)
+        return _account(user) | {"sessions": len(sessions), "groups": len(groups)}
+
+    account = in_office(ctx, work)
+    if not as_json:
+        account["createdAt"] = moment(int(str(account["createdAt"])))
+    show_record(account, as_json=as_json)
+
+
+@group.command(epilog="Example: goimctl users passwd alice")
+def passwd(
+    ctx: typer.Context,
+    who: users_rights.Who,
+    *,
+    generate: Generate = False,
+    from_stdin: FromStdin = False,
+    as_json: Json = False,
+) -> None:
+    """Give somebody a new password; all their sessions end."""
+    password = new_password(who, generate=generate, from_stdin=from_stdin)
+
+    async def work(office: Node) -> User:
+        user = await find_user(office, who)
+        await office.services.accounts.set_password(user.user_id, password)
+        return user
+
+    user = in_office(ctx, work)
+    say(f"{user.username} has a new password and must log in again")
+    if generate:
+        show_record({"userId": user.user_id, "username": user.username, "password": password}, as_json=as_json)
+
+
+def _account(user: User) -> dict[str, object]:
+    return {
+        "userId": user.user_id,
+        "username": user.username,
+        "nickname": user.nickname,
+        "avatarUrl": user.avatar_url,
+        "isAdmin": user.is_admin,
+        "isDisabled": user.is_disabled,
+        "createdAt": user.created_at,
+    }
+
+
+def _state(user: User) -> str:
+    return ", ".join(name for name, holds in (("admin", user.is_admin), ("disabled", user.is_disabled)) if holds)

@@ -1,0 +1,106 @@
+"""`goimctl doctor` names what is wrong and the way out, and touches nothing."""
+
+from __future__ import annotations
+
+import contextlib
+import http.server
+import sqlite3
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import Goimctl, free_port
+
+NAMES = [
+    "goim",
+    "secret",
+    "folder",
+    "disk",
+    "open files",
+    "data",
+    "data schema",
+    "messages",
+    "messages schema",
+]
+
+
+def states(goimctl: Goimctl, *args: str) -> dict[str, str]:
+    done = goimctl("doctor", *args)
+    lines = [[cell.strip() for cell in line.split("  ") if cell.strip()] for line in done.stdout.splitlines()[1:]]
+    return {line[0]: line[1] for line in lines}
+
+
+def test_before_the_first_start_all_is_well_and_stays_untouched(goimctl: Goimctl, tmp_path: Path) -> None:
+    report = goimctl.json("doctor", "--no-server")
+    assert report["ok"] is True
+    checks = {check["name"]: check for check in report["checks"]}
+    assert list(checks) == NAMES
+    assert checks["data"]["found"] == f"SQLite {sqlite3.sqlite_version}"
+    assert checks["data"]["latencyMs"] >= 0
+    assert checks["data schema"]["state"] == "note"
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_server_that_does_not_answer_is_wrong(goimctl: Goimctl) -> None:
+    address = f"127.0.0.1:{free_port()}"
+    done = goimctl("doctor", IM_LISTEN_ADDR=address)
+    assert done.returncode == 3
+    assert done.stderr.splitlines() == [
+        f"error: server: nothing answers at http://{address}: Connection refused",
+        "hint: goimctl serve",
+    ]
+
+
+def test_what_answers_may_be_something_else(goimctl: Goimctl) -> None:
+    with stranger() as address:
+        done = goimctl("doctor", IM_LISTEN_ADDR=address)
+    assert done.returncode == 3
+    assert f"error: server: what answers at http://{address} is not goim" in done.stderr
+
+
+@contextlib.contextmanager
+def stranger() -> Iterator[str]:
+    """A web server that is not goim."""
+    server = http.server.HTTPServer(("127.0.0.1", 0), http.server.BaseHTTPRequestHandler)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        yield f"127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+def test_everything_wrong_is_named_with_its_way_out(goimctl: Goimctl, tmp_path: Path) -> None:
+    goimctl.done("migrate")
+    (tmp_path / "data" / "jwt_secret").write_text("change-me\n")
+    (tmp_path / "data" / "jwt_secret").chmod(0o644)
+    with contextlib.closing(sqlite3.connect(tmp_path / "data" / "goim.db")) as database, database:
+        database.execute("UPDATE schema_migrations SET dirty = 1 WHERE version = 3")
+    done = goimctl("doctor", "--no-server")
+    assert done.returncode == 3
+    assert done.stderr.splitlines() == [
+        "error: secret: others may read data/jwt_secret",
+        "hint: chmod 600 data/jwt_secret",
+        "error: data schema: 0003_files.sql was applied only in part",
+        "hint: finish it by hand, then run `goimctl migrate resolve 3`",
+    ]
+    (tmp_path / "data" / "jwt_secret").chmod(0o600)
+    goimctl.done("migrate", "resolve", "3")
+    again = goimctl("doctor", "--no-server")
+    assert again.stderr.splitlines()[0] == "error: secret: the secret in data/jwt_secret is the example's"
+
+
+def test_a_file_that_is_no_database_is_wrong(goimctl: Goimctl, tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "messages.db").write_text("this is no database, whatever its name says\n" * 100)
+    assert states(goimctl, "--no-server")["databases"] == "wrong"
+
+
+@pytest.mark.parametrize("secret", ["9f3k2j4h5g6d7s8a9p0o1i2u3y4t5r6e7w", "hunter2"])
+def test_no_secret_is_ever_shown(goimctl: Goimctl, secret: str) -> None:
+    done = goimctl("doctor", "--no-server", IM_JWT_SECRET=secret)
+    assert secret not in done.stdout + done.stderr

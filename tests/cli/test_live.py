@@ -1,0 +1,115 @@
+"""What `goimctl` does takes effect on a running server at once: live people are told, or gone."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+from time import monotonic
+
+import pytest
+
+from tests.cli.conftest import Goimctl
+from tests.client import Api, Refused, World
+from tests.node import started_node
+
+pytestmark = pytest.mark.timeout(60)
+A_SECOND = 1.5  # with what a busy machine takes
+
+
+@pytest.fixture
+async def people(tmp_path: Path) -> AsyncIterator[World]:
+    """A node over the same folder as `goimctl`."""
+    async with started_node(tmp_path / "data") as (_, world):
+        yield world
+
+
+async def test_who_is_disabled_is_gone_and_cannot_come_back_until_enabled(people: World, goimctl: Goimctl) -> None:
+    bob = await people.person("bob")
+    phone, laptop = await people.device(bob, "phone"), await people.device(bob, "laptop")
+    await goimctl.meanwhile("users", "disable", "bob")
+    done_at = monotonic()
+    assert [await phone.closed(), await laptop.closed()] == [4001, 4001]
+    assert monotonic() - done_at < A_SECOND
+    with pytest.raises(Refused, match="UNAUTHORIZED"):
+        await bob.get("/api/users/me")
+    with pytest.raises(Refused, match="FORBIDDEN"):
+        await people.log_in(bob)
+    await goimctl.meanwhile("users", "enable", bob.user_id)
+    await people.device(await people.log_in(bob))
+
+
+async def test_a_group_made_and_changed_from_outside_is_live_for_its_members(people: World, goimctl: Goimctl) -> None:
+    ann, bob, cleo = [await people.person(name) for name in ("ann", "bob", "cleo")]
+    ann1, bob1, cleo1 = [await people.device(person) for person in (ann, bob, cleo)]
+    made = (await goimctl.meanwhile("groups", "create", "Team", "ann", "bob")).stdout
+    group_id = (await ann1.push("group_created"))["groupId"]
+    assert group_id in made
+    await goimctl.meanwhile("groups", "add", group_id, "cleo", "bob")
+    for device in (ann1, bob1, cleo1):
+        joined = await device.push("member_joined")
+        assert (joined["userId"], joined["by"]) == (cleo.user_id, "")
+    hi = {"groupId": group_id, "type": "text", "payload": {"text": "hi"}}
+    await ann1.ask("send", hi)
+    assert (await cleo1.push("message"))["payload"] == {"text": "hi"}
+
+    await goimctl.meanwhile("groups", "role", group_id, "bob", "admin")
+    assert (await ann1.push("member_updated"))["role"] == "admin"
+    await goimctl.meanwhile("groups", "remove", group_id, "cleo")
+    assert (await cleo1.push("member_left"))["userId"] == cleo.user_id
+    with pytest.raises(Refused, match="NOT_FOUND"):
+        await cleo1.ask("send", hi)
+    await bob1.ask("send", hi)
+    await ann1.push("message")
+    assert "message" not in [push["action"] for push in await cleo1.quiet()]
+
+    await goimctl.meanwhile("groups", "disband", group_id, "--yes")
+    await ann1.push("group_disbanded")
+    with pytest.raises(Refused, match="NOT_FOUND"):
+        await ann1.ask("send", hi)
+
+
+async def test_one_session_can_be_ended_and_the_others_go_on(people: World, goimctl: Goimctl) -> None:
+    bob = await people.person("bob", deviceId="phone")
+    other = await people.log_in(bob, deviceId="laptop")
+    phone, laptop = await people.device(bob), await people.device(other)
+    listed = await asyncio.to_thread(goimctl.json, "users", "sessions", "bob")
+    session_of = {session["deviceId"]: session["sessionId"] for session in listed["sessions"]}
+    assert session_of.keys() == {"phone", "laptop"}
+    await goimctl.meanwhile("users", "sessions", "bob", "--end", session_of["phone"])
+    assert await phone.closed() == 4001
+    await laptop.ask("ping")
+    left = await asyncio.to_thread(goimctl.json, "users", "sessions", "bob", "--end-all")
+    assert left == {"sessions": []}
+    assert await laptop.closed() == 4001
+
+
+async def test_a_new_password_ends_what_was_open_with_the_old_one(people: World, goimctl: Goimctl) -> None:
+    bob = await people.person("bob")
+    phone = await people.device(bob)
+    await goimctl.meanwhile("users", "passwd", "bob", "--password-stdin", stdin="another horse\n")
+    assert await phone.closed() == 4001
+    with pytest.raises(Refused, match="BAD_CREDENTIALS"):
+        await people.log_in(bob)
+    assert await bob.post("/api/login", {"username": "bob", "password": "another horse"})
+
+
+async def test_who_is_erased_is_gone_and_their_friends_know(people: World, goimctl: Goimctl) -> None:
+    ann, bob = await people.friends("ann", "bob")
+    ann1, bob1 = await people.device(ann), await people.device(bob)
+    await ann1.ask("send", ann.text(bob, "hi"))
+    await goimctl.meanwhile("users", "erase", "bob", "--yes")
+    assert await bob1.closed() == 4001
+    assert await ann1.push("friend_removed") == {"userId": bob.user_id}
+    with pytest.raises(Refused, match="NOT_FRIEND"):
+        await ann1.ask("send", ann.text(bob, "are you there?"))
+    with pytest.raises(Refused, match="NOT_FOUND"):
+        await ann.get(f"/api/users/{bob.user_id}")
+
+
+async def test_a_token_made_beside_the_server_opens_it(people: World, goimctl: Goimctl) -> None:
+    await goimctl.meanwhile("users", "create", "alice", "--generate")
+    token = (await goimctl.meanwhile("token", "alice", "--device", "robot")).stdout
+    assert token.count("\n") == 1
+    alice = Api(await people.http(), token.strip())
+    assert (await alice.get("/api/users/me"))["username"] == "alice"
