@@ -129,7 +129,8 @@ async def test_the_list_is_pinned_first_and_then_newest(town: World) -> None:
     await ann.post(f"/api/conversations/{ids[0]}/pin", {"pinned": False})
     expected = [ids[2], ids[1], ids[0], ids[3]]
     assert [view["convId"] for view in await conversations(ann)] == expected
-    paged, cursor = [], ""
+    paged: list[str] = []
+    cursor: str | None = ""
     while cursor is not None:
         page = await ann.get("/api/conversations", limit=1, cursor=cursor)
         paged += [view["convId"] for view in page["conversations"]]
@@ -187,7 +188,7 @@ async def test_what_i_keep_is_told_to_my_devices_and_nobody_else(town: World) ->
     await ann.post(f"/api/conversations/{conv_id}/mute", {"muted": True})
     await ann.post(f"/api/conversations/{conv_id}/draft", {"draft": "Dear Bob"})
     await ann.post("/api/conversations/delete", {"convId": conv_id})
-    told = [{"pinned": True}, {"muted": True}, {"draft": "Dear Bob"}, {"deleted": True}]
+    told: list[Envelope] = [{"pinned": True}, {"muted": True}, {"draft": "Dear Bob"}, {"deleted": True}]
     expected = [{"action": "conversation_updated", "data": {"convId": conv_id} | each} for each in told]
     assert await phone.quiet() == await laptop.quiet() == expected
     assert await bobs.quiet() == []

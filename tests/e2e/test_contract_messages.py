@@ -129,7 +129,7 @@ async def test_without_a_client_msg_id_the_server_makes_one_and_takes_all(town: 
 
 
 async def test_a_resend_after_a_restart_finds_its_first_ack(town: World, tmp_path: Path) -> None:
-    acks = []
+    acks: list[Envelope] = []
     for _ in range(2):
         async with started_node(tmp_path) as (_, world):
             if not acks:
@@ -242,7 +242,9 @@ async def test_sync_brings_what_was_missed_in_steps(town: World) -> None:
     conv_id = await flooded(anns, {"to": bob.user_id}, 12)
     for message in (await history(ann, conv_id))[:7]:
         await anns.ask("recall", {"convId": conv_id, "serverMsgId": message["serverMsgId"]})
-    seqs, changes, steps, has_more = [], [], 0, True
+    seqs: list[int] = []
+    changes: list[int] = []
+    steps, has_more = 0, True
     while has_more:
         at = {"convId": conv_id, "fromSeq": len(seqs), "fromChange": len(changes)}
         (synced,) = (await bobs.ask("sync", {"convs": [at], "limit": 5}))["convs"]
