@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Coroutine
 from typing import Any, NamedTuple
 
-from goim.actions import calls, messages, presence, receipts, sync
+from goim.actions import calls, messages, presence, receipts, streams, sync
 from goim.protocol import calls as call_requests
 from goim.protocol import requests
 from goim.protocol.replies import Reply
 
-Act = Callable[..., Coroutine[Any, Any, Reply] | None]
+Act = Callable[..., Coroutine[Any, Any, Reply | None] | None]
 
 
 class Action(NamedTuple):
@@ -25,6 +25,9 @@ ACTIONS: dict[type, Action] = {
     requests.Recall: Action("recall", messages.recall),
     requests.Edit: Action("edit", messages.edit),
     requests.React: Action("react", messages.react),
+    requests.StartStream: Action("start_stream", streams.start),
+    requests.StreamChunk: Action("stream_chunk", streams.chunk),
+    requests.EndStream: Action("end_stream", streams.end),
     requests.Read: Action("read", receipts.read),
     requests.SubscribeGroup: Action("subscribe_group", sync.subscribe_group),
     requests.Sync: Action("sync", sync.sync),

@@ -88,6 +88,8 @@ class Server(Section):
         ":8080", 'Where HTTP and WebSocket listen; ":8080" is every interface.', variable="IM_LISTEN_ADDR", min_length=1
     )
     tcp_addr: Listen = key("", "Where the TCP gateway listens; empty: nowhere.", variable="IM_TCP_ADDR")
+    tcp_certificate: str = key("", "Certificate chain (PEM) of the TCP gateway; empty: no TLS.")
+    tcp_key: str = key("", "Private key (PEM) of that certificate; empty: it is in the same file.")
     roles: Annotated[tuple[Role, ...], BeforeValidator(values.comma_list)] = key(
         ["api", "gateway", "tcp", "updater"], "What this node does, of these four.", min_length=1
     )
@@ -102,6 +104,11 @@ class Server(Section):
     def listen(self) -> values.Address:
         """Host and port of HTTP and WebSocket."""
         return values.address(self.listen_addr)
+
+    @property
+    def tcp_listen(self) -> values.Address:
+        """Host and port of the TCP gateway, if there is one."""
+        return values.address(self.tcp_addr)
 
 
 class Auth(Section):

@@ -13,6 +13,7 @@ from msgspec import UNSET, UnsetType
 from goim.actions.table import ACTIONS
 from goim.errors import ErrorCode, GoimError, StoreDown, invalid
 from goim.gateway.transport import Transport
+from goim.model.users import Login
 from goim.protocol.close_codes import CloseCode
 from goim.protocol.frames import Frame, frame_of
 from goim.protocol.replies import Error, Reply, error_data
@@ -26,7 +27,6 @@ from goim.protocol.requests import (
     is_request_id,
 )
 from goim.services.registry import Services
-from goim.model.users import Login
 from goim.tasks import Tasks
 
 if TYPE_CHECKING:
@@ -131,7 +131,7 @@ class Connection:
             self._is_busy = True
             self._tasks.start(self._finish(request, work))
 
-    async def _finish(self, request: AnyRequest, work: Coroutine[Any, Any, Reply]) -> None:
+    async def _finish(self, request: AnyRequest, work: Coroutine[Any, Any, Reply | None]) -> None:
         """Await what an action could not do at once, then go on with what queued up meanwhile."""
         await self._answer(request, work)
         self._is_busy = False
@@ -141,9 +141,11 @@ class Connection:
             self._backlog = None
             self._transport.resume()
 
-    async def _answer(self, request: AnyRequest, work: Awaitable[Reply]) -> None:
+    async def _answer(self, request: AnyRequest, work: Awaitable[Reply | None]) -> None:
         try:
-            self.reply(await work)
+            reply = await work
+            if reply is not None:
+                self.reply(reply)
         except GoimError as error:
             self.refuse(request, error)
         except StoreDown:

@@ -6,12 +6,13 @@ import asyncio
 import contextlib
 import ssl
 from collections.abc import AsyncIterator
-from typing import cast
+from typing import Protocol, cast
 
 import msgspec
 
 from goim.clock import Clock
-from goim.errors import ErrorCode, GoimError, StoreDown, invalid
+from goim.config import Address
+from goim.errors import ConfigError, ErrorCode, GoimError, StoreDown, invalid
 from goim.gateway.connection import Connection
 from goim.gateway.cork import Cork
 from goim.gateway.device import device_of
@@ -167,10 +168,12 @@ class TcpGateway:
         self._silence = settings.ping_interval + settings.ping_timeout
 
     @contextlib.asynccontextmanager
-    async def listening(self, host: str, port: int, tls: ssl.SSLContext | None) -> AsyncIterator[int]:
+    async def listening(self, address: Address, tls: ssl.SSLContext | None) -> AsyncIterator[int]:
         """Accept clients while the context is open; says the port."""
         loop = asyncio.get_running_loop()
-        server = await loop.create_server(lambda: TcpProtocol(self), host or None, port, ssl=tls, backlog=4096)
+        server = await loop.create_server(
+            lambda: TcpProtocol(self), address.host or None, address.port, ssl=tls, backlog=4096
+        )
         sweeper = self.tasks.start(self._sweep())
         try:
             yield server.sockets[0].getsockname()[1]
@@ -221,3 +224,24 @@ def _first(line: bytes) -> Auth:
         return Auth(data=AuthData(token=line.decode("ascii").strip()))
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         raise invalid('the first line is {"action":"auth","data":{"token":…}}, or a token') from None
+
+
+class Certificate(Protocol):
+    """Where the certificate of the TCP gateway is; empty paths: none."""
+
+    @property
+    def tcp_certificate(self) -> str: ...
+    @property
+    def tcp_key(self) -> str: ...
+
+
+def tls_context(paths: Certificate) -> ssl.SSLContext | None:
+    """TLS for the TCP gateway when a certificate is configured; `ConfigError` when it cannot be read."""
+    if not paths.tcp_certificate:
+        return None
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    try:
+        context.load_cert_chain(paths.tcp_certificate, paths.tcp_key or None)
+    except (OSError, ssl.SSLError) as error:
+        raise ConfigError(f"server.tcp_certificate {paths.tcp_certificate}: cannot be used: {error}") from error
+    return context

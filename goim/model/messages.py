@@ -6,9 +6,9 @@ from typing import NamedTuple
 
 import msgspec
 from msgspec import UNSET, Raw, Struct, UnsetType
+from msgspec.structs import replace
 
 from goim.model.conversations import Conversation, ConvType
-
 
 SentKey = tuple[str, str, str]
 """(conversation, sender, client_msg_id): a message is stored once for each."""
@@ -131,9 +131,8 @@ _NO_EXTRAS = Extras()
 
 def message_of(conv: Conversation, row: MessageRow) -> Message:
     """The message object that a row of the log stands for."""
-    extras = extras_of(row)
     is_c2c = conv.conv_type is ConvType.C2C
-    return Message(
+    message = Message(
         server_msg_id=conv.message_id(row.seq),
         client_msg_id=row.client_msg_id,
         conv_id=conv.conv_id,
@@ -146,12 +145,20 @@ def message_of(conv: Conversation, row: MessageRow) -> Message:
         type=row.type,
         payload=None if row.recalled or row.payload is None else Raw(row.payload.encode()),
         recalled=bool(row.recalled),
-        edited_at=extras.edited_at,
         expire_at=UNSET if row.expire_at is None else row.expire_at,
+    )
+    return with_extras(message, extras_of(row)) if row.extras else message
+
+
+def with_extras(message: Message, extras: Extras) -> Message:
+    """A message with its rarer properties."""
+    return replace(
+        message,
+        edited_at=extras.edited_at,
         burn_after_read=extras.burn_after_read,
         reply_to=extras.reply_to,
         mentions=extras.mentions,
-        stream_id=UNSET if extras.stream_status is UNSET else conv.message_id(row.seq),
+        stream_id=UNSET if extras.stream_status is UNSET else message.server_msg_id,
         stream_status=extras.stream_status,
         stream_index=extras.stream_index,
     )

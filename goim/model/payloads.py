@@ -70,6 +70,7 @@ PAYLOADS: dict[str, type[Struct]] = {
     "card": Card,
     "location": Location,
     "custom": Custom,
+    "stream": Text,
 }
 _DECODERS = {kind: msgspec.json.Decoder(struct).decode for kind, struct in PAYLOADS.items()}
 

@@ -41,6 +41,25 @@ class ReactionData(Struct, frozen=True, rename="camel"):
     change: int
 
 
+class StreamChunkData(Struct, frozen=True, rename="camel", omit_defaults=True):
+    stream_id: str
+    conv_id: str
+    seq: int
+    index: int
+    delta: str
+    metadata: Raw | UnsetType = UNSET
+
+
+class StreamEndData(Struct, frozen=True, rename="camel", omit_defaults=True):
+    stream_id: str
+    conv_id: str
+    seq: int
+    text: str
+    stream_status: str
+    change: int
+    error: str | UnsetType = UNSET
+
+
 class MentionData(Struct, frozen=True, rename="camel"):
     conv_id: str
     group_id: str
@@ -131,6 +150,14 @@ class Edited(Push, frozen=True, tag="edited"):
 
 class Reacted(Push, frozen=True, tag="reaction"):
     data: ReactionData
+
+
+class StreamChunkPush(Push, frozen=True, tag="stream_chunk"):
+    data: StreamChunkData
+
+
+class StreamEnd(Push, frozen=True, tag="stream_end"):
+    data: StreamEndData
 
 
 class Mention(Push, frozen=True, tag="mention"):

@@ -26,6 +26,23 @@ class SentData(Struct, frozen=True, rename="camel", omit_defaults=True):
     duplicate: bool = False
 
 
+class StreamStartedData(Struct, frozen=True, rename="camel", omit_defaults=True):
+    """A stream has begun, or had begun before (`duplicate`)."""
+
+    stream_id: str
+    server_msg_id: str
+    conv_id: str
+    seq: int
+    timestamp: int
+    duplicate: bool = False
+
+
+class StreamEndedData(Struct, frozen=True, rename="camel"):
+    stream_id: str
+    server_msg_id: str
+    change: int
+
+
 class ChangedData(Struct, frozen=True, rename="camel"):
     """The ack of something done to a message."""
 
@@ -99,6 +116,14 @@ class AuthOk(Reply, frozen=True, tag="auth_ok", kw_only=True):
 
 class Ack(Reply, frozen=True, tag="ack", kw_only=True):
     data: SentData | ChangedData | NothingData
+
+
+class StreamStarted(Reply, frozen=True, tag="stream_started", kw_only=True):
+    data: StreamStartedData
+
+
+class StreamEnded(Reply, frozen=True, tag="stream_ended", kw_only=True):
+    data: StreamEndedData
 
 
 class ReadAck(Reply, frozen=True, tag="read_ack", kw_only=True):

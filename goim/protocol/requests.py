@@ -44,6 +44,18 @@ class ReactData(Struct, frozen=True, rename="camel"):
     remove: bool = False
 
 
+class StreamChunkData(Struct, frozen=True, rename="camel"):
+    stream_id: str
+    delta: str
+    metadata: Raw | UnsetType = UNSET
+
+
+class EndStreamData(Struct, frozen=True, rename="camel"):
+    stream_id: str
+    final_text: str | None = None
+    error: str | None = None
+
+
 class ReadData(Struct, frozen=True, rename="camel"):
     conv_id: str
     seq: int
@@ -96,6 +108,18 @@ class React(Request, frozen=True, tag="react", kw_only=True):
     data: ReactData
 
 
+class StartStream(Request, frozen=True, tag="start_stream", kw_only=True):
+    data: SendData
+
+
+class StreamChunk(Request, frozen=True, tag="stream_chunk", kw_only=True):
+    data: StreamChunkData
+
+
+class EndStream(Request, frozen=True, tag="end_stream", kw_only=True):
+    data: EndStreamData
+
+
 class Read(Request, frozen=True, tag="read", kw_only=True):
     data: ReadData
 
@@ -135,7 +159,21 @@ class OutlineData(Struct, frozen=True, rename="camel"):
 
 
 CallRequest = CallStart | CallAnswer | CallReject | CallEnd | WebrtcSignaling
-AnyRequest = Send | Recall | Edit | React | Read | SubscribeGroup | Sync | Typing | Ping | CallRequest
+AnyRequest = (
+    Send
+    | StartStream
+    | StreamChunk
+    | EndStream
+    | Recall
+    | Edit
+    | React
+    | Read
+    | SubscribeGroup
+    | Sync
+    | Typing
+    | Ping
+    | CallRequest
+)
 decode_request = msgspec.json.Decoder(AnyRequest).decode
 decode_auth = msgspec.json.Decoder(Auth).decode
 decode_outline = msgspec.json.Decoder(Outline).decode

@@ -95,6 +95,11 @@ class AccessBook:
             return None
         return access
 
+    def remembered(self, user_id: str, conv_id: str) -> Access | None:
+        """The answer if it is remembered."""
+        known = self._known.get(conv_id)
+        return None if known is None else known.get(user_id)
+
     async def resolve(self, user_id: str, target: Target) -> Access:
         """Find the conversation a request names, or make the pair's first; `NOT_FOUND` where the user is not in it."""
         kind = target.conv_type

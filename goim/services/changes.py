@@ -16,10 +16,21 @@ from goim.model.groups import Role
 from goim.model.messages import EMPTIED, Change, MessageRow, Reaction, RowEdit, encode_extras, extras_of
 from goim.model.payloads import checked_payload
 from goim.protocol.frames import encode_json, frame_of
-from goim.protocol.pushes import Edited, EditedData, Push, Reacted, ReactionData, Recalled, RecalledData
+from goim.protocol.pushes import (
+    Edited,
+    EditedData,
+    Push,
+    Reacted,
+    ReactionData,
+    Recalled,
+    RecalledData,
+    StreamEnd,
+    StreamEndData,
+)
 from goim.protocol.replies import ChangedData
 from goim.services.access import Access, AccessBook
-from goim.stores.base import Changes, Conversations, MessageTable, Taken
+from goim.stores.base import Conversations, Taken
+from goim.stores.base_log import Changes, MessageTable
 from goim.turns import Turns
 
 EDITABLE = ("text", "custom")
@@ -64,6 +75,7 @@ class ChangeDesk:
         self._recall_window_ms = recall_window * 1000
         self._edit_window_ms = edit_window * 1000
         self._turns = Turns()
+        self.on_recalled: list[Callable[[Conversation, int], None]] = []
 
     async def recall(self, actor: Actor, conv_id: str, server_msg_id: str) -> ChangedData:
         """Take a message back: its sender within the window, a group's owner and admins any time. Twice is once."""
@@ -105,6 +117,36 @@ class ChangeDesk:
     async def burn(self, conv: Conversation, row: MessageRow, by: str) -> None:
         """Recall a message that was to be read once."""
         await self._recall(conv, row, by, reason="burned")
+
+    async def finish_stream(
+        self,
+        conv: Conversation,
+        row: MessageRow,
+        text: str,
+        index: int,
+        error: str | None,
+        *,
+        but: object = None,
+    ) -> ChangedData:
+        """Give a streamed message its last text; a recalled one stays recalled."""
+        status = "done" if error is None else "failed"
+        stream_id = conv.message_id(row.seq)
+
+        def make(number: int, _: int) -> StreamEndData:
+            told = UNSET if error is None else error
+            return StreamEndData(stream_id, conv.conv_id, row.seq, text, status, number, told)
+
+        async def store(change: Change, at: int) -> bool:
+            extras = replace(extras_of(row), stream_status=status, stream_index=index)
+            edit = RowEdit(encode_json({"text": text}).decode(), encode_extras(extras))
+            return await self._changes.edit(conv.conv_id, row.seq, edit, change, at)
+
+        return await self._change(conv, row.seq, "stream_end", StreamEnd, make, store, but=but)
+
+    async def number_of(self, conv: Conversation, seq: int, action: str) -> int:
+        """The number of the last change of one kind that a message went through, 0 if there is none."""
+        last = await self._changes.of_message(conv.conv_id, seq, action)
+        return 0 if last is None else last.change
 
     async def erase_messages(self, user_id: str) -> None:
         """Make tombstones of everything somebody sent, whether or not they are still in those conversations."""
@@ -152,7 +194,10 @@ class ChangeDesk:
         async def store(change: Change, at: int) -> bool:
             return await self._changes.edit(conv.conv_id, row.seq, EMPTIED, change, at)
 
-        return await self._change(conv, row.seq, "recalled", Recalled, make, store, but=but)
+        changed = await self._change(conv, row.seq, "recalled", Recalled, make, store, but=but)
+        for tell in self.on_recalled:
+            tell(conv, row.seq)
+        return changed
 
     async def _edit(self, conv: Conversation, row: MessageRow, payload: str, *, but: object) -> ChangedData:
         def make(number: int, now: int) -> EditedData:

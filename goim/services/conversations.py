@@ -13,7 +13,8 @@ from goim.model.users import User
 from goim.protocol.pushes import ConversationUpdated, ConversationUpdatedData
 from goim.services.access import AccessBook
 from goim.services.lines import Line, Lines, Place
-from goim.stores.base import Changes, Conversations, Groups, Users
+from goim.stores.base import Conversations, Groups, Users
+from goim.stores.base_log import Changes
 
 MAX_DRAFT = 4096
 

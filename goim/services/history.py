@@ -15,7 +15,8 @@ from goim.model.messages import Change, Message, MessageRow, message_of, reacted
 from goim.protocol.replies import ChangeData, SubscribedData, SyncedConv
 from goim.protocol.requests import SyncConv
 from goim.services.access import AccessBook
-from goim.stores.base import Changes, ConvDeletes, MessageTable
+from goim.services.streams import Streams
+from goim.stores.base_log import Changes, ConvDeletes, MessageTable
 from goim.stores.log import Log
 
 MAX_LIMIT = 200
@@ -39,6 +40,7 @@ class History:
         changes: Changes,
         deletes: ConvDeletes,
         log: Log,
+        streams: Streams,
         clock: Clock,
     ) -> None:
         self._access = access
@@ -46,6 +48,7 @@ class History:
         self._changes = changes
         self._deletes = deletes
         self._log = log
+        self._streams = streams
         self._clock = clock
 
     async def after(self, user_id: str, conv_id: str, from_seq: int, limit: int) -> Page:
@@ -111,7 +114,7 @@ class History:
 
     async def _shown(self, conv: Conversation, rows: Sequence[MessageRow]) -> list[Message]:
         """The messages of a page with what people put on them."""
-        messages = [message_of(conv, row) for row in rows]
+        messages = [self._streams.shown(message_of(conv, row)) for row in rows]
         if not messages:
             return messages
         reactions = await self._changes.reactions(conv.conv_id, messages[0].seq, messages[-1].seq)

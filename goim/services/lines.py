@@ -11,7 +11,8 @@ from goim.clock import Clock
 from goim.model.conversations import Activity, Entry
 from goim.model.messages import MessageRow
 from goim.services.behind import Behind
-from goim.stores.base import ConvDeletes, Conversations, MessageTable
+from goim.stores.base import Conversations
+from goim.stores.base_log import ConvDeletes, MessageTable
 from goim.stores.log import Log
 
 _ALL_AT_ONCE = 500

@@ -8,7 +8,6 @@ from collections.abc import Callable
 from time import perf_counter
 from typing import Protocol
 
-import msgspec
 from msgspec import UNSET, Struct
 from msgspec.structs import replace
 
@@ -19,7 +18,7 @@ from goim.errors import ErrorCode, GoimError, StoreDown, invalid
 from goim.ids import new_id
 from goim.metrics import Metrics
 from goim.model.conversations import Conversation
-from goim.model.messages import Draft, Extras, Message, Sent
+from goim.model.messages import Draft, Extras, Message, Sent, SentKey, encode_extras, with_extras
 from goim.model.payloads import checked_payload
 from goim.protocol.frames import frame_of
 from goim.protocol.pushes import MessagePush
@@ -27,10 +26,13 @@ from goim.protocol.replies import SentData
 from goim.protocol.requests import SendData
 from goim.ratelimit.base import RateLimiter
 from goim.services.access import Access, AccessBook
+from goim.services.file_grants import FileGrants
 from goim.services.receipts import ReceiptBook
+from goim.services.specials import Specials
 from goim.stores.log import Log
 from goim.tasks import Tasks
 
+_PLAIN = frozenset({"text", "card", "location", "custom"})  # the others may refer to files
 Done = Callable[[SentData | GoimError], None]
 
 
@@ -54,6 +56,14 @@ class Sending(Struct):
     arrived: float
     access: Access | None = None
     is_system: bool = False
+    extras: Extras | None = None
+    is_ready: bool = True
+
+    @property
+    def key(self) -> SentKey:
+        """What makes a resend of it recognisable; once the conversation is known."""
+        assert self.access is not None  # noqa: S101
+        return (self.access.conv.conv_id, self.sender.user_id, self.client_msg_id)
 
 
 class System(Struct, frozen=True):
@@ -76,6 +86,8 @@ class Messages:
         clock: Clock,
         metrics: Metrics,
         tasks: Tasks,
+        specials: Specials,
+        grants: FileGrants | None = None,
     ) -> None:
         self._access = access
         self._log = log
@@ -85,24 +97,33 @@ class Messages:
         self._clock = clock
         self._metrics = metrics
         self._tasks = tasks
+        self._specials = specials
+        self._grants = grants
         self._waiting: dict[str, deque[Sending]] = {}
         self.batches: Batcher[Sending] = Batcher(self._commit)
 
-    def send(self, sender: Sender, data: SendData, done: Done) -> None:
-        """Check what needs no database and queue the message; `done` is called once with the ack's data or the refusal."""
+    def send(self, sender: Sender, data: SendData, done: Done, *, stream: bool = False) -> None:
+        """Check what needs no database and queue the message; `done` is called once: with the ack's data or why not."""
         try:
             self._check_rate(sender)
             payload = checked_payload(data.type, data.payload)
             client_msg_id = _checked_client_msg_id(data.client_msg_id)
-            self._check_options(data)
+            if (data.type == "stream") is not stream:
+                raise invalid("a stream is begun with start_stream, and only a stream is")
+            self._check_expiry(data)
         except GoimError as error:
             return done(error)
-        self.batches.put(Sending(sender, data, client_msg_id, payload, done, perf_counter()))
+        extras = _extras(data)
+        is_ready = extras is None and data.expire_at_ms is None and data.type in _PLAIN
+        self.batches.put(
+            Sending(sender, data, client_msg_id, payload, done, perf_counter(), extras=extras, is_ready=is_ready)
+        )
+        return None
 
-    async def send_now(self, sender: Sender, data: SendData) -> SentData:
+    async def send_now(self, sender: Sender, data: SendData, *, stream: bool = False) -> SentData:
         """The same, to be awaited."""
         answer, done = _promise()
-        self.send(sender, data, done)
+        self.send(sender, data, done, stream=stream)
         return await answer
 
     async def send_system(self, conv: Conversation, user_id: str, data: SendData, client_msg_id: str) -> SentData:
@@ -112,7 +133,9 @@ class Messages:
         """
         answer, done = _promise()
         payload = bytes(data.payload).decode()
-        sending = Sending(System(user_id), data, client_msg_id, payload, done, perf_counter(), Access(conv=conv), True)
+        sending = Sending(
+            System(user_id), data, client_msg_id, payload, done, perf_counter(), Access(conv=conv), is_system=True
+        )
         self.batches.put(sending)
         return await answer
 
@@ -143,12 +166,12 @@ class Messages:
         """The draft if its sender may write there; None if that was refused or must be looked up first."""
         user_id = sending.sender.user_id
         access = sending.access if sending.is_system else self._access.cached(user_id, sending.data) or sending.access
-        if access is None or (sending.access is None and user_id in self._waiting):
+        if access is None or not sending.is_ready or (sending.access is None and user_id in self._waiting):
             self._look_up(sending)
             return None
         try:
             access.check_write(now_ms)
-            return _draft(sending, access, now_ms)
+            return _draft(sending, access)
         except GoimError as error:
             sending.done(error)
             return None
@@ -166,6 +189,8 @@ class Messages:
         push = MessagePush(_message(sending, draft, place, server_msg_id))
         self._delivery.to_conversation(conv, frame_of(push), sending.sender)
         self._receipts.sent(conv, draft.from_user_id, seq, place.timestamp)
+        if sending.extras is not None:
+            self._specials.tell(sending.sender, conv, seq, sending.extras)
 
     # what is not in the memory
 
@@ -195,6 +220,8 @@ class Messages:
                 sending = waiting.popleft()
                 try:
                     sending.access = await self._access.resolve(user_id, sending.data)
+                    if not sending.is_ready:
+                        await self._make_ready(sending, sending.access)
                     self.batches.put(sending)
                 except GoimError as error:
                     sending.done(error)
@@ -212,11 +239,19 @@ class Messages:
         if wait_ms:
             raise GoimError(ErrorCode.RATE_LIMIT, "too many messages; wait a moment", retry_after_ms=wait_ms)
 
-    def _check_options(self, data: SendData) -> None:
+    def _check_expiry(self, data: SendData) -> None:
         if data.expire_at_ms is not None and not self._clock.now_ms() < data.expire_at_ms <= LATEST_MS:
             raise invalid("expireAtMs is a time to come, in unix milliseconds")  # no other fits into the database
-        if data.burn_after_read or data.mentions:
-            raise GoimError(ErrorCode.UNSUPPORTED, "burnAfterRead and mentions are not served by this version")
+
+    async def _make_ready(self, sending: Sending, access: Access) -> None:
+        """What some messages need before they are stored; `_commit` asks again whether they may be."""
+        access.check_write(self._clock.now_ms())
+        data, key = sending.data, sending.key
+        await self._specials.prepare(access, key, sending.extras, data.expire_at_ms)
+        shared = self._grants.check(key[1], key[0], data.type, sending.payload) if self._grants is not None else None
+        if shared is not None:
+            await shared
+        sending.is_ready = True
 
 
 def _promise() -> tuple[asyncio.Future[SentData], Done]:
@@ -238,29 +273,36 @@ def _checked_client_msg_id(client_msg_id: str | None) -> str:
     return client_msg_id
 
 
-def _draft(sending: Sending, access: Access, now_ms: int) -> Draft:
-    data = sending.data
-    extras = None
-    if data.reply_to is not None:
-        if access.conv.seq_of(data.reply_to) is None:
-            raise invalid("replyTo is not a message of this conversation")
-        extras = msgspec.json.encode(Extras(reply_to=data.reply_to)).decode()
+def _extras(data: SendData) -> Extras | None:
+    """The rarer properties that the sender asked for."""
+    if not (data.reply_to or data.mentions or data.burn_after_read or data.type == "stream"):
+        return None
+    return Extras(
+        reply_to=data.reply_to or UNSET,
+        mentions=data.mentions or UNSET,
+        burn_after_read=data.burn_after_read or UNSET,
+        stream_status="streaming" if data.type == "stream" else UNSET,
+        stream_index=0 if data.type == "stream" else UNSET,
+    )
+
+
+def _draft(sending: Sending, access: Access) -> Draft:
     return Draft(
         conv=access.conv,
         from_user_id=sending.sender.user_id,
         client_msg_id=sending.client_msg_id,
-        type=data.type,
+        type=sending.data.type,
         payload=sending.payload,
-        expire_at=data.expire_at_ms,
-        extras=extras,
+        expire_at=sending.data.expire_at_ms,
+        extras=None if sending.extras is None else encode_extras(sending.extras),
     )
 
 
 def _message(sending: Sending, draft: Draft, place: Sent, server_msg_id: str) -> Message:
     """What the others are shown; the payload leaves as it came."""
-    conv, data = draft.conv, sending.data
+    conv = draft.conv
     is_c2c = conv.group_id == ""
-    return Message(
+    message = Message(
         server_msg_id=server_msg_id,
         client_msg_id=draft.client_msg_id,
         conv_id=conv.conv_id,
@@ -271,11 +313,11 @@ def _message(sending: Sending, draft: Draft, place: Sent, server_msg_id: str) ->
         seq=place.seq,
         timestamp=place.timestamp,
         type=draft.type,
-        payload=data.payload,
+        payload=sending.data.payload,
         recalled=False,
         expire_at=UNSET if draft.expire_at is None else draft.expire_at,
-        reply_to=UNSET if data.reply_to is None else data.reply_to,
     )
+    return message if sending.extras is None else with_extras(message, sending.extras)
 
 
 def _refuse_all(sendings: list[Sending] | deque[Sending], code: ErrorCode, message: str) -> None:

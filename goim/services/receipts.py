@@ -18,6 +18,7 @@ from goim.protocol.frames import frame_of
 from goim.protocol.pushes import ReadBy, ReadByData
 from goim.services.access import Access, AccessBook
 from goim.services.behind import Behind
+from goim.services.specials import Specials
 from goim.stores.base import Receipts
 from goim.stores.log import Log
 
@@ -52,6 +53,7 @@ class ReceiptBook:
         access: AccessBook,
         log: Log,
         behind: Behind,
+        specials: Specials,
         delivery: Delivery,
         notices: Notices,
         clock: Clock,
@@ -65,6 +67,7 @@ class ReceiptBook:
         self._delivery = delivery
         self._clock = clock
         self._limit = receipt_limit
+        self._specials = specials
         self._known: Recent[_Key, int] = Recent(_REMEMBERED)
         self.batches: Batcher[_Mark] = Batcher(self._advance)
         notices.on(GroupJoined, lambda notice: self._forget(notice.user_id, notice.group_id))
@@ -90,7 +93,9 @@ class ReceiptBook:
 
     def sent(self, conv: Conversation, user_id: str, seq: int, at: int) -> None:
         """Who sends has read up to there: known at once, written a moment later."""
-        if seq > (self._known.get((conv.conv_id, user_id)) or 0):
+        if self._specials.is_burning(conv.conv_id):
+            self.mark_read(user_id, conv.conv_id, seq, _nobody)  # an answer reads what it answers
+        elif seq > (self._known.get((conv.conv_id, user_id)) or 0):
             self._known.put((conv.conv_id, user_id), seq)
         self._behind.sent(conv, user_id, seq, at)
 
@@ -110,6 +115,7 @@ class ReceiptBook:
         try:
             accesses = await self._accesses_of(marks)
             rises = await self._rises(marks, accesses)
+            await self._burn(rises, accesses)
             if rises:
                 await self._receipts.advance(list(rises.values()))
         except StoreDown:
@@ -121,6 +127,12 @@ class ReceiptBook:
             self._known.put(key, max(receipt.seq, self._known.get(key) or 0))
         for mark in marks:
             self._answer(mark, accesses, rises)
+
+    async def _burn(self, rises: dict[_Key, Receipt], accesses: dict[_Key, Access]) -> None:
+        """What was to be read once is recalled before the watermark is stored: a crash in between loses nothing."""
+        for key, receipt in rises.items():
+            if self._specials.is_burning(key[0]):
+                await self._specials.burn(accesses[key].conv, key[1], receipt.seq)
 
     def _one_device_each(self, marks: list[_Mark]) -> list[_Mark]:
         """Marks of one watermark from two devices at once go one after another: each is told of the other's."""

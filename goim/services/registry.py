@@ -22,6 +22,8 @@ from goim.services.messages import Messages
 from goim.services.presence import PresenceBook
 from goim.services.receipts import ReceiptBook
 from goim.services.sessions import SessionDesk
+from goim.services.specials import Specials
+from goim.services.streams import Streams
 from goim.services.unread import Unread
 
 
@@ -41,6 +43,8 @@ class Services:
     groups: GroupDesk
     conversations: ConversationList
     messages: Messages
+    streams: Streams
+    specials: Specials
     receipts: ReceiptBook
     changes: ChangeDesk
     history: History

@@ -17,7 +17,8 @@ from goim.errors import StoreDown
 from goim.lru import Recent
 from goim.metrics import Metrics
 from goim.model.messages import Draft, MessageRow, Sent, SentKey
-from goim.stores.base import MessageTable, Taken
+from goim.stores.base import Taken
+from goim.stores.base_log import MessageTable
 
 _KNOWN_CONVERSATIONS = 200_000
 _RECENT_SENDS = 65_536

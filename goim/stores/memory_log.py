@@ -148,20 +148,25 @@ class MemoryChanges:
         return max(same, key=lambda change: change.change, default=None)
 
 
-class MemoryLiveStreams:
-    """`LiveStreams` in memory."""
+class MemoryPending:
+    """`Pending` in memory."""
 
     def __init__(self) -> None:
-        self._keys: dict[SentKey, int] = {}
+        self._due: dict[tuple[str, SentKey], int] = {}
 
-    async def put(self, key: SentKey, at: int) -> None:
-        self._keys.setdefault(key, at)
+    async def put(self, kind: str, key: SentKey, at: int) -> None:
+        self._due.setdefault((kind, key), at)
 
-    async def remove(self, key: SentKey) -> None:
-        self._keys.pop(key, None)
+    async def remove(self, kind: str, keys: Collection[SentKey]) -> None:
+        for key in keys:
+            self._due.pop((kind, key), None)
 
-    async def all(self) -> list[SentKey]:
-        return sorted(self._keys, key=self._keys.__getitem__)
+    async def due(self, kind: str, now_ms: int, limit: int) -> list[SentKey]:
+        due = sorted((at, key) for (of_kind, key), at in self._due.items() if of_kind == kind and at <= now_ms)
+        return [key for _, key in due[:limit]]
+
+    async def of_conversation(self, kind: str, conv_id: str) -> list[SentKey]:
+        return [key for of_kind, key in self._due if of_kind == kind and key[0] == conv_id]
 
 
 class MemoryConvDeletes:

@@ -48,11 +48,13 @@ REMOVE_REACTION = "DELETE FROM reactions WHERE conv_id = ? AND seq = ? AND user_
 REACTIONS = """
 SELECT seq, user_id, emoji FROM reactions WHERE conv_id = ? AND seq >= ? AND seq <= ? ORDER BY seq, created_at"""
 
-PUT_STREAM = """
-INSERT INTO live_streams (conv_id, from_user_id, client_msg_id, started_at) VALUES (?, ?, ?, ?)
-ON CONFLICT (conv_id, from_user_id, client_msg_id) DO NOTHING"""
-REMOVE_STREAM = "DELETE FROM live_streams WHERE conv_id = ? AND from_user_id = ? AND client_msg_id = ?"
-STREAMS = "SELECT conv_id, from_user_id, client_msg_id FROM live_streams ORDER BY started_at"
+PUT_PENDING = """
+INSERT INTO pending (kind, conv_id, from_user_id, client_msg_id, due_at) VALUES (?, ?, ?, ?, ?)
+ON CONFLICT (kind, conv_id, from_user_id, client_msg_id) DO NOTHING"""
+REMOVE_PENDING = "DELETE FROM pending WHERE kind = ? AND conv_id = ? AND from_user_id = ? AND client_msg_id = ?"
+DUE = """
+SELECT conv_id, from_user_id, client_msg_id FROM pending WHERE kind = ? AND due_at <= ? ORDER BY due_at LIMIT ?"""
+PENDING_OF = "SELECT conv_id, from_user_id, client_msg_id FROM pending WHERE kind = ? AND conv_id = ?"
 
 ADD_CHANGE = "INSERT INTO changes (conv_id, change_no, seq, action, data, created_at) VALUES (?, ?, ?, ?, ?, ?)"
 
@@ -157,20 +159,24 @@ class SqlChanges:
         return _change(*rows[0]) if rows else None
 
 
-class SqlLiveStreams:
-    """`LiveStreams` in an SQL database."""
+class SqlPending:
+    """`Pending` in an SQL database, the one that has the messages."""
 
     def __init__(self, engine: SqlEngine) -> None:
         self._engine = engine
 
-    async def put(self, key: SentKey, at: int) -> None:
-        await self._engine.execute(PUT_STREAM, (*key, at))
+    async def put(self, kind: str, key: SentKey, at: int) -> None:
+        await self._engine.execute(PUT_PENDING, (kind, *key, at))
 
-    async def remove(self, key: SentKey) -> None:
-        await self._engine.execute(REMOVE_STREAM, key)
+    async def remove(self, kind: str, keys: Collection[SentKey]) -> None:
+        for key in keys:
+            await self._engine.execute(REMOVE_PENDING, (kind, *key))
 
-    async def all(self) -> list[SentKey]:
-        return [(conv_id, user_id, sent) for conv_id, user_id, sent in await self._engine.fetch_rows(STREAMS)]
+    async def due(self, kind: str, now_ms: int, limit: int) -> list[SentKey]:
+        return [(row[0], row[1], row[2]) for row in await self._engine.fetch_rows(DUE, (kind, now_ms, limit))]
+
+    async def of_conversation(self, kind: str, conv_id: str) -> list[SentKey]:
+        return [(row[0], row[1], row[2]) for row in await self._engine.fetch_rows(PENDING_OF, (kind, conv_id))]
 
 
 class SqlConvDeletes:

@@ -47,11 +47,14 @@ CREATE TABLE reactions (
     PRIMARY KEY (conv_id, seq, user_id, emoji)
 ) WITHOUT ROWID;
 
--- Streamed messages that have begun and not ended: written before the message, so that a crash leaves none unfound.
-CREATE TABLE live_streams (
+-- What is still to be done about messages (streams to be ended, messages to be burned or to expire): noted before the
+-- message itself, so that a crash leaves none unfound.
+CREATE TABLE pending (
+    kind          VARCHAR(16)  NOT NULL,
     conv_id       VARCHAR(140) NOT NULL,
     from_user_id  VARCHAR(64)  NOT NULL,
     client_msg_id VARCHAR(128) NOT NULL,
-    started_at    BIGINT       NOT NULL,
-    PRIMARY KEY (conv_id, from_user_id, client_msg_id)
+    due_at        BIGINT       NOT NULL,
+    PRIMARY KEY (kind, conv_id, from_user_id, client_msg_id)
 ) WITHOUT ROWID;
+CREATE INDEX idx_pending_due ON pending (kind, due_at);

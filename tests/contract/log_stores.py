@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 from goim.resources import bundled
-from goim.stores.base import Changes, ConvDeletes, LiveStreams, MessageTable
+from goim.stores.base_log import Changes, ConvDeletes, MessageTable, Pending
 from goim.stores.engine import SqlEngine
-from goim.stores.memory_log import MemoryChanges, MemoryConvDeletes, MemoryLiveStreams, MemoryMessages
+from goim.stores.memory_log import MemoryChanges, MemoryConvDeletes, MemoryMessages, MemoryPending
 from goim.stores.migrate import Migrator
-from goim.stores.sql import SqlChanges, SqlConvDeletes, SqlLiveStreams, SqlMessages
+from goim.stores.sql import SqlChanges, SqlConvDeletes, SqlMessages, SqlPending
 from goim.stores.sqlite import SqliteEngine
 
 
@@ -24,13 +24,13 @@ class LogStores:
     messages: MessageTable
     changes: Changes
     deletes: ConvDeletes
-    streams: LiveStreams
+    pending: Pending
 
 
 def memory_log() -> LogStores:
     messages = MemoryMessages()
     return LogStores(
-        messages=messages, changes=MemoryChanges(messages), deletes=MemoryConvDeletes(), streams=MemoryLiveStreams()
+        messages=messages, changes=MemoryChanges(messages), deletes=MemoryConvDeletes(), pending=MemoryPending()
     )
 
 
@@ -39,7 +39,7 @@ def sql_log(engine: SqlEngine) -> LogStores:
         messages=SqlMessages(engine),
         changes=SqlChanges(engine),
         deletes=SqlConvDeletes(engine),
-        streams=SqlLiveStreams(engine),
+        pending=SqlPending(engine),
     )
 
 

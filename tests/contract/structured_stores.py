@@ -10,26 +10,18 @@ from pathlib import Path
 
 import pytest
 
-from goim.stores.base import (
-    Blocks,
-    Conversations,
-    Files,
-    Friends,
-    Grants,
-    Groups,
-    Members,
-    Receipts,
-    Sessions,
-    Users,
-)
+from goim.stores.admissions import Admissions, NoticeBoard
+from goim.stores.base import Blocks, Conversations, Files, Friends, Grants, Groups, Members, Receipts, Sessions, Users
 from goim.stores.engine import SqlEngine
 from goim.stores.memory_accounts import MemorySessions, MemoryUsers
+from goim.stores.memory_admissions import MemoryAdmissions, MemoryNoticeBoard
 from goim.stores.memory_conversations import MemoryConversations, MemoryReceipts
 from goim.stores.memory_data import MemoryData
 from goim.stores.memory_files import MemoryFiles, MemoryGrants
 from goim.stores.memory_friends import MemoryBlocks, MemoryFriends
 from goim.stores.memory_groups import MemoryGroups, MemoryMembers
 from goim.stores.sql_accounts import SqlSessions, SqlUsers
+from goim.stores.sql_admissions import SqlAdmissions, SqlNoticeBoard
 from goim.stores.sql_conversations import SqlConversations, SqlReceipts
 from goim.stores.sql_files import SqlFiles, SqlGrants
 from goim.stores.sql_friends import SqlBlocks, SqlFriends
@@ -53,6 +45,8 @@ class Stores:
     receipts: Receipts
     files: Files
     grants: Grants
+    admissions: Admissions
+    notices: NoticeBoard
 
 
 def memory_stores(data: MemoryData) -> Stores:
@@ -67,6 +61,8 @@ def memory_stores(data: MemoryData) -> Stores:
         receipts=MemoryReceipts(data),
         files=MemoryFiles(data),
         grants=MemoryGrants(data),
+        admissions=MemoryAdmissions(data),
+        notices=MemoryNoticeBoard(data),
     )
 
 
@@ -82,6 +78,8 @@ def sql_stores(engine: SqlEngine) -> Stores:
         receipts=SqlReceipts(engine),
         files=SqlFiles(engine),
         grants=SqlGrants(engine),
+        admissions=SqlAdmissions(engine),
+        notices=SqlNoticeBoard(engine),
     )
 
 

@@ -341,11 +341,17 @@ async def test_a_reaction_whose_number_is_taken_is_not_stored(log: LogStores) ->
     assert await log.changes.reactions("c1", 1, 1) == {1: [Reaction("ann", "a")]}
 
 
-async def test_streams_that_have_begun_are_found_until_they_end(log: LogStores) -> None:
-    await log.streams.put(("c1", "ann", "s1"), NOW)
-    await log.streams.put(("c1", "bob", "s2"), NOW + 1)
-    await log.streams.put(("c1", "ann", "s1"), NOW + 2)
-    assert await log.streams.all() == [("c1", "ann", "s1"), ("c1", "bob", "s2")]
-    await log.streams.remove(("c1", "ann", "s1"))
-    await log.streams.remove(("c1", "ann", "s1"))
-    assert await log.streams.all() == [("c1", "bob", "s2")]
+async def test_what_is_pending_is_found_when_it_is_due_until_it_is_done(log: LogStores) -> None:
+    first, second, other = ("c1", "ann", "s1"), ("c1", "bob", "s2"), ("c2", "ann", "s1")
+    await log.pending.put("stream", second, NOW + 1)
+    await log.pending.put("stream", first, NOW)
+    await log.pending.put("stream", first, NOW + 9)
+    await log.pending.put("stream", other, NOW + 2)
+    await log.pending.put("burn", first, NOW)
+    assert await log.pending.due("stream", NOW + 1, 9) == [first, second]
+    assert await log.pending.due("stream", NOW + 9, 1) == [first]
+    assert sorted(await log.pending.of_conversation("stream", "c1")) == [first, second]
+    await log.pending.remove("stream", [first, other])
+    await log.pending.remove("stream", [first])
+    assert await log.pending.due("stream", NOW + 9, 9) == [second]
+    assert await log.pending.of_conversation("burn", "c1") == [first]

@@ -32,10 +32,13 @@ from goim.services.conversations import ConversationList
 from goim.services.group_operator import GroupOperator
 from goim.services.group_roster import GroupRoster
 from goim.services.groups import GroupDesk
+from goim.services.history import History
 from goim.services.lines import Lines
 from goim.services.messages import Messages
 from goim.services.presence import PresenceBook
 from goim.services.receipts import ReceiptBook
+from goim.services.specials import Specials
+from goim.services.streams import Streams
 from goim.services.unread import Unread
 from goim.stores.log import Log
 from goim.stores.memory_accounts import MemorySessions, MemoryUsers
@@ -43,7 +46,7 @@ from goim.stores.memory_conversations import MemoryConversations, MemoryReceipts
 from goim.stores.memory_data import MemoryData
 from goim.stores.memory_friends import MemoryBlocks, MemoryFriends
 from goim.stores.memory_groups import MemoryGroups, MemoryMembers
-from goim.stores.memory_log import MemoryChanges, MemoryConvDeletes, MemoryMessages
+from goim.stores.memory_log import MemoryChanges, MemoryConvDeletes, MemoryMessages, MemoryPending
 from goim.tasks import Tasks
 from tests.fake_clock import FakeClock
 
@@ -139,6 +142,7 @@ class House:
         self.table = self._counted(table)
         self.changes = self._counted(MemoryChanges(table))
         self.deletes = self._counted(MemoryConvDeletes())
+        self.pending = self._counted(MemoryPending())
 
     def _counted(self, store: T) -> T:
         return cast(T, Counted(store, self))
@@ -153,14 +157,29 @@ class House:
             self.conversations, self.friends, self.blocks, self.groups, self.members, self.notices, clock
         )
         self.behind = Behind(self.conversations, self.receipts, clock)
-        self.book = ReceiptBook(
-            self.receipts, self.access, self.log, self.behind, self.delivery, self.notices, clock, receipt_limit=200
-        )
-        limiter = MemoryRateLimiter(clock, per_second=1e6, burst=1_000_000)
-        self.messages = Messages(self.access, self.log, self.book, self.delivery, limiter, clock, metrics, self.tasks)
         self.desk = ChangeDesk(
             self.access, self.table, self.changes, self.conversations, self.delivery, clock, recall_window=300
         )
+        self.specials = Specials(
+            self.table, self.pending, self.members, self.conversations, self.desk, self.delivery, clock
+        )
+        self.book = ReceiptBook(
+            self.receipts,
+            self.access,
+            self.log,
+            self.behind,
+            self.specials,
+            self.delivery,
+            self.notices,
+            clock,
+            receipt_limit=200,
+        )
+        limiter = MemoryRateLimiter(clock, per_second=1e6, burst=1_000_000)
+        self.messages = Messages(
+            self.access, self.log, self.book, self.delivery, limiter, clock, metrics, self.tasks, self.specials
+        )
+        self.streams = self.new_streams()
+        self.history = History(self.access, self.table, self.changes, self.deletes, self.log, self.streams, clock)
         self.roster = GroupRoster(self.groups, self.members, self.log, self.access, self.notices, self.delivery, clock)
         self.group_desk = GroupDesk(
             self.groups, self.members, self.users, self.friends, self.blocks, self.roster, self.delivery, clock
@@ -172,6 +191,21 @@ class House:
         )
         self.presence = PresenceBook(
             self.delivery, self.sessions, self.friends, self.blocks, self.members, self.access, clock
+        )
+
+    def new_streams(self) -> Streams:
+        """The streams of a node that has just started."""
+        return Streams(
+            self.messages,
+            self.desk,
+            self.access,
+            self.conversations,
+            self.table,
+            self.pending,
+            self.delivery,
+            self.clock,
+            idle_timeout=60,
+            max_bytes=1000,
         )
 
     def unread(self, *, chunk_size: int = 200, concurrency: int = 4, retry: int = 3) -> Unread:

@@ -1,0 +1,20 @@
+"""The composition root: the only room that names adapters. `storage` opens, `assembly` connects, `node` runs."""
+
+from __future__ import annotations
+
+from goim.app.assembly import Assembly
+from goim.app.node import Node, open_node, open_office, serve, server_for
+from goim.app.storage import Database, Stores, open_databases, sqlite_stores
+
+__all__ = [
+    "Assembly",
+    "Database",
+    "Node",
+    "Stores",
+    "open_databases",
+    "open_node",
+    "open_office",
+    "serve",
+    "server_for",
+    "sqlite_stores",
+]

@@ -1,0 +1,231 @@
+"""Makes the services of a node, each given what it needs."""
+
+from __future__ import annotations
+
+from goim.app.storage import Stores
+from goim.bus.base import Bus
+from goim.clock import Clock
+from goim.config import Settings, signing_secret
+from goim.delivery import Delivery
+from goim.livecalls.memory import MemoryLiveCalls
+from goim.metrics import Metrics
+from goim.notices import Notices
+from goim.ratelimit.memory import MemoryRateLimiter
+from goim.services.access import AccessBook
+from goim.services.accounts import Accounts, Credentials
+from goim.services.behind import Behind
+from goim.services.calls import CallDesk
+from goim.services.changes import ChangeDesk
+from goim.services.conversations import ConversationList
+from goim.services.devices import DeviceBook
+from goim.services.friends import FriendBook
+from goim.services.group_operator import GroupOperator
+from goim.services.group_roster import GroupRoster
+from goim.services.groups import GroupDesk
+from goim.services.history import History
+from goim.services.ice import IceServers
+from goim.services.lines import Lines
+from goim.services.messages import Messages
+from goim.services.passwords import Passwords
+from goim.services.presence import PresenceBook
+from goim.services.receipts import ReceiptBook
+from goim.services.registry import Services
+from goim.services.sessions import SessionDesk
+from goim.services.specials import Specials
+from goim.services.streams import Streams
+from goim.services.unread import Unread
+from goim.stores.log import Log
+from goim.tasks import Tasks
+
+
+class Assembly:
+    """What services share, made once, and the services over it. Nothing runs yet."""
+
+    def __init__(self, settings: Settings, stores: Stores, bus: Bus, clock: Clock, tasks: Tasks) -> None:
+        self._settings = settings
+        self._stores = stores
+        self._clock = clock
+        self._tasks = tasks
+        self._metrics = Metrics()
+        self._notices = Notices(bus)
+        self._delivery = Delivery(bus, self._notices, self._metrics)
+        self._limiter = MemoryRateLimiter(clock, per_second=settings.ws.send_qps, burst=settings.ws.send_burst)
+        self._log = Log(stores.messages, clock, self._metrics)
+        self._access = AccessBook(
+            stores.conversations, stores.friends, stores.blocks, stores.groups, stores.members, self._notices, clock
+        )
+        self.passwords = Passwords()
+        self.behind = Behind(stores.conversations, stores.receipts, clock)
+        self.operator: GroupOperator
+        self.services = self._services()
+
+    def _services(self) -> Services:
+        stores, settings, clock, delivery = self._stores, self._settings, self._clock, self._delivery
+        sessions = self._sessions()
+        devices = DeviceBook(stores.sessions, sessions, delivery, self._notices, clock)
+        groups = self._groups()
+        changes = self._changes()
+        specials = Specials(
+            stores.messages, stores.pending, stores.members, stores.conversations, changes, delivery, clock
+        )
+        receipts = self._receipts(specials)
+        messages = self._messages(receipts, specials)
+        streams = self._streams(messages, changes)
+        accounts = self._accounts(sessions, devices)
+        accounts.on_erase += [changes.erase_messages, groups.leave_all]
+        lines = Lines(stores.conversations, stores.deletes, stores.messages, self._log, self.behind, clock)
+        return Services(
+            settings=settings,
+            clock=clock,
+            metrics=self._metrics,
+            delivery=delivery,
+            access=self._access,
+            accounts=accounts,
+            sessions=sessions,
+            devices=devices,
+            friends=FriendBook(stores.users, stores.friends, stores.blocks, self._access, delivery, clock),
+            groups=groups,
+            conversations=ConversationList(
+                stores.conversations, stores.changes, stores.users, stores.groups, lines, self._access, delivery
+            ),
+            messages=messages,
+            streams=streams,
+            specials=specials,
+            receipts=receipts,
+            changes=changes,
+            history=History(self._access, stores.messages, stores.changes, stores.deletes, self._log, streams, clock),
+            unread=self._unread(lines, receipts),
+            presence=PresenceBook(
+                delivery, stores.sessions, stores.friends, stores.blocks, stores.members, self._access, clock
+            ),
+            calls=self._calls(messages),
+            ice=IceServers(settings.webrtc, clock),
+        )
+
+    def _sessions(self) -> SessionDesk:
+        auth, stores = self._settings.auth, self._stores
+        return SessionDesk(
+            stores.sessions,
+            stores.users,
+            self._delivery,
+            self._notices,
+            self._clock,
+            secrets=[signing_secret(self._settings)],
+            token_ttl=auth.token_ttl,
+            refresh_ttl=auth.refresh_ttl,
+        )
+
+    def _groups(self) -> GroupDesk:
+        stores, clock = self._stores, self._clock
+        roster = GroupRoster(
+            stores.groups, stores.members, self._log, self._access, self._notices, self._delivery, clock
+        )
+        self.operator = GroupOperator(stores.groups, stores.members, stores.users, roster, clock)
+        return GroupDesk(
+            stores.groups, stores.members, stores.users, stores.friends, stores.blocks, roster, self._delivery, clock
+        )
+
+    def _changes(self) -> ChangeDesk:
+        messages, stores = self._settings.messages, self._stores
+        return ChangeDesk(
+            self._access,
+            stores.messages,
+            stores.changes,
+            stores.conversations,
+            self._delivery,
+            self._clock,
+            recall_window=messages.recall_window,
+            edit_window=messages.edit_window,
+        )
+
+    def _receipts(self, specials: Specials) -> ReceiptBook:
+        return ReceiptBook(
+            self._stores.receipts,
+            self._access,
+            self._log,
+            self.behind,
+            specials,
+            self._delivery,
+            self._notices,
+            self._clock,
+            receipt_limit=self._settings.groups.receipt_limit,
+        )
+
+    def _messages(self, receipts: ReceiptBook, specials: Specials) -> Messages:
+        return Messages(
+            self._access,
+            self._log,
+            receipts,
+            self._delivery,
+            self._limiter,
+            self._clock,
+            self._metrics,
+            self._tasks,
+            specials,
+        )
+
+    def _streams(self, messages: Messages, changes: ChangeDesk) -> Streams:
+        stores, streams = self._stores, self._settings.streams
+        return Streams(
+            messages,
+            changes,
+            self._access,
+            stores.conversations,
+            stores.messages,
+            stores.pending,
+            self._delivery,
+            self._clock,
+            idle_timeout=streams.idle_timeout,
+            max_bytes=streams.max_bytes,
+        )
+
+    def _unread(self, lines: Lines, receipts: ReceiptBook) -> Unread:
+        mark = self._settings.mark_all_read
+        return Unread(
+            lines,
+            receipts,
+            self._clock,
+            chunk_size=mark.chunk_size,
+            concurrency=mark.concurrency,
+            retry=mark.retry,
+        )
+
+    def _calls(self, messages: Messages) -> CallDesk:
+        calls = self._settings.calls
+        return CallDesk(
+            MemoryLiveCalls(),
+            self._stores.conversations,
+            self._access,
+            messages,
+            self._delivery,
+            self._notices,
+            self._limiter,
+            self._clock,
+            enabled=self._settings.webrtc.enabled,
+            ring_timeout=calls.ring_timeout,
+            reconnect_grace=calls.reconnect_grace,
+        )
+
+    def _accounts(self, sessions: SessionDesk, devices: DeviceBook) -> Accounts:
+        auth, stores = self._settings.auth, self._stores
+        credentials = Credentials(
+            self.passwords,
+            self._per_minute(auth.login_per_minute),
+            self._per_minute(auth.login_per_minute_per_address),
+        )
+        return Accounts(
+            stores.users,
+            stores.friends,
+            stores.blocks,
+            sessions,
+            devices,
+            self._access,
+            self._delivery,
+            self.passwords,
+            credentials,
+            self._per_minute(auth.register_per_minute),
+            self._clock,
+        )
+
+    def _per_minute(self, times: int) -> MemoryRateLimiter:
+        return MemoryRateLimiter(self._clock, per_second=times / 60, burst=times)

@@ -1,0 +1,160 @@
+"""One process of goim: what runs beside its services, how it is served, and how it ends."""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import random
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+import structlog
+
+from goim.app.assembly import Assembly
+from goim.app.storage import Stores, sqlite_stores
+from goim.bus.base import Bus
+from goim.bus.memory import MemoryBus
+from goim.clock import Clock, SystemClock
+from goim.config import Settings, refuse_unserved, signing_secret
+from goim.gateway.server import NodeServer, server_of
+from goim.gateway.tcp import TcpGateway, tls_context
+from goim.gateway.websocket import WebSocketGateway
+from goim.protocol.close_codes import CloseCode
+from goim.protocol.frames import frame_of
+from goim.protocol.pushes import Reconnect, ReconnectData
+from goim.rest.operations import Readiness
+from goim.rest.routes import build_api
+from goim.services.mailroom import Mailroom, Postbox
+from goim.tasks import Tasks
+
+_YOUNG_OBJECTS = 50_000
+_CLOSE_EVERY = 0.02
+_log = structlog.get_logger(__name__)
+
+
+class Node:
+    """The services over their stores, and the gateways to them."""
+
+    def __init__(self, settings: Settings, stores: Stores, bus: Bus, clock: Clock) -> None:
+        self.settings = settings
+        self.tasks = Tasks()
+        self.readiness = Readiness(checks={"data": _asks_data(stores), "messages": _asks_messages(stores)})
+        self._clock = clock
+        self._assembly = Assembly(settings, stores, bus, clock, self.tasks)
+        self.services = self._assembly.services
+        self.operator = self._assembly.operator
+        self.gateway = WebSocketGateway(self.services, self.tasks)
+        self.tcp = TcpGateway(self.services, self.tasks, clock)
+
+    @contextlib.asynccontextmanager
+    async def working(self) -> AsyncIterator[None]:
+        """What the services need to do what they are asked; at the end everything is written."""
+        services = self.services
+        async with (
+            self._assembly.passwords,
+            self._assembly.behind.running(),
+            services.receipts.batches.running(),
+            services.messages.batches.running(),
+        ):
+            yield
+
+    @contextlib.asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """What a node does of its own accord, from the bottom up; it ends from the top down, everything written."""
+        services = self.services
+        async with (
+            self.working(),
+            services.specials.running(),
+            services.streams.running(),
+            services.sessions.running(),
+            services.devices.running(),
+            services.presence.running(),
+            services.calls.running(),
+            self.tasks,
+        ):
+            yield
+
+    @contextlib.asynccontextmanager
+    async def listening_tcp(self) -> AsyncIterator[int | None]:
+        """The TCP gateway, if there is an address for it; says its port."""
+        server = self.settings.server
+        if not server.tcp_addr or "tcp" not in server.roles:
+            yield None
+            return
+        async with self.tcp.listening(server.tcp_listen, tls_context(server)) as port:
+            yield port
+
+    async def drain(self) -> None:
+        """Send everybody elsewhere, spread over the time there is, then finish what is under way."""
+        self.readiness.is_draining = self.gateway.is_draining = True
+        sinks = list(self.services.delivery.everybody())
+        random.shuffle(sinks)
+        step = min(_CLOSE_EVERY, self.settings.server.drain_seconds / (len(sinks) or 1))
+        for place, sink in enumerate(sinks):
+            sink.send(frame_of(Reconnect(ReconnectData(int(place * step * 1000)))))
+        for sink in sinks:
+            sink.close(CloseCode.DRAINING)
+            await self._clock.sleep(step)
+        await self.services.messages.batches.drain()
+        _log.info("drained", connections=len(sinks))
+
+
+def _asks_data(stores: Stores) -> Callable[[], Awaitable[None]]:
+    async def ask() -> None:
+        await stores.users.by_ids(["nobody"])
+
+    return ask
+
+
+def _asks_messages(stores: Stores) -> Callable[[], Awaitable[None]]:
+    async def ask() -> None:
+        await stores.messages.last_seqs(["nothing"])
+
+    return ask
+
+
+@contextlib.asynccontextmanager
+async def open_node(settings: Settings, *, bus: Bus | None = None, clock: Clock | None = None) -> AsyncIterator[Node]:
+    """A node over its stores, everything running."""
+    refuse_unserved(settings)
+    signing_secret(settings)  # first: nothing is opened with a secret that is no good
+    async with sqlite_stores(settings) as stores:
+        clock = clock or SystemClock()
+        node = Node(settings, stores, bus or MemoryBus(), clock)
+        mailroom = Mailroom(stores.mailbox, node.services.delivery, clock)
+        async with mailroom.running(), node.running():
+            yield node
+
+
+@contextlib.asynccontextmanager
+async def open_office(settings: Settings) -> AsyncIterator[Node]:
+    """A node that serves nobody, for commands: the nodes at the same database are told at the end what it did."""
+    refuse_unserved(settings)
+    signing_secret(settings)
+    clock = SystemClock()
+    async with sqlite_stores(settings) as stores:
+        postbox = Postbox(stores.mailbox, clock)
+        node = Node(settings, stores, postbox, clock)
+        async with postbox.open(), node.working(), node.tasks:
+            yield node
+
+
+def server_for(node: Node, *, is_direct: bool = True) -> NodeServer:
+    """uvicorn with a node's routes and sockets; `is_direct=False` serves WebSockets by plain ASGI."""
+    app = build_api(node.services, node.readiness, more=[node.gateway.route()])
+    return server_of(app, node.settings, node.drain, is_direct=is_direct)
+
+
+async def serve(settings: Settings, started: Callable[[str], None]) -> None:
+    """Run a node until a signal ends it; `started` is told the URL."""
+    async with open_node(settings) as node, node.listening_tcp():
+        server = server_for(node)
+        server.on_started = started
+        _tune_collector()
+        await server.serve()
+
+
+def _tune_collector() -> None:
+    """What a start leaves lives as long as the process; messages come and go without cycles, so look for these rarely."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(_YOUNG_OBJECTS, 20, 50)

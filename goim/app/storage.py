@@ -1,0 +1,93 @@
+"""Opens what survives: the only place that knows which adapter stands behind which port of the stores."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+from goim.config import Settings
+from goim.resources import bundled
+from goim.stores import base, base_log
+from goim.stores.engine import SqlEngine
+from goim.stores.mailbox import Mailbox
+from goim.stores.migrate import Migrator
+from goim.stores.sql import SqlChanges, SqlConvDeletes, SqlMessages, SqlPending
+from goim.stores.sql_accounts import SqlSessions, SqlUsers
+from goim.stores.sql_conversations import SqlConversations, SqlReceipts
+from goim.stores.sql_friends import SqlBlocks, SqlFriends
+from goim.stores.sql_groups import SqlGroups, SqlMembers
+from goim.stores.sql_mailbox import SqlMailbox
+from goim.stores.sqlite import SqliteEngine
+from goim.stores.sqlite_process import SqliteProcessEngine
+
+_LOG_PAGE_SIZE = 2048  # measured: a batch touches many pages of the two indexes, small ones make less to write
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Stores:
+    """Everything that survives, behind its ports."""
+
+    users: base.Users
+    sessions: base.Sessions
+    friends: base.Friends
+    blocks: base.Blocks
+    groups: base.Groups
+    members: base.Members
+    conversations: base.Conversations
+    receipts: base.Receipts
+    messages: base_log.MessageTable
+    changes: base_log.Changes
+    deletes: base_log.ConvDeletes
+    pending: base_log.Pending
+    mailbox: Mailbox
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Database:
+    """An open database and the schema it should have; `version` is the query that asks for its product and version."""
+
+    name: str
+    engine: SqlEngine
+    migrator: Migrator
+    version: str = "SELECT 'SQLite ' || sqlite_version()"
+
+
+@contextlib.asynccontextmanager
+async def open_databases(settings: Settings) -> AsyncIterator[tuple[Database, Database]]:
+    """Structured data and the message log, two files under the data folder, as they are: nothing is migrated."""
+    folder = settings.server.data_dir
+    folder.mkdir(parents=True, exist_ok=True)
+    async with (
+        SqliteEngine(folder / "goim.db") as data,
+        SqliteProcessEngine(folder / "messages.db", page_size=_LOG_PAGE_SIZE) as log,
+    ):
+        schema = bundled("schemas") / "sqlite"
+        yield (
+            Database(name="data", engine=data, migrator=Migrator(data, schema, {"structured"})),
+            Database(name="messages", engine=log, migrator=Migrator(log, schema, {"messages"})),
+        )
+
+
+@contextlib.asynccontextmanager
+async def sqlite_stores(settings: Settings) -> AsyncIterator[Stores]:
+    """The stores of the embedded default, their schema brought up to date."""
+    async with open_databases(settings) as (structured, messages):
+        await structured.migrator.up()
+        await messages.migrator.up()
+        data, log = structured.engine, messages.engine
+        yield Stores(
+            users=SqlUsers(data),
+            sessions=SqlSessions(data),
+            friends=SqlFriends(data),
+            blocks=SqlBlocks(data),
+            groups=SqlGroups(data),
+            members=SqlMembers(data),
+            conversations=SqlConversations(data),
+            receipts=SqlReceipts(data),
+            messages=SqlMessages(log),
+            changes=SqlChanges(log),
+            deletes=SqlConvDeletes(log),
+            pending=SqlPending(log),
+            mailbox=SqlMailbox(data),
+        )

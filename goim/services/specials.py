@@ -1,0 +1,149 @@
+"""What some messages ask for besides being sent: to mention people, to burn when read, to expire, to be streamed."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator
+
+import structlog
+from msgspec import UNSET, UnsetType
+
+from goim.clock import LATEST_MS, Clock
+from goim.delivery import Delivery
+from goim.errors import ErrorCode, GoimError, StoreDown, invalid
+from goim.model.conversations import Conversation, ConvType
+from goim.model.groups import Role
+from goim.model.messages import EMPTIED, Extras, SentKey
+from goim.protocol.pushes import Mention, MentionData
+from goim.services.access import Access
+from goim.services.changes import Actor, ChangeDesk
+from goim.stores.base import Conversations, Members
+from goim.stores.base_log import MessageTable, Pending
+from goim.tasks import beside
+
+EVERYBODY = "all"
+MAX_MENTIONS = 100
+_SWEEP_SECONDS = 5.0
+_PAGE = 500
+_log = structlog.get_logger(__name__)
+
+
+class Specials:
+    """Checks and notes what is asked for before the message is stored, and does it when its time comes."""
+
+    def __init__(
+        self,
+        table: MessageTable,
+        pending: Pending,
+        members: Members,
+        conversations: Conversations,
+        changes: ChangeDesk,
+        delivery: Delivery,
+        clock: Clock,
+    ) -> None:
+        self._table = table
+        self._pending = pending
+        self._members = members
+        self._conversations = conversations
+        self._changes = changes
+        self._delivery = delivery
+        self._clock = clock
+        self._burning: set[str] = set()
+
+    # before it is stored
+
+    async def prepare(self, access: Access, key: SentKey, extras: Extras | None, expire_at: int | None) -> None:
+        """May they? And note what has to be done later, so that a crash does not forget it."""
+        if extras is not None:
+            await self._check_reply(access.conv, extras.reply_to)
+            await self._check_mentions(access, extras.mentions)
+        if expire_at is not None:
+            await self._pending.put("expire", key, expire_at)
+        if extras is not None and extras.burn_after_read is True:
+            if access.conv.conv_type is not ConvType.C2C:
+                raise invalid("burnAfterRead is for two people only")
+            await self._pending.put("burn", key, 0)
+            self._burning.add(access.conv.conv_id)
+        if extras is not None and extras.stream_status is not UNSET:
+            await self._pending.put("stream", key, self._clock.now_ms())
+
+    async def _check_reply(self, conv: Conversation, reply_to: str | UnsetType) -> None:
+        if reply_to is UNSET:
+            return
+        seq = conv.seq_of(str(reply_to))
+        if seq is None or await self._table.get(conv.conv_id, seq) is None:
+            raise invalid("replyTo is not a message of this conversation")
+
+    async def _check_mentions(self, access: Access, mentions: list[str] | UnsetType) -> None:
+        if mentions is UNSET:
+            return
+        names = set(mentions) if isinstance(mentions, list) else set()
+        if access.conv.conv_type is not ConvType.GROUP:
+            raise invalid("mentions are for groups")
+        if len(names) > MAX_MENTIONS:
+            raise invalid(f"mention at most {MAX_MENTIONS} people at once")
+        if EVERYBODY in names:
+            if names != {EVERYBODY}:
+                raise invalid('mentions are user ids, or ["all"]')
+            if access.role not in (Role.OWNER, Role.ADMIN):
+                raise GoimError(ErrorCode.FORBIDDEN, "only owner and admins mention all")
+        elif names - await self._members.among(access.conv.group_id, names):
+            raise invalid("mentions name people who are not in the group")
+
+    # when it is stored
+
+    def tell(self, sender: Actor, conv: Conversation, seq: int, extras: Extras) -> None:
+        """Call the attention of those who are mentioned."""
+        if not isinstance(extras.mentions, list):
+            return
+        push = Mention(MentionData(conv.conv_id, conv.group_id, sender.user_id, seq))
+        if EVERYBODY in extras.mentions:
+            self._delivery.to_group(conv.group_id, push)
+        else:
+            self._delivery.to_users([each for each in extras.mentions if each != sender.user_id], push)
+
+    # when its time comes
+
+    def is_burning(self, conv_id: str) -> bool:
+        """Whether there may be messages to burn in a conversation."""
+        return conv_id in self._burning
+
+    async def burn(self, conv: Conversation, reader: str, up_to: int) -> None:
+        """Recall what the other one sent to be read once, up to the reader's new watermark: before that is stored."""
+        keys = await self._pending.of_conversation("burn", conv.conv_id)
+        sent = await self._table.find_sent(keys)
+        done = [key for key in keys if key not in sent]
+        for key, place in sent.items():
+            if key[1] == reader or place.seq > up_to:
+                continue
+            row = await self._table.get(conv.conv_id, place.seq)
+            if row is not None:
+                await self._changes.burn(conv, row, reader)
+            done.append(key)
+        await self._pending.remove("burn", done)
+        if len(done) == len(keys):
+            self._burning.discard(conv.conv_id)
+
+    async def sweep(self) -> None:
+        """Empty what has expired; nobody has been shown it since its time."""
+        now = self._clock.now_ms()
+        while keys := await self._pending.due("expire", now, _PAGE):
+            for key, place in (await self._table.find_sent(keys)).items():
+                await self._table.overwrite(key[0], place.seq, EMPTIED)
+            await self._pending.remove("expire", keys)
+
+    @contextlib.asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Know what burns, and sweep every few seconds."""
+        for key in await self._pending.due("burn", LATEST_MS, 1_000_000):
+            self._burning.add(key[0])
+        async with beside(self._run()):
+            yield
+
+    async def _run(self) -> None:
+        while True:
+            await self._clock.sleep(_SWEEP_SECONDS)
+            try:
+                await self.sweep()
+            except StoreDown as error:
+                _log.warning("sweep_waits", error=str(error))

@@ -1,0 +1,270 @@
+"""Messages that grow while they are written: their owner feeds them, everybody sees them grow, and they always end."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator
+
+import msgspec
+import structlog
+from msgspec import UNSET, Raw, Struct, UnsetType
+from msgspec.structs import replace
+
+from goim.clock import LATEST_MS, Clock
+from goim.delivery import Delivery
+from goim.errors import ErrorCode, GoimError, StoreDown, not_found
+from goim.lru import Recent
+from goim.model.conversations import Conversation
+from goim.model.messages import Message, MessageRow, RowEdit, SentKey, encode_extras, extras_of
+from goim.model.payloads import Text
+from goim.protocol.frames import encode_json, frame_of
+from goim.protocol.pushes import StreamChunkData, StreamChunkPush
+from goim.protocol.replies import StreamEndedData, StreamStartedData
+from goim.protocol.requests import SendData
+from goim.services.access import AccessBook
+from goim.services.changes import Actor, ChangeDesk
+from goim.services.messages import Messages, Sender
+from goim.stores.base import Conversations
+from goim.stores.base_log import MessageTable, Pending
+from goim.tasks import beside
+
+MAX_METADATA_BYTES = 4096
+CHUNKS_PER_SECOND = 200
+CHUNKS_AT_ONCE = 400
+ABANDONED = "abandoned"
+"""The error of a stream that the server ended because its owner was gone."""
+_BEAT_SECONDS = 1.0
+_REMEMBERED = 10_000
+_decode_text = msgspec.json.Decoder(Text).decode
+_log = structlog.get_logger(__name__)
+
+
+class Live(Struct):
+    """A stream under way. `full_at` is its token bucket, `gone_since` when its owner's last connection went."""
+
+    conv: Conversation
+    row: MessageRow
+    parts: list[str]
+    size: int
+    index: int = 0
+    is_saved: bool = True
+    full_at: float = 0.0
+    gone_since: float | None = None
+
+    @property
+    def owner(self) -> str:
+        return self.row.from_user_id
+
+    @property
+    def key(self) -> SentKey:
+        return (self.conv.conv_id, self.row.from_user_id, self.row.client_msg_id)
+
+    @property
+    def text(self) -> str:
+        """Everything so far."""
+        if len(self.parts) > 1:
+            self.parts = ["".join(self.parts)]
+        return self.parts[0]
+
+
+class Over(Struct, frozen=True):
+    """A stream that has ended, remembered for a while: its owner is told so, others see nothing."""
+
+    conv: Conversation
+    seq: int
+    owner: str
+    is_recalled: bool
+
+
+class Streams:
+    """The streams whose owners feed them through this node."""
+
+    def __init__(
+        self,
+        messages: Messages,
+        changes: ChangeDesk,
+        access: AccessBook,
+        conversations: Conversations,
+        table: MessageTable,
+        pending: Pending,
+        delivery: Delivery,
+        clock: Clock,
+        *,
+        idle_timeout: float,
+        max_bytes: int,
+    ) -> None:
+        self._messages = messages
+        self._changes = changes
+        self._access = access
+        self._conversations = conversations
+        self._table = table
+        self._pending = pending
+        self._delivery = delivery
+        self._clock = clock
+        self._idle_timeout = idle_timeout
+        self._max_bytes = max_bytes
+        self._live: dict[str, Live] = {}
+        self._done: list[SentKey] = []
+        self._over: Recent[str, Over] = Recent(_REMEMBERED)
+        changes.on_recalled.append(self._recalled)
+
+    # what the owner does
+
+    async def start(self, caller: Sender, data: SendData) -> StreamStartedData:
+        """Store the message with its first text and let it grow. Begun twice is begun once, and goes on."""
+        sent = await self._messages.send_now(caller, data, stream=True)
+        stream_id = sent.server_msg_id
+        if stream_id not in self._live:
+            await self._take_up(sent.conv_id, sent.seq)
+        return StreamStartedData(stream_id, stream_id, sent.conv_id, sent.seq, sent.timestamp, duplicate=sent.duplicate)
+
+    async def _take_up(self, conv_id: str, seq: int) -> None:
+        conv, row = await self._conversations.get(conv_id), await self._table.get(conv_id, seq)
+        if conv is None or row is None or extras_of(row).stream_status != "streaming":
+            return  # recalled or ended meanwhile
+        text = _text_of(row)
+        index = extras_of(row).stream_index
+        self._live[conv.message_id(seq)] = Live(
+            conv, row, [text], len(text.encode()), index if isinstance(index, int) else 0
+        )
+
+    def chunk(self, caller: Actor, stream_id: str, delta: str, metadata: Raw | UnsetType = UNSET) -> None:
+        """Append to a stream of one's own, and show it. First ask `is_cleared`, and else await `clear`."""
+        live = self._own(caller, stream_id)
+        size = len(delta.encode())
+        if live.size + size > self._max_bytes:
+            raise GoimError(ErrorCode.TOO_LARGE, f"a stream holds at most {self._max_bytes} bytes")
+        if metadata is not UNSET and len(bytes(metadata)) > MAX_METADATA_BYTES:
+            raise GoimError(ErrorCode.TOO_LARGE, f"metadata has at most {MAX_METADATA_BYTES} bytes")
+        self._check_rate(live)
+        live.parts.append(delta)
+        live.size += size
+        live.index += 1
+        live.is_saved = False
+        push = StreamChunkPush(StreamChunkData(stream_id, live.conv.conv_id, live.row.seq, live.index, delta, metadata))
+        self._delivery.to_conversation(live.conv, frame_of(push), caller)
+
+    async def end(self, caller: Actor, stream_id: str, final_text: str | None, error: str | None) -> StreamEndedData:
+        """Finish a stream of one's own: with a text of its own, or what it has grown to."""
+        over = self._over.get(stream_id)
+        if over is not None and over.is_recalled and over.owner == caller.user_id:
+            change = await self._changes.number_of(over.conv, over.seq, "recalled")
+            return StreamEndedData(stream_id, stream_id, change)
+        live = self._own(caller, stream_id)
+        text = live.text if final_text is None else final_text
+        if len(text.encode()) > self._max_bytes:
+            raise GoimError(ErrorCode.TOO_LARGE, f"a stream holds at most {self._max_bytes} bytes")
+        change = await self._finish(stream_id, live, text, error or None, but=caller)
+        return StreamEndedData(stream_id, stream_id, change)
+
+    # what everybody sees
+
+    def shown(self, message: Message) -> Message:
+        """A streaming message with its text so far."""
+        live = self._live.get(message.server_msg_id) if message.stream_status == "streaming" else None
+        if live is None:
+            return message
+        return replace(message, payload=Raw(encode_json({"text": live.text})), stream_index=live.index)
+
+    # may they?
+
+    def is_cleared(self, caller: Actor, stream_id: str) -> bool:
+        """Whether it is known, without asking the database, that the owner may write there now."""
+        live = self._own(caller, stream_id)
+        access = self._access.remembered(live.owner, live.conv.conv_id)
+        if access is not None:
+            access.check_write(self._clock.now_ms())
+        return access is not None
+
+    async def clear(self, caller: Actor, stream_id: str) -> None:
+        """Find out whether the owner may still write there."""
+        live = self._own(caller, stream_id)
+        (await self._access.of(live.owner, live.conv.conv_id)).check_write(self._clock.now_ms())
+
+    def _own(self, caller: Actor, stream_id: str) -> Live:
+        live = self._live.get(stream_id)
+        if live is not None and live.owner == caller.user_id:
+            return live
+        over = self._over.get(stream_id)
+        if over is not None and over.owner == caller.user_id:
+            raise GoimError(ErrorCode.STREAM_STATE, "this stream has ended")
+        raise not_found("stream")
+
+    def _check_rate(self, live: Live) -> None:
+        now = self._clock.monotonic()
+        live.full_at = max(live.full_at, now) + 1 / CHUNKS_PER_SECOND
+        wait = live.full_at - now - CHUNKS_AT_ONCE / CHUNKS_PER_SECOND
+        if wait > 0:
+            live.full_at -= 1 / CHUNKS_PER_SECOND
+            raise GoimError(
+                ErrorCode.RATE_LIMIT, "too many chunks; send larger ones", retry_after_ms=max(1, round(wait * 1000))
+            )
+
+    # ends
+
+    async def _finish(self, stream_id: str, live: Live, text: str, error: str | None, *, but: object = None) -> int:
+        changed = await self._changes.finish_stream(live.conv, live.row, text, live.index, error, but=but)
+        if self._live.pop(stream_id, None) is not None:  # else it was recalled meanwhile
+            self._over.put(stream_id, Over(live.conv, live.row.seq, live.owner, False))
+        await self._pending.remove("stream", [live.key])
+        return changed.change
+
+    def _recalled(self, conv: Conversation, seq: int) -> None:
+        stream_id = conv.message_id(seq)
+        live = self._live.pop(stream_id, None)
+        if live is not None:
+            self._over.put(stream_id, Over(conv, seq, live.owner, True))
+            self._done.append(live.key)
+
+    # of its own accord
+
+    @contextlib.asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Take up what was under way before, then every second save what has grown and end what nobody feeds."""
+        await self._take_up_all()
+        async with beside(self._run()):
+            yield
+        await self.save()
+
+    async def _take_up_all(self) -> None:
+        keys = await self._pending.due("stream", LATEST_MS, 1_000_000)
+        sent = await self._table.find_sent(keys)
+        for key in keys:
+            if key in sent:
+                await self._take_up(key[0], sent[key].seq)
+        taken = {live.key for live in self._live.values()}
+        await self._pending.remove("stream", [key for key in keys if key not in taken])
+
+    async def _run(self) -> None:
+        while True:
+            await self._clock.sleep(_BEAT_SECONDS)
+            try:
+                await self.save()
+                await self.end_abandoned()
+            except StoreDown as error:
+                _log.warning("streams_wait", error=str(error), live=len(self._live))
+
+    async def save(self) -> None:
+        """Store what has grown: a crash costs at most what came in the last second."""
+        for live in [live for live in self._live.values() if not live.is_saved]:
+            live.is_saved = True
+            extras = replace(extras_of(live.row), stream_index=live.index)
+            edit = RowEdit(encode_json({"text": live.text}).decode(), encode_extras(extras))
+            await self._table.overwrite(live.conv.conv_id, live.row.seq, edit)
+        done, self._done = self._done, []
+        await self._pending.remove("stream", done)
+
+    async def end_abandoned(self) -> None:
+        """End, as failed, the streams whose owner has had no connection for the idle timeout."""
+        now = self._clock.monotonic()
+        for stream_id, live in list(self._live.items()):
+            if self._delivery.connections_of(live.owner):
+                live.gone_since = None
+            elif live.gone_since is None:
+                live.gone_since = now
+            elif now - live.gone_since >= self._idle_timeout:
+                await self._finish(stream_id, live, live.text, ABANDONED)
+
+
+def _text_of(row: MessageRow) -> str:
+    return _decode_text(row.payload or "{}").text

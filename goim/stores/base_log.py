@@ -1,0 +1,119 @@
+"""The ports of the message log: messages, what happens to them later, and what each member has deleted.
+
+As in `base.py`: a method is atomic, may be called from many tasks at once, and raises `StoreDown` when the database
+cannot be reached. What a method does not find it answers with None or leaves out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Protocol
+
+from goim.model.messages import Change, MessageRow, Reaction, RowEdit, Sent, SentKey
+
+
+class MessageTable(Protocol):
+    """The log, dumb on purpose: rows under two unique keys. Who gets which seq is decided in `log.py`."""
+
+    async def insert(self, rows: Sequence[MessageRow]) -> None:
+        """Store all rows durably; `Taken` if a (conv_id, seq) or (conv_id, from_user_id, client_msg_id) is there already."""
+        ...
+
+    async def last_seqs(self, conv_ids: Collection[str]) -> dict[str, int]:
+        """The greatest seq of each conversation that has messages."""
+        ...
+
+    async def find_sent(self, keys: Collection[SentKey]) -> dict[SentKey, Sent]:
+        """Which of these were sent already, and what their ack said."""
+        ...
+
+    async def after(self, conv_id: str, seq: int, limit: int, now_ms: int) -> list[MessageRow]:
+        """Rows with a greater seq, ascending; those expired at `now_ms` are left out."""
+        ...
+
+    async def before(self, conv_id: str, seq: int | None, floor: int, limit: int, now_ms: int) -> list[MessageRow]:
+        """The newest rows below `seq` (None: of all) and above `floor`, ascending; expired ones left out."""
+        ...
+
+    async def get(self, conv_id: str, seq: int) -> MessageRow | None:
+        """One row, expired or not."""
+        ...
+
+    async def newest(self, floors: Mapping[str, int], now_ms: int) -> dict[str, MessageRow]:
+        """The newest row of each conversation that is above the given floor and not expired."""
+        ...
+
+    async def sent_by(self, user_id: str, after: tuple[str, int], limit: int) -> list[tuple[str, int]]:
+        """Places (conv_id, seq) of not yet emptied messages of one sender, ascending: for erasing an account. A scan."""
+        ...
+
+    async def overwrite(self, conv_id: str, seq: int, edit: RowEdit) -> bool:
+        """Set what may change of a message, without a change of its own; False if it is recalled or not there."""
+        ...
+
+
+class Changes(Protocol):
+    """What happened to messages later, numbered 1, 2, 3 … per conversation."""
+
+    async def edit(self, conv_id: str, seq: int, edit: RowEdit, change: Change, at: int) -> bool:
+        """Set what may change of a message and store the change; False (nothing stored) if the message is recalled.
+
+        `Taken` if the number of the change is.
+        """
+        ...
+
+    async def react(self, conv_id: str, seq: int, reaction: Reaction, change: Change, at: int, *, remove: bool) -> bool:
+        """Add or remove a reaction and store the change; False (nothing stored) if that is how it was already.
+
+        `Taken` if the number of the change is.
+        """
+        ...
+
+    async def reactions(self, conv_id: str, first: int, last: int) -> dict[int, list[Reaction]]:
+        """The reactions to messages `first` to `last`, by seq, in the order they were made."""
+        ...
+
+    async def last_changes(self, conv_ids: Collection[str]) -> dict[str, int]:
+        """The greatest change of each conversation that has any."""
+        ...
+
+    async def after(self, conv_id: str, change: int, limit: int) -> list[Change]:
+        """Changes with a greater number, ascending."""
+        ...
+
+    async def of_message(self, conv_id: str, seq: int, action: str) -> Change | None:
+        """The last change of one kind that a message went through."""
+        ...
+
+
+class Pending(Protocol):
+    """What is still to be done about messages: noted before the message is stored, so that a crash forgets nothing.
+
+    Kinds: `stream` (to be ended), `burn` (to be recalled when read), `expire` (to be emptied at its time).
+    """
+
+    async def put(self, kind: str, key: SentKey, at: int) -> None:
+        """Note something; the same again changes nothing."""
+        ...
+
+    async def remove(self, kind: str, keys: Collection[SentKey]) -> None: ...
+
+    async def due(self, kind: str, now_ms: int, limit: int) -> list[SentKey]:
+        """What is noted for `now_ms` or earlier, earliest first."""
+        ...
+
+    async def of_conversation(self, kind: str, conv_id: str) -> list[SentKey]:
+        """Everything of one kind in one conversation."""
+        ...
+
+
+class ConvDeletes(Protocol):
+    """Up to where somebody deleted a conversation for themselves."""
+
+    async def put(self, user_id: str, conv_id: str, seq: int, at: int) -> None:
+        """Hide everything up to `seq`; it only rises."""
+        ...
+
+    async def of_user(self, user_id: str, conv_ids: Collection[str]) -> dict[str, int]:
+        """Where these conversations begin for the user; 0 is possible and means: deleted while empty."""
+        ...

@@ -1,0 +1,181 @@
+"""Streams: one message that grows, is seen growing, belongs to one person, and always ends."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from msgspec import Raw
+
+from goim.errors import ErrorCode
+from goim.protocol.replies import StreamStartedData
+from goim.protocol.requests import SendData, SyncConv
+from tests.services.house import House, Phone, open_house, refused
+
+__all__ = ["open_house"]
+
+
+async def begin(house: House, owner: str, to: str, text: str = "", client_msg_id: str = "s1") -> StreamStartedData:
+    data = SendData(type="stream", payload=Raw(b'{"text":"%s"}' % text.encode()), to=to, client_msg_id=client_msg_id)
+    return await house.streams.start(Phone(owner, "pen"), data)
+
+
+async def feed(house: House, owner: str, stream_id: str, *deltas: str) -> None:
+    pen = Phone(owner, "pen")
+    for delta in deltas:
+        if not house.streams.is_cleared(pen, stream_id):
+            await house.streams.clear(pen, stream_id)
+        house.streams.chunk(pen, stream_id, delta)
+
+
+async def last_message(house: House, user_id: str, conv_id: str) -> Any:
+    return (await house.history.before(user_id, conv_id, None, 1)).messages[-1]
+
+
+async def test_a_stream_is_one_message_that_everybody_sees_grow_and_end(house: House) -> None:
+    await house.friends_of_each_other("ann", "bob")
+    bob = await house.phone("bob")
+    begun = await begin(house, "ann", "bob", "Once")
+    (message,) = bob.take("message")
+    assert (message["streamId"], message["streamStatus"], message["seq"]) == (begun.stream_id, "streaming", 1)
+    await feed(house, "ann", begun.stream_id, " upon", " a time")
+    assert [(push["index"], push["delta"]) for push in bob.take("stream_chunk")] == [(1, " upon"), (2, " a time")]
+    ended = await house.streams.end(Phone("ann", "pen"), begun.stream_id, None, None)
+    (end,) = bob.take("stream_end")
+    assert (end["text"], end["streamStatus"], end["change"]) == ("Once upon a time", "done", ended.change)
+    assert await house.log.last_seqs([begun.conv_id]) == {begun.conv_id: 1}
+
+
+async def test_who_comes_late_sees_the_text_so_far_with_its_index(house: House) -> None:
+    await house.friends_of_each_other("ann", "bob")
+    begun = await begin(house, "ann", "bob", "a")
+    await feed(house, "ann", begun.stream_id, "b", "c")
+    message = await last_message(house, "bob", begun.conv_id)
+    assert (bytes(message.payload), message.stream_status, message.stream_index) == (b'{"text":"abc"}', "streaming", 2)
+    (synced,) = await house.history.sync("bob", [SyncConv(begun.conv_id)], 10)
+    assert bytes(synced.messages[0].payload or b"") == b'{"text":"abc"}'
+
+
+async def test_a_final_text_replaces_what_was_streamed_and_an_error_makes_it_failed(house: House) -> None:
+    await house.friends_of_each_other("ann", "bob")
+    begun = await begin(house, "ann", "bob", "draft")
+    await house.streams.end(Phone("ann", "pen"), begun.stream_id, "final", "model overloaded")
+    message = await last_message(house, "bob", begun.conv_id)
+    assert (bytes(message.payload), message.stream_status) == (b'{"text":"final"}', "failed")
+
+
+async def test_only_the_owner_feeds_and_ends_a_stream(house: House) -> None:
+    await house.friends_of_each_other("ann", "bob")
+    begun = await begin(house, "ann", "bob")
+    bob = Phone("bob", "pen")
+    with refused(ErrorCode.NOT_FOUND):
+        house.streams.is_cleared(bob, begun.stream_id)
+    with refused(ErrorCode.NOT_FOUND):
+        house.streams.chunk(bob, begun.stream_id, "x")
+    with refused(ErrorCode.NOT_FOUND):
+        await house.streams.end(bob, begun.stream_id, None, None)
+    with refused(ErrorCode.NOT_FOUND):
+        await house.streams.end(bob, "nothing-1", None, None)
+
+
+async def test_an_ended_stream_takes_no_more(house: House) -> None:
+    await house.friends_of_each_other("ann", "bob")
+    begun = await begin(house, "ann", "bob")
+    ann = Phone("ann", "pen")
+    await house.streams.end(ann, begun.stream_id, None, None)
+    with refused(ErrorCode.STREAM_STATE):
+        house.streams.chunk(ann, begun.stream_id, "x")
+    with refused(ErrorCode.STREAM_STATE):
+        await house.streams.end(ann, begun.stream_id, None, None)
+
+
+async def test_a_recalled_stream_ends_as_recalled(house: House) -> None:
+    await house.friends_of_each_other("ann", "bob")
+    begun = await begin(house, "ann", "bob", "secret")
+    ann = Phone("ann", "pen")
+    recalled = await house.desk.recall(ann, begun.conv_id, begun.server_msg_id)
+    with refused(ErrorCode.STREAM_STATE):
+        house.streams.chunk(ann, begun.stream_id, "x")
+    ended = await house.streams.end(ann, begun.stream_id, "more secrets", None)
+    assert ended.change == recalled.change
+    message = await last_message(house, "bob", begun.conv_id)
+    assert (message.recalled, message.payload) == (True, None)
+
+
+async def test_begun_twice_is_begun_once(house: House) -> None:
+    await house.friends_of_each_other("ann", "bob")
+    first = await begin(house, "ann", "bob", "a")
+    await feed(house, "ann", first.stream_id, "b")
+    again = await begin(house, "ann", "bob", "a")
+    assert (again.stream_id, again.seq, again.duplicate) == (first.stream_id, first.seq, True)
+    message = await last_message(house, "bob", first.conv_id)
+    assert bytes(message.payload) == b'{"text":"ab"}'
+
+
+async def test_streams_are_bounded_in_bytes_and_rate(house: House) -> None:
+    await house.friends_of_each_other("ann", "bob")
+    begun = await begin(house, "ann", "bob")
+    with refused(ErrorCode.TOO_LARGE):
+        await feed(house, "ann", begun.stream_id, "x" * 1001)
+    await feed(house, "ann", begun.stream_id, *["x"] * 400)
+    with refused(ErrorCode.RATE_LIMIT):
+        await feed(house, "ann", begun.stream_id, "x")
+    house.clock.advance(1)
+    await feed(house, "ann", begun.stream_id, *["y"] * 200)
+    with refused(ErrorCode.TOO_LARGE):
+        await house.streams.end(Phone("ann", "pen"), begun.stream_id, "z" * 1001, None)
+
+
+async def test_who_may_no_longer_write_there_may_not_feed_either(house: House) -> None:
+    await house.people("ann", "bob")
+    group = await house.group("ann")
+    await house.group_desk.join("bob", group)
+    data = SendData(type="stream", payload=Raw(b'{"text":""}'), group_id=group)
+    begun = await house.streams.start(Phone("bob", "pen"), data)
+    await feed(house, "bob", begun.stream_id, "fine")
+    await house.group_desk.kick("ann", group, "bob")
+    with refused(ErrorCode.NOT_FOUND):
+        await feed(house, "bob", begun.stream_id, "not fine")
+
+
+async def test_a_stream_whose_owner_is_gone_ends_as_failed_with_what_there_is(house: House) -> None:
+    await house.friends_of_each_other("ann", "bob")
+    ann, bob = await house.phone("ann"), await house.phone("bob")
+    begun = await begin(house, "ann", "bob", "half")
+    await house.streams.end_abandoned()
+    house.clock.advance(61)
+    await house.streams.end_abandoned()
+    assert bob.take("stream_end") == []
+    house.delivery.detach(ann)
+    await house.streams.end_abandoned()
+    house.clock.advance(59)
+    await house.streams.end_abandoned()
+    assert bob.take("stream_end") == []
+    house.clock.advance(1)
+    await house.streams.end_abandoned()
+    (end,) = bob.take("stream_end")
+    assert (end["streamId"], end["text"], end["streamStatus"]) == (begun.stream_id, "half", "failed")
+
+
+async def test_a_node_that_comes_back_takes_up_what_was_saved(house: House) -> None:
+    await house.friends_of_each_other("ann", "bob")
+    begun = await begin(house, "ann", "bob", "one")
+    await feed(house, "ann", begun.stream_id, " two")
+    await house.streams.save()
+    await feed(house, "ann", begun.stream_id, " lost")
+    other = house.new_streams()
+    async with other.running():
+        other.chunk(Phone("ann", "pen"), begun.stream_id, " three")
+        await other.end(Phone("ann", "pen"), begun.stream_id, None, None)
+    message = await last_message(house, "bob", begun.conv_id)
+    assert bytes(message.payload) == b'{"text":"one two three"}'
+    assert await house.pending.of_conversation("stream", begun.conv_id) == []
+
+
+async def test_a_stream_is_not_sent_as_a_plain_message(house: House) -> None:
+    await house.friends_of_each_other("ann", "bob")
+    data = SendData(type="stream", payload=Raw(b'{"text":""}'), to="bob")
+    with refused(ErrorCode.INVALID):
+        await house.messages.send_now(Phone("ann", "pen"), data)
+    text = SendData(type="text", payload=Raw(b'{"text":""}'), to="bob")
+    with refused(ErrorCode.INVALID):
+        await house.streams.start(Phone("ann", "pen"), text)
