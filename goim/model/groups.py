@@ -54,3 +54,31 @@ class Member(Struct, frozen=True, kw_only=True):
     role: Role = Role.MEMBER
     mute_until: int = 0
     joined_at: int
+
+
+class Invitation(Struct, frozen=True, kw_only=True):
+    """Somebody is wanted in a group: they may come in whatever its policy."""
+
+    group_id: str
+    user_id: str
+    invited_by: str
+    created_at: int
+
+
+class JoinRequest(Struct, frozen=True, kw_only=True):
+    """Somebody wants into a group and waits for an admin's consent."""
+
+    group_id: str
+    user_id: str
+    created_at: int
+
+
+class GroupNotice(Struct, frozen=True, kw_only=True):
+    """Something that everybody in a group should know, posted by its owner or an admin."""
+
+    notice_id: str
+    group_id: str
+    title: str
+    content: str
+    created_by: str
+    created_at: int

@@ -62,6 +62,7 @@ class MemoryUsers:
         data.devices = {key: device for key, device in data.devices.items() if device.user_id != user_id}
         data.halves = {pair: half for pair, half in data.halves.items() if user_id not in pair}
         data.blocks = {pair: at for pair, at in data.blocks.items() if user_id not in pair}
+        data.forget_admissions(user_id=user_id)
 
     def _named(self, username: str) -> User | None:
         key = username.lower()

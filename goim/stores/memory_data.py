@@ -6,11 +6,12 @@ The methods of those stores never await, so each runs as one step of the event l
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from goim.model.conversations import Conversation, Entry, Receipt
 from goim.model.files import StoredFile
-from goim.model.groups import Group, Member
+from goim.model.groups import Group, GroupNotice, Invitation, JoinRequest, Member
 from goim.model.users import Device, Session, User
 
 
@@ -38,6 +39,9 @@ class MemoryData:
         self.receipts: defaultdict[str, dict[str, Receipt]] = defaultdict(dict)
         self.files: dict[str, StoredFile] = {}
         self.grants: set[tuple[str, str]] = set()
+        self.invitations: dict[tuple[str, str], Invitation] = {}
+        self.requests: dict[tuple[str, str], JoinRequest] = {}
+        self.notices: dict[str, GroupNotice] = {}
 
     def put_conversation(self, conv: Conversation) -> None:
         self.conversations[conv.conv_id] = self.by_subject[conv.subject] = conv
@@ -51,3 +55,16 @@ class MemoryData:
         known = self.receipts[receipt.conv_id].get(receipt.user_id)
         if receipt.seq > (known.seq if known else 0):
             self.receipts[receipt.conv_id][receipt.user_id] = receipt
+
+    def settle(self, group_id: str, user_ids: Iterable[str]) -> None:
+        """These are invited no longer and ask no longer."""
+        for user_id in user_ids:
+            self.invitations.pop((group_id, user_id), None)
+            self.requests.pop((group_id, user_id), None)
+
+    def forget_admissions(self, *, group_id: str | None = None, user_id: str | None = None) -> None:
+        """Forget whatever a group or a person has to do with invitations and requests."""
+        gone = [key for key in {**self.invitations, **self.requests} if key[0] == group_id or key[1] == user_id]
+        for group, user in gone:
+            self.settle(group, [user])
+        self.notices = {name: each for name, each in self.notices.items() if each.group_id != group_id}

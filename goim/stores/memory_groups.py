@@ -51,6 +51,7 @@ class MemoryGroups:
             self._data.members.pop(group_id, None)
             self._data.entries.pop(group.conv_id, None)
             self._data.receipts.pop(group.conv_id, None)
+            self._data.forget_admissions(group_id=group_id)
 
     async def of_user(self, user_id: str, limit: int, offset: int) -> list[tuple[Group, Member]]:
         mine = (await self.ids_of_user(user_id))[offset : offset + limit]
@@ -88,6 +89,7 @@ class MemoryMembers:
             self._data.put_entry(user_id, conv, at)
             self._data.raise_receipt(Receipt(conv_id=conv.conv_id, user_id=user_id, seq=read_seq, read_at=at))
         inside.update(new)
+        self._data.settle(group_id, [member.user_id for member in members])
         self._count(group_id)
         return sorted(new)
 
@@ -97,6 +99,7 @@ class MemoryMembers:
         if member is None or (member.role is Role.OWNER and len(inside) > 1):
             return False
         del inside[user_id]
+        self._data.settle(group_id, [user_id])
         conv_id = self._data.groups[group_id].conv_id
         self._data.entries[conv_id].pop(user_id, None)
         self._data.receipts[conv_id].pop(user_id, None)

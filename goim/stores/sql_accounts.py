@@ -10,6 +10,7 @@ from msgspec.structs import asdict, astuple
 
 from goim.model.users import Device, Session, User
 from goim.stores.engine import SqlEngine, run
+from goim.stores.sql_admissions import forget_user
 from goim.stores.tables import BlockTable, DeviceTable, FriendTable, SessionTable, UserTable
 
 USER = """
@@ -85,6 +86,7 @@ class SqlUsers:
                 BlockTable.delete().where((BlockTable.user_id == user_id) | (BlockTable.blocked_id == user_id)),
             ):
                 await run(self._engine, query)
+            await forget_user(self._engine, user_id)
 
 
 class SqlSessions:

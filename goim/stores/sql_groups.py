@@ -12,6 +12,7 @@ from goim.model.conversations import Receipt, of_group
 from goim.model.groups import Group, Member, Role
 from goim.stores.base import UserIds
 from goim.stores.engine import SqlEngine, run
+from goim.stores.sql_admissions import forget_group, settle
 from goim.stores.sql_conversations import add_entries, advance_receipts, insert_conversation
 from goim.stores.tables import EntryTable, GroupTable, MemberTable, ReceiptTable
 
@@ -93,6 +94,7 @@ class SqlGroups:
                 ReceiptTable.delete().where(ReceiptTable.conv_id == conv_id),
             ):
                 await run(self._engine, query)
+            await forget_group(self._engine, group_id)
 
     async def of_user(self, user_id: str, limit: int, offset: int) -> list[tuple[Group, Member]]:
         rows = await self._engine.fetch(GROUPS_OF_USER, (user_id, limit, offset))
@@ -143,6 +145,7 @@ class SqlMembers:
                 ],
             )
             await self._engine.execute(COUNT_MEMBERS, (len(new), group_id))
+            await settle(self._engine, group_id, {member.user_id for member in members})
         return sorted(new)
 
     async def remove(self, group_id: str, user_id: str) -> bool:
@@ -152,6 +155,7 @@ class SqlMembers:
             if not await self._engine.execute(REMOVE_MEMBER, (group_id, user_id, group_id)):
                 return False
             await self._engine.execute(COUNT_MEMBERS, (-1, group_id))
+            await settle(self._engine, group_id, [user_id])
             for query in (
                 EntryTable.delete().where((EntryTable.user_id == user_id) & (EntryTable.conv_id == conv_id)),
                 ReceiptTable.delete().where((ReceiptTable.conv_id == conv_id) & (ReceiptTable.user_id == user_id)),

@@ -169,6 +169,38 @@ class LetterTable(Table, tablename="im_letters", db=ROUTED):
     posted_at = BigInt()
 
 
+class InvitationTable(Table, tablename="group_invitations", db=ROUTED):
+    """Who is wanted in which group."""
+
+    group_id = Varchar(length=64, primary_key=True)
+    user_id = Varchar(length=64)
+    invited_by = Varchar(length=64)
+    created_at = BigInt()
+
+    whole_key = Unique([group_id, user_id])
+
+
+class JoinRequestTable(Table, tablename="group_requests", db=ROUTED):
+    """Who wants into which group."""
+
+    group_id = Varchar(length=64, primary_key=True)
+    user_id = Varchar(length=64)
+    created_at = BigInt()
+
+    whole_key = Unique([group_id, user_id])
+
+
+class NoticeTable(Table, tablename="group_notices", db=ROUTED):
+    """What the members of groups should know."""
+
+    notice_id = Varchar(length=64, primary_key=True)
+    group_id = Varchar(length=64)
+    title = Varchar(length=255)
+    content = Text()
+    created_by = Varchar(length=64)
+    created_at = BigInt()
+
+
 STRUCTURED_TABLES: tuple[type[Table], ...] = (
     UserTable,
     SessionTable,
@@ -183,4 +215,7 @@ STRUCTURED_TABLES: tuple[type[Table], ...] = (
     FileTable,
     FileGrantTable,
     LetterTable,
+    InvitationTable,
+    JoinRequestTable,
+    NoticeTable,
 )

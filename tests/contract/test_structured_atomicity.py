@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from goim.model.conversations import Activity, Receipt, c2c
-from goim.model.groups import Group, Member, Role
+from goim.model.groups import Group, GroupNotice, Member, Role
 from goim.model.users import Device, Session, User
 from goim.stores.sqlite import SqliteEngine
 from goim.stores.tables import STRUCTURED_TABLES
@@ -47,6 +47,12 @@ async def stores(engine: SqliteEngine) -> Stores:
     await stores.groups.create(_group("g1"), [_member("g1", "ann", Role.OWNER), _member("g1", "bob")])
     await stores.conversations.create(c2c("ann", "bob", created_at=1))
     await stores.receipts.advance([Receipt(conv_id="group:g1", user_id="bob", seq=1, read_at=1)])
+    await stores.admissions.invite("g1", ["ann", "bob", "cleo"], "ann", 1)
+    for user_id in ("ann", "bob", "cleo"):
+        await stores.admissions.ask("g1", user_id, 1)
+    await stores.notices.add(
+        GroupNotice(notice_id="n1", group_id="g1", title="", content="", created_by="ann", created_at=1)
+    )
     return stores
 
 
@@ -65,15 +71,37 @@ ACTS: dict[str, tuple[Act, tuple[str, ...]]] = {
     ),
     "disband a group": (
         lambda stores: stores.groups.disband("g1"),
-        ("im_groups", "im_group_members", "user_conversations", "read_receipts"),
+        (
+            "im_groups",
+            "im_group_members",
+            "user_conversations",
+            "read_receipts",
+            "group_invitations",
+            "group_requests",
+            "group_notices",
+        ),
     ),
     "let somebody in": (
         lambda stores: stores.members.add("g1", [_member("g1", "cleo")], 5),
-        ("im_group_members", "user_conversations", "read_receipts", "im_groups"),
+        (
+            "im_group_members",
+            "user_conversations",
+            "read_receipts",
+            "im_groups",
+            "group_invitations",
+            "group_requests",
+        ),
     ),
     "take somebody out": (
         lambda stores: stores.members.remove("g1", "bob"),
-        ("im_group_members", "im_groups", "user_conversations", "read_receipts"),
+        (
+            "im_group_members",
+            "im_groups",
+            "user_conversations",
+            "read_receipts",
+            "group_invitations",
+            "group_requests",
+        ),
     ),
     "hand a group over": (
         lambda stores: stores.members.hand_over("g1", "ann", "bob"),
@@ -91,7 +119,7 @@ ACTS: dict[str, tuple[Act, tuple[str, ...]]] = {
     ),
     "erase an account": (
         lambda stores: stores.users.erase("ann"),
-        ("im_users", "im_sessions", "im_devices", "im_friends", "im_blocks"),
+        ("im_users", "im_sessions", "im_devices", "im_friends", "im_blocks", "group_invitations", "group_requests"),
     ),
 }
 

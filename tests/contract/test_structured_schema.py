@@ -12,7 +12,7 @@ import pytest
 from piccolo.constraints import Unique
 from piccolo.table import Table
 
-from goim.stores import sql_accounts, sql_conversations, sql_files, sql_friends, sql_groups
+from goim.stores import sql_accounts, sql_admissions, sql_conversations, sql_files, sql_friends, sql_groups
 from goim.stores.tables import STRUCTURED_TABLES
 from tests.contract.structured_stores import create_sqlite
 
@@ -76,7 +76,7 @@ def test_no_table_has_more_than_one_unique_key_besides_its_primary_one(
 
 STATEMENTS = {
     name: sql.strip()
-    for module in (sql_accounts, sql_friends, sql_groups, sql_conversations, sql_files)
+    for module in (sql_accounts, sql_admissions, sql_friends, sql_groups, sql_conversations, sql_files)
     for name, sql in vars(module).items()
     if name.isupper() and isinstance(sql, str)
 }
@@ -89,7 +89,11 @@ def test_no_statement_reads_a_whole_table(database: sqlite3.Connection, name: st
     assert not [step for step in plan if re.match(r"SCAN (?!CONSTANT)", step)], plan
 
 
-@pytest.mark.parametrize("name", ["ENTRIES", "GROUPS_OF_USER", "GROUP_IDS_OF_USER", "RECEIPTS", "FRIEND_IDS"])
+IN_ORDER = ["ENTRIES", "GROUPS_OF_USER", "GROUP_IDS_OF_USER", "RECEIPTS", "FRIEND_IDS"]
+IN_ORDER += ["INVITATIONS", "JOIN_REQUESTS", "NOTICES"]
+
+
+@pytest.mark.parametrize("name", IN_ORDER)
 def test_what_comes_in_an_order_is_read_in_that_order(database: sqlite3.Connection, name: str) -> None:
     plan = _plan(database, STATEMENTS[name])
     assert not [step for step in plan if "TEMP B-TREE" in step], plan
