@@ -12,7 +12,7 @@ from msgspec import Struct
 from goim.errors import invalid
 from goim.model.users import Login
 from goim.protocol.replies import SentData
-from goim.protocol.requests import ReadData, RecallData, SendData
+from goim.protocol.requests import EditData, ReadData, RecallData, SendData
 from goim.rest.paging import MAX_LIMIT
 from goim.services.history import Page
 from goim.services.registry import Services
@@ -61,6 +61,13 @@ class MessageController(Controller):
     ) -> None:
         """Take a message back: its sender for some minutes, owner and admins of a group at any time."""
         await services.changes.recall(login, data.conv_id, data.server_msg_id)
+
+    @post("/edit", status_code=204)
+    async def edit(
+        self, data: JSONBody[EditData], login: NamedDependency[Login], services: NamedDependency[Services]
+    ) -> None:
+        """Write a text or custom message anew: its sender, for some minutes."""
+        await services.changes.edit(login, data.conv_id, data.server_msg_id, data.payload)
 
     @post("/read", status_code=204)
     async def read(
