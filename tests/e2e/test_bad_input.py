@@ -14,7 +14,8 @@ from websockets.asyncio.client import ClientConnection, connect
 
 from tests.client import Device, Envelope, Person, World
 from tests.e2e.conftest import BOTH_WAYS
-from tests.gateway.test_conformance import Raw, client_frame
+from tests.e2e.wire import socket_of
+from tests.gateway.test_conformance import client_frame
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), BOTH_WAYS]
 
@@ -275,26 +276,6 @@ async def _parts(texts: Any) -> AsyncIterator[str]:
         yield text
 
 
-@contextlib.asynccontextmanager
-async def raw(town: World, person: Person) -> AsyncIterator[Raw]:
-    """A socket of a person that writes exactly the bytes it is told."""
-    host, port = town.base_url.removeprefix("http://").split(":")
-    reader, writer = await asyncio.open_connection(host, int(port))
-    writer.write(
-        f"GET /ws HTTP/1.1\r\nHost: {host}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-        "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n"
-        f"Authorization: Bearer {person.token}\r\n\r\n".encode()
-    )
-    head = await reader.readuntil(b"\r\n\r\n")
-    assert head.startswith(b"HTTP/1.1 101"), head
-    try:
-        yield Raw(reader, writer)
-    finally:
-        writer.close()
-        with contextlib.suppress(OSError):
-            await writer.wait_closed()
-
-
 IN_PAYLOAD = b'{"action":"send","data":{"to":"x","type":"text","payload":{"text":"%s"}}}'
 WRONG_UTF8 = [
     b"\xff",
@@ -308,7 +289,7 @@ WRONG_UTF8 = [
 async def test_wrong_utf8_closes_the_connection(
     town: World, pair: tuple[Person, Person], friend: Device, data: bytes, fragments: int
 ) -> None:
-    async with raw(town, pair[0]) as client:
+    async with socket_of(town, pair[0]) as client:
         ping = client_frame(1, b'{"action":"ping"}')
         if fragments == 1:
             frames = client_frame(1, data)
@@ -382,7 +363,7 @@ async def test_a_flood_of_requests_is_answered_completely_and_in_order(
 async def test_what_was_asked_before_leaving_does_not_disturb_others(
     town: World, pair: tuple[Person, Person], friend: Device
 ) -> None:
-    async with raw(town, pair[0]) as client:
+    async with socket_of(town, pair[0]) as client:
         sync = client_frame(1, b'{"action":"sync","data":{"convs":[{"convId":"c1"}]}}')
         client.writer.write(sync * 200)
         await client.frame()
