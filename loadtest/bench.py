@@ -191,7 +191,7 @@ def main(
     prepare: Annotated[Prepare, typer.Option(help="How the people are made.")] = Prepare.DIRECT,
     pin: Annotated[
         Pin, typer.Option(help="Cores: split (one each), float (server threads anywhere), none.")
-    ] = Pin.SPLIT,
+    ] = Pin.NONE,
     folder: Annotated[
         Path | None, typer.Option(help="Where databases are made; the default is the temporary folder.")
     ] = None,

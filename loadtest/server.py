@@ -15,7 +15,7 @@ from enum import StrEnum
 from pathlib import Path
 from time import perf_counter
 
-from loadtest.processes import threads_of
+from loadtest.processes import children_of, threads_of
 
 ROOT = Path(__file__).resolve().parent.parent
 _STARTING_SECONDS = 30.0
@@ -25,7 +25,7 @@ _SERVE = "import sys; from goimctl.app import main; sys.argv = ['goimctl', 'serv
 
 
 class Pin(StrEnum):
-    """Cores. `split`: server one, generator another; `float`: the server's other threads any; `none`: any."""
+    """Cores. `split`: server one, generator another; `float`: the server's other threads and processes any; `none`: any."""
 
     SPLIT = "split"
     FLOAT = "float"
@@ -77,9 +77,9 @@ class Server:
     def pin(self, how: Pin) -> None:
         """Let the threads there are leave the main thread's core, if they may."""
         if how is Pin.FLOAT:
-            for tid in threads_of(self.pid):
-                if tid != self.pid:
-                    os.sched_setaffinity(tid, os.sched_getaffinity(0))
+            tasks = {*threads_of(self.pid), *children_of(self.pid)} - {self.pid}
+            for each in tasks:  # a child inherits the pin: one that writes the log is to run beside the loop
+                os.sched_setaffinity(each, os.sched_getaffinity(0))
 
     def stop(self) -> None:
         """Ask it to drain, and insist if it does not."""

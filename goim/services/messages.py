@@ -159,6 +159,11 @@ class Messages:
         except Exception:
             _refuse_all(admitted, ErrorCode.INTERNAL, "something went wrong here; send it again")
             raise
+        # Not at once: first the next batch is handed to the writer, and while it writes, this one is told.
+        asyncio.get_running_loop().call_soon(self._tell_all, admitted, drafts, places)
+        return None
+
+    def _tell_all(self, admitted: list[Sending], drafts: list[Draft], places: list[Sent]) -> None:
         for sending, draft, place in zip(admitted, drafts, places, strict=True):
             self._tell(sending, draft, place)
 
