@@ -78,7 +78,9 @@ class Notices:
         self.tell_others(notice)
 
     def tell_others(self, notice: Notice) -> None:
-        self._bus.publish(TOPIC, _encode(notice))
+        """Tell only the other nodes."""
+        if self._bus.has_company:
+            self._bus.publish(TOPIC, _encode(notice))
 
     def arrive(self, body: bytes) -> None:
         """A notice from another node."""

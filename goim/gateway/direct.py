@@ -9,6 +9,7 @@ close codes, fragmentation, limits and shutdown stay uvicorn's. Outgoing frames 
 from __future__ import annotations
 
 import asyncio
+import logging
 from typing import Any
 
 from uvicorn._types import ASGISendEvent
@@ -26,6 +27,8 @@ from goim.protocol.frames import Frame, text_frame
 _TEXT = 0x81
 _DATA = (_TEXT, 0x82)  # whole text and binary messages
 _CLOSE_SECONDS = 5.0
+_quiet = logging.getLogger("goim.websocket")
+_quiet.setLevel(logging.WARNING)  # uvicorn tells every accept, with the URL: 100 µs each and nobody's business
 
 
 class DirectProtocol(WebSocketsSansIOProtocol):
@@ -42,6 +45,7 @@ class DirectProtocol(WebSocketsSansIOProtocol):
 
     def __init__(self, *args: Any, cork: Cork, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self.logger = _quiet
         self._cork = cork
 
     # what a connection asks of its transport
