@@ -1,4 +1,7 @@
-"""Work in batches, one at a time: what arrives while a batch runs makes up the next. No timer, nobody waits for company."""
+"""Work in batches, one at a time: what arrives while a batch runs makes up the next.
+
+No timer, nobody waits for company.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +20,10 @@ T = TypeVar("T")
 
 
 class Batcher(Generic[T]):
-    """Hands what was `put` to `work`, in order, at most `limit` at once. `work` answers its items itself, whatever happens."""
+    """Hands what was `put` to `work`, in order, at most `limit` at once.
+
+    `work` answers its items itself, whatever happens.
+    """
 
     def __init__(self, work: Callable[[list[T]], Awaitable[None]], *, limit: int = 512) -> None:
         self._work = work
@@ -59,6 +65,6 @@ class Batcher(Generic[T]):
                 batch = [items.popleft() for _ in range(min(self._limit, len(items)))]
                 try:
                     await self._work(batch)
-                except Exception:  # one broken batch must not end all later ones
+                except Exception:  # noqa: BLE001 one broken batch must not end all later ones
                     _log.exception("batch_failed", items=len(batch))
             self._idle.set()

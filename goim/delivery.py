@@ -113,7 +113,8 @@ class Delivery:
             watch(sink, True)
 
     def enter_groups(self, sink: Sink, group_ids: Iterable[str]) -> None:
-        """The connection receives its groups too: those it was in when asked after `attach`, less those it left since."""
+        """The connection receives its groups too: those it was in when asked after `attach`, less those it left
+        since."""
         left = self._arriving.pop(sink, None)
         if left is None:
             return  # gone meanwhile

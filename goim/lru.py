@@ -10,7 +10,10 @@ V = TypeVar("V")
 
 
 class Recent(Generic[K, V]):
-    """Keeps at least the last `size` values put, and about twice as many at most. (Dropping a dict's first key one by one is quadratic.)"""
+    """Keeps at least the last `size` values put, and about twice as many at most.
+
+    (Dropping a dict's first key one by one is quadratic.)
+    """
 
     __slots__ = ("_old", "_size", "_young")
 

@@ -15,7 +15,8 @@ _log = structlog.get_logger(__name__)
 
 @contextlib.asynccontextmanager
 async def beside(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
-    """Run `work` while the context is open, and cancel it at its end; should it fail by itself, that is logged at once."""
+    """Run `work` while the context is open, and cancel it at its end; should it fail by itself, that is logged at
+    once."""
     task = asyncio.get_running_loop().create_task(work)
     task.add_done_callback(_log_failure)
     try:

@@ -1,4 +1,5 @@
-"""One after another for the same thing, all at once for different things: a lock for each key, kept while somebody has it."""
+"""One after another for the same thing, all at once for different things: a lock for each key, kept while somebody
+has it."""
 
 from __future__ import annotations
 

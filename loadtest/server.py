@@ -25,7 +25,7 @@ _SERVE = "import sys; from goimctl.app import main; sys.argv = ['goimctl', 'serv
 
 
 class Pin(StrEnum):
-    """Cores. `split`: server one, generator another; `float`: the server's other threads and processes any; `none`: any."""
+    """Cores. `split`: server one, generator another; `float`: its other threads and processes any; `none`: any."""
 
     SPLIT = "split"
     FLOAT = "float"

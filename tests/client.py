@@ -13,7 +13,7 @@ from typing import Any
 import httpx
 from websockets.asyncio.client import ClientConnection, connect
 
-PASSWORD = "correct horse"  # noqa: S105
+PASSWORD = "correct horse"
 PATIENCE = 5.0
 
 Envelope = dict[str, Any]
@@ -182,7 +182,7 @@ class World:
         headers = {"Authorization": f"Bearer {person.token}"}
         async with connect(url, additional_headers=headers, compression=None, proxy=None) as ws:
             device = Device(ws)
-            listening = asyncio.ensure_future(device.listen())
+            listening = asyncio.ensure_future(device.listen())  # noqa: TID251 it is awaited below
             try:
                 yield device
             finally:

@@ -32,7 +32,8 @@ async def serving(node: Node, *, is_direct: bool = True) -> AsyncIterator[str]:
     server.on_started = started.set_result
     async with asyncio.TaskGroup() as tasks:
         running = tasks.create_task(server.serve())
-        await asyncio.wait([started, running], return_when=asyncio.FIRST_COMPLETED)
+        running.add_done_callback(lambda _: started.cancel())
+        await started
         try:
             yield started.result()
         finally:

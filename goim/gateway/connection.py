@@ -15,12 +15,12 @@ from goim.errors import ErrorCode, GoimError, StoreDown, invalid
 from goim.gateway.transport import Transport
 from goim.model.users import Login
 from goim.protocol.close_codes import CloseCode
+from goim.protocol.envelope import RequestId
 from goim.protocol.frames import Frame, frame_of
 from goim.protocol.replies import Error, Reply, error_data
 from goim.protocol.requests import (
     AnyRequest,
     Outline,
-    RequestId,
     decode_outline,
     decode_outline_data,
     decode_request,
@@ -150,7 +150,7 @@ class Connection:
             self.refuse(request, error)
         except StoreDown:
             self.refuse(request, GoimError(ErrorCode.UNAVAILABLE, "the database cannot be reached; try again"))
-        except Exception:
+        except Exception:  # noqa: BLE001 whatever it is, the client is answered
             _log.exception("action_failed", action=ACTIONS[type(request)].name)
             self.refuse(request, GoimError(ErrorCode.INTERNAL, "something went wrong here"))
 

@@ -18,7 +18,8 @@ class Talker(Protocol):
 
 
 class Cork:
-    """Collects the talkers of this loop iteration and pulls at its end; `queue_bytes` is what a reader may leave lying."""
+    """Collects the talkers of this loop iteration and pulls at its end; `queue_bytes` is what a reader may leave
+    lying."""
 
     def __init__(self, queue_bytes: int) -> None:
         self.queue_bytes = queue_bytes

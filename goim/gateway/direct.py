@@ -3,7 +3,8 @@
 Complete, unfragmented, uncompressed data frames are parsed here and go straight to the connection. Every other whole
 frame (control, fragments, RSV bits, oversize, malformed) is handed to the parent, so that handshake, ping and pong,
 close codes, fragmentation, limits and shutdown stay uvicorn's. Outgoing frames of one loop iteration leave in one
-`write`. It leans on uvicorn's internals: the version is pinned and `tests/gateway/test_conformance.py` holds it to that.
+`write`. It leans on uvicorn's internals: the version is pinned and `tests/gateway/test_conformance.py` holds it to
+that.
 """
 
 from __future__ import annotations
@@ -69,9 +70,7 @@ class DirectProtocol(WebSocketsSansIOProtocol):
             self._close_when_open = self._close_when_open or code  # replaced or kicked before the 101
         if not self.is_open:
             return
-        self.flush()
-        if not self.is_open:
-            return
+        self._write_queued()
         self.is_open = False
         self.stop_keepalive()
         self.conn.send_close(code)
@@ -96,14 +95,13 @@ class DirectProtocol(WebSocketsSansIOProtocol):
         """Write what is queued; a reader that leaves too much lying is closed."""
         if not self.handshake_complete:
             return  # what was sent to a connection before its 101 leaves right after it
+        if self._out and self.is_open and self.queued_bytes > self._cork.queue_bytes:
+            return self.close(CloseCode.SLOW_CONSUMER)
+        self._write_queued()
+
+    def _write_queued(self) -> None:
         out, self._out = self._out, None
-        if not out or not self.is_open:
-            return
-        if self.transport.is_closing():
-            self.is_open = False
-        elif self.queued_bytes > self._cork.queue_bytes:
-            self.close(CloseCode.SLOW_CONSUMER)
-        else:
+        if out and self.is_open and not self.transport.is_closing():
             self.transport.write(out[0] if len(out) == 1 else b"".join(out))
 
     # the parent's hooks
@@ -111,7 +109,7 @@ class DirectProtocol(WebSocketsSansIOProtocol):
     def handle_connect(self, event: Request) -> None:
         super().handle_connect(event)
         if self.handshake_initiated and not self.close_sent:
-            extensions: dict[str, Any] = self.scope["extensions"]  # type: ignore[assignment]
+            extensions: dict[str, Any] = self.scope["extensions"]
             extensions[EXTENSION] = self
 
     def handle_close(self, event: WsFrame) -> None:

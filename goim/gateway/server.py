@@ -1,4 +1,5 @@
-"""uvicorn, set up the way goim needs it: the direct protocol, deadlines, no token in a log, and a drain before the end."""
+"""uvicorn, set up the way goim needs it: the direct protocol, deadlines, no token in a log, and a drain before the
+end."""
 
 from __future__ import annotations
 
@@ -98,7 +99,7 @@ class NodeServer(Server):
         self._drain = drain
         self.on_started: Callable[[str], None] = lambda _: None
 
-    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002
         """The first signal asks for a drain, a second one for the end."""
         self.force_exit = self.should_exit
         self.should_exit = True

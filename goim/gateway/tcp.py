@@ -56,7 +56,7 @@ class TcpProtocol(asyncio.Protocol):
         self._gateway.clients.add(self)
         self._deadline = self.loop.call_later(_AUTH_SECONDS, self._too_slow)
 
-    def connection_lost(self, exc: Exception | None) -> None:
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 an end is an end
         self._is_open = False
         self._receive = None
         self._gateway.gone(self)

@@ -1,4 +1,5 @@
-"""`/ws`: who is it? — live from before the 101, so that nothing sent after it is missed — and one connection until its end."""
+"""`/ws`: who is it? — live from before the 101, so that nothing sent after it is missed — and one connection until
+its end."""
 
 from __future__ import annotations
 
@@ -8,7 +9,8 @@ from urllib.parse import parse_qs
 
 import structlog
 from litestar import asgi
-from litestar.types import ASGIApp, Receive, Scope, Send
+from litestar.handlers import ASGIRouteHandler
+from litestar.types import Receive, Scope, Send
 
 from goim.errors import HTTP_STATUS, ErrorCode, GoimError, StoreDown
 from goim.gateway.connection import Connection
@@ -34,7 +36,7 @@ class WebSocketGateway:
         self._origins = frozenset(services.settings.server.allowed_origins)
         self.is_draining = False
 
-    def route(self) -> ASGIApp:
+    def route(self) -> ASGIRouteHandler:
         """The handler for Litestar."""
 
         @asgi("/ws", copy_scope=False, public=True)
@@ -66,8 +68,9 @@ class WebSocketGateway:
         direct: Transport | None = scope.get("extensions", {}).get(EXTENSION)
         plain = None
         if direct is None:
-            plain = AsgiTransport(receive, send, self._services.settings.gateway.send_queue_bytes)  # type: ignore[arg-type]
-        transport: Transport = direct or plain  # type: ignore[assignment]
+            plain = AsgiTransport(receive, send, self._services.settings.gateway.send_queue_bytes)
+        transport = direct or plain
+        assert transport is not None
         connection = Connection(login, device_id, transport, "websocket", self._services, self._tasks)
         delivery = self._services.delivery
         delivery.attach(connection)

@@ -20,7 +20,10 @@ class ConvType(StrEnum):
 
 
 class Conversation(Struct, frozen=True, kw_only=True):
-    """Who it is between never changes. `user_a` < `user_b` in c2c, `group_id` is set in a group's; `key` starts its message ids."""
+    """Who it is between never changes.
+
+    `user_a` < `user_b` in c2c, `group_id` is set in a group's; `key` starts its message ids.
+    """
 
     conv_id: str
     conv_type: ConvType
@@ -69,7 +72,8 @@ class Receipt(Struct, frozen=True, kw_only=True):
 
 
 class Activity(Struct, frozen=True, kw_only=True):
-    """A conversation moved: its place in the lists of these people (all members of its group when `user_ids` is empty)."""
+    """A conversation moved: its place in the lists of these people (all members of its group when `user_ids` is
+    empty)."""
 
     conv_id: str
     user_ids: tuple[str, ...]

@@ -1,4 +1,5 @@
-"""Messages: what a client asks for (draft), what is stored and shown (message), and what happens to one later (change)."""
+"""Messages: what a client asks for (draft), what is stored and shown (message), and what happens to one later
+(change)."""
 
 from __future__ import annotations
 
@@ -92,7 +93,10 @@ class Reacted(Struct, frozen=True, rename="camel"):
 
 
 class Message(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """The message object of the contract, the same in pushes, history, sync and favourites. Times in unix milliseconds."""
+    """The message object of the contract, the same in pushes, history, sync and favourites.
+
+    Times in unix milliseconds.
+    """
 
     server_msg_id: str
     client_msg_id: str

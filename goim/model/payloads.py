@@ -76,7 +76,8 @@ _DECODERS = {kind: msgspec.json.Decoder(struct).decode for kind, struct in PAYLO
 
 
 def checked_payload(kind: str, payload: Raw) -> str:
-    """The payload as JSON text, exactly as the client wrote it; `INVALID` or `TOO_LARGE` if it is not what `kind` needs."""
+    """The payload as JSON text, exactly as the client wrote it; `INVALID` or `TOO_LARGE` if it is not what `kind`
+    needs."""
     decode = _DECODERS.get(kind)
     if decode is None:
         raise invalid(f"type must be one of {', '.join(PAYLOADS)}")

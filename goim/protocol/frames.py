@@ -8,7 +8,10 @@ encode_json = msgspec.json.Encoder().encode
 
 
 class Frame:
-    """The bytes of one envelope. `ws` is the same as a whole unmasked WebSocket text frame (RFC 6455 §5.2), made when first asked for."""
+    """The bytes of one envelope.
+
+    `ws` is the same as a whole unmasked WebSocket text frame (RFC 6455 §5.2), made when first asked for.
+    """
 
     __slots__ = ("_ws", "body")
 

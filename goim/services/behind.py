@@ -19,7 +19,8 @@ _log = structlog.get_logger(__name__)
 
 
 class Behind:
-    """Remembers the latest of everything derived and writes it every 100 ms, when a list is asked for, and at the end."""
+    """Remembers the latest of everything derived and writes it every 100 ms, when a list is asked for, and at the
+    end."""
 
     def __init__(self, conversations: Conversations, receipts: Receipts, clock: Clock) -> None:
         self._conversations = conversations

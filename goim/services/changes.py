@@ -235,7 +235,8 @@ class ChangeDesk:
         return ChangedData(conv.conv_id, conv.message_id(seq), last.change if last is not None else number)
 
     async def _store(self, conv: Conversation, action: str, make: Make, store: Store) -> tuple[int, Struct | None]:
-        """The number and data of a new change, or the last number and None; a number lost to another node is taken anew."""
+        """The number and data of a new change, or the last number and None; a number lost to another node is taken
+        anew."""
         while True:
             now = self._clock.now_ms()
             last = (await self._changes.last_changes([conv.conv_id])).get(conv.conv_id, 0)

@@ -97,10 +97,12 @@ class Lines:
         conv_ids = [entry.conv.conv_id for entry in entries]
         last_seqs = await self._log.last_seqs(conv_ids)
         deleted = await self._deletes.of_user(user_id, conv_ids)
+        silent = {conv_id for conv_id in deleted if last_seqs[conv_id] <= deleted[conv_id]}
+        latest = await self._table.newest(dict.fromkeys(silent, 0), self._clock.now_ms()) if silent else {}
         return [
             _Span(entry, last_seqs[entry.conv.conv_id], deleted.get(entry.conv.conv_id, 0))
             for entry in entries
-            if last_seqs[entry.conv.conv_id] > deleted.get(entry.conv.conv_id, -1)
+            if entry.conv.conv_id not in silent or _is_joined_since(entry, latest.get(entry.conv.conv_id))
         ]
 
 
@@ -110,6 +112,14 @@ class _Span(Struct, frozen=True):
     entry: Entry
     last_seq: int
     deleted: int
+
+
+def _is_joined_since(entry: Entry, newest: MessageRow | None) -> bool:
+    """Whether a line of which nothing is to be read is there because its group was joined after the last message.
+
+    Else that message, written behind, has put it back into the list after it was deleted.
+    """
+    return newest is None or entry.updated_at > newest.timestamp
 
 
 def _line(user_id: str, span: _Span, newest: MessageRow | None) -> Line:

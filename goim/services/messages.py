@@ -62,7 +62,7 @@ class Sending(Struct):
     @property
     def key(self) -> SentKey:
         """What makes a resend of it recognisable; once the conversation is known."""
-        assert self.access is not None  # noqa: S101
+        assert self.access is not None
         return (self.access.conv.conv_id, self.sender.user_id, self.client_msg_id)
 
 
@@ -210,7 +210,8 @@ class Messages:
                 sending.access = replace(sending.access, refusal=error)
 
     def _look_up(self, sending: Sending) -> None:
-        """Find out aside, so that others' messages go on; all later ones of the same user queue up behind it, in order."""
+        """Find out aside, so that others' messages go on; all later ones of the same user queue up behind it, in
+        order."""
         waiting = self._waiting.get(sending.sender.user_id)
         if waiting is not None:
             waiting.append(sending)

@@ -77,7 +77,7 @@ class Specials:
     async def _check_mentions(self, access: Access, mentions: list[str] | UnsetType) -> None:
         if mentions is UNSET:
             return
-        names = set(mentions) if isinstance(mentions, list) else set()
+        names = set(mentions)
         if access.conv.conv_type is not ConvType.GROUP:
             raise invalid("mentions are for groups")
         if len(names) > MAX_MENTIONS:

@@ -152,7 +152,8 @@ class Groups(Protocol):
     """Groups themselves."""
 
     async def create(self, group: Group, members: Sequence[Member]) -> None:
-        """Store the group, its members, its conversation and a list entry for each member (`updated_at` = created_at)."""
+        """Store the group, its members, its conversation and a list entry for each member (`updated_at` =
+        created_at)."""
         ...
 
     async def get(self, group_id: str) -> Group | None: ...
@@ -164,7 +165,10 @@ class Groups(Protocol):
         ...
 
     async def disband(self, group_id: str) -> None:
-        """Delete the group, its members, their list entries and receipts. Its conversation's row and messages stay, unreachable."""
+        """Delete the group, its members, their list entries and receipts.
+
+        Its conversation's row and messages stay, unreachable.
+        """
         ...
 
     async def of_user(self, user_id: str, limit: int, offset: int) -> list[tuple[Group, Member]]:
@@ -190,7 +194,8 @@ class Members(Protocol):
         ...
 
     async def add(self, group_id: str, members: Sequence[Member], read_seq: int) -> list[str]:
-        """Let people in, with list entry and a receipt at `read_seq`; returns who was not in already (others stay as they are)."""
+        """Let people in, with list entry and a receipt at `read_seq`; returns who was not in already (others stay
+        as they are)."""
         ...
 
     async def remove(self, group_id: str, user_id: str) -> bool:
@@ -224,14 +229,16 @@ class Conversations(Protocol):
         ...
 
     async def create(self, conv: Conversation) -> Conversation:
-        """Store a pair's conversation with a list entry for both and return it; of two at once for a pair both get the first.
+        """Store a pair's conversation with a list entry for both and return it; of two at once for a pair both get
+        the first.
 
         `Taken` if the conv_id belongs to another pair.
         """
         ...
 
     async def entries(self, user_id: str, before: tuple[bool, int, str] | None, limit: int) -> list[Entry]:
-        """Entries with `updated_at` > 0: pinned first, then latest, then greatest conv_id; `before` is such a triple to go on after."""
+        """Entries with `updated_at` > 0: pinned first, then latest, then greatest conv_id; `before` is such a
+        triple to go on after."""
         ...
 
     async def entry(self, user_id: str, conv_id: str) -> Entry | None: ...

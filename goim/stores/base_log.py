@@ -16,7 +16,8 @@ class MessageTable(Protocol):
     """The log, dumb on purpose: rows under two unique keys. Who gets which seq is decided in `log.py`."""
 
     async def insert(self, rows: Sequence[MessageRow]) -> None:
-        """Store all rows durably; `Taken` if a (conv_id, seq) or (conv_id, from_user_id, client_msg_id) is there already."""
+        """Store all rows durably; `Taken` if a (conv_id, seq) or (conv_id, from_user_id, client_msg_id) is there
+        already."""
         ...
 
     async def last_seqs(self, conv_ids: Collection[str]) -> dict[str, int]:
@@ -44,7 +45,10 @@ class MessageTable(Protocol):
         ...
 
     async def sent_by(self, user_id: str, after: tuple[str, int], limit: int) -> list[tuple[str, int]]:
-        """Places (conv_id, seq) of not yet emptied messages of one sender, ascending: for erasing an account. A scan."""
+        """Places (conv_id, seq) of not yet emptied messages of one sender, ascending: for erasing an account.
+
+        A scan.
+        """
         ...
 
     async def overwrite(self, conv_id: str, seq: int, edit: RowEdit) -> bool:

@@ -26,7 +26,8 @@ _new_row = tuple.__new__  # a named tuple's own `__new__` is Python: 0.3 µs a r
 
 
 class Numbered(Struct, frozen=True):
-    """A batch with its places: the rows to insert, each draft's place, the new ones by key, the last seq of each conversation."""
+    """A batch with its places: the rows to insert, each draft's place, the new ones by key, the last seq of each
+    conversation."""
 
     rows: list[MessageRow]
     places: list[Sent]

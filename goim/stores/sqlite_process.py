@@ -80,8 +80,8 @@ class _Link(asyncio.Protocol):
 class SqliteProcessEngine(SqliteEngine):
     """`SqliteEngine` with the writes of `insert_rows`, `execute` and `execute_all` in a process of their own.
 
-    Should that process die, what it was at is `StoreDown`, and the next write starts a new one. `transaction()` and what
-    is in it stay on the thread: they are for migrations, before the first write.
+    Should that process die, what it was at is `StoreDown`, and the next write starts a new one. `transaction()` and
+    what is in it stay on the thread: they are for migrations, before the first write.
     """
 
     def __init__(self, path: str | Path, *, page_size: int = 4096, readers: int = 2) -> None:

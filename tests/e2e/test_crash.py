@@ -59,7 +59,7 @@ class Talker:
 
 @pytest.mark.timeout(120)
 async def test_after_a_kill_every_acked_message_is_there_once_with_its_seq(tmp_path: Path) -> None:
-    dice = random.Random(20261123)  # noqa: S311 it decides when to kill
+    dice = random.Random(20261123)  # decides when to kill
     async with running_server(tmp_path) as (server, people):
         talkers = await _talkers(people)
         for _ in range(4):
@@ -80,10 +80,11 @@ async def _talkers(people: World) -> list[Talker]:
 
 
 async def _talk_until_killed(server: ServerProcess, talkers: list[Talker], seconds: float) -> None:
-    talking = [asyncio.ensure_future(talker.talk(server.url.replace("http", "ws"))) for talker in talkers]
-    await asyncio.sleep(seconds)  # noqa: TID251 the accident comes when it comes
-    await server.kill()
-    await asyncio.gather(*talking)
+    async with asyncio.TaskGroup() as tasks:
+        for talker in talkers:
+            tasks.create_task(talker.talk(server.url.replace("http", "ws")))
+        await asyncio.sleep(seconds)  # noqa: TID251 the accident comes when it comes
+        await server.kill()
 
 
 async def _check(one: Talker, other: Talker) -> None:

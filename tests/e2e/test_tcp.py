@@ -7,7 +7,6 @@ import contextlib
 import itertools
 import json
 import ssl
-import subprocess
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -88,10 +87,13 @@ class Town:
 
 @contextlib.asynccontextmanager
 async def town_in(folder: Path, **server: Any) -> AsyncIterator[Town]:
-    async with started_node(folder, server={"tcp_addr": "127.0.0.1:0", **server}) as (node, people):
-        async with node.listening_tcp() as port, contextlib.AsyncExitStack() as stack:
-            assert port is not None
-            yield Town(people, port, stack)
+    async with (
+        started_node(folder, server={"tcp_addr": "127.0.0.1:0", **server}) as (node, people),
+        node.listening_tcp() as port,
+        contextlib.AsyncExitStack() as stack,
+    ):
+        assert port is not None
+        yield Town(people, port, stack)
 
 
 @pytest.fixture
@@ -190,11 +192,9 @@ async def test_bad_lines_are_answered_and_twenty_in_a_row_end_it(town: Town) -> 
 async def test_tls_when_a_certificate_is_configured(tmp_path: Path) -> None:
     certificate, key = tmp_path / "cert.pem", tmp_path / "key.pem"
     command = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=localhost"
-    subprocess.run(
-        [*command.split(), "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", key, "-out", certificate],
-        check=True,
-        capture_output=True,
-    )
+    extra = ["-addext", "subjectAltName=IP:127.0.0.1", "-keyout", str(key), "-out", str(certificate)]
+    openssl = await asyncio.create_subprocess_exec(*command.split(), *extra, stderr=asyncio.subprocess.DEVNULL)
+    assert await openssl.wait() == 0
     async with town_in(tmp_path, tcp_certificate=str(certificate), tcp_key=str(key)) as town:
         town.tls = ssl.create_default_context(cafile=str(certificate))
         ann = await town.people.person("ann")

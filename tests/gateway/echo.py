@@ -20,7 +20,8 @@ QUEUE_BYTES = 256 * 1024
 
 
 async def echo(scope: Any, receive: Any, send: Any) -> None:
-    """Text comes back as it is; "close" ends the connection with 4010, "flood" answers with 64 MiB, bytes come back in hex."""
+    """Text comes back as it is; "close" ends the connection with 4010, "flood" answers with 64 MiB, bytes come
+    back in hex."""
     if scope["type"] == "lifespan":
         while True:
             message = await receive()

@@ -215,10 +215,9 @@ async def test_a_reader_that_does_not_read_is_closed_and_costs_bounded_memory(po
 
 
 async def test_others_get_theirs_when_one_connection_dies_in_the_middle(port: int) -> None:
-    async with raw(port) as dead:
-        async with connect(f"ws://127.0.0.1:{port}/", compression=None) as ws:
-            dead.writer.write(client_frame(1, os.urandom(4).hex().encode()) * 50)
-            dead.writer.transport.abort()
-            for number in range(50):
-                await ws.send(str(number))
-                assert await ws.recv() == str(number)
+    async with raw(port) as dead, connect(f"ws://127.0.0.1:{port}/", compression=None) as ws:
+        dead.writer.write(client_frame(1, os.urandom(4).hex().encode()) * 50)
+        dead.writer.transport.abort()
+        for number in range(50):
+            await ws.send(str(number))
+            assert await ws.recv() == str(number)

@@ -36,7 +36,7 @@ async def test_friends_and_fellow_group_members_may_ask_and_nobody_else(house: H
     await house.friends_of_each_other("ann", "bob")
     await house.people("cleo", "dora")
     group_id = await house.group("ann")
-    await house.group_desk.join("cleo", group_id)
+    await house.group_door.join("cleo", group_id)
     for name in ("ann", "bob", "cleo", "dora"):
         await house.phone(name)
     now = house.clock.now_ms()

@@ -95,7 +95,7 @@ async def test_an_answer_reads_what_it_answers(house: House) -> None:
 async def test_burning_is_remembered_over_a_restart(house: House) -> None:
     await house.friends_of_each_other("ann", "bob")
     burning = await say(house, "ann", to="bob", burn_after_read=True)
-    house.specials._burning.clear()  # noqa: SLF001 what a restart does
+    house.specials._burning.clear()  # what a restart does
     async with house.specials.running():
         await house.book.mark_read_now("bob", burning.conv_id, 1)
     row = await house.table.get(burning.conv_id, 1)

@@ -128,7 +128,7 @@ async def test_streams_are_bounded_in_bytes_and_rate(house: House) -> None:
 async def test_who_may_no_longer_write_there_may_not_feed_either(house: House) -> None:
     await house.people("ann", "bob")
     group = await house.group("ann")
-    await house.group_desk.join("bob", group)
+    await house.group_door.join("bob", group)
     data = SendData(type="stream", payload=Raw(b'{"text":""}'), group_id=group)
     begun = await house.streams.start(Phone("bob", "pen"), data)
     await feed(house, "bob", begun.stream_id, "fine")
