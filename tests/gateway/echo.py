@@ -11,7 +11,7 @@ from typing import Any
 from uvicorn import Config, Server
 
 from goim.gateway.direct import DirectProtocolFactory
-from goim.gateway.transport import EXTENSION, AsgiTransport
+from goim.gateway.transport import EXTENSION, AsgiTransport, Transport
 from goim.protocol.close_codes import CloseCode
 from goim.protocol.frames import Frame
 
@@ -29,9 +29,10 @@ async def echo(scope: Any, receive: Any, send: Any) -> None:
             if message["type"] == "lifespan.shutdown":
                 return
     await receive()
-    direct = scope["extensions"].get(EXTENSION)
+    direct: Transport | None = scope["extensions"].get(EXTENSION)
     plain = AsgiTransport(receive, send, QUEUE_BYTES) if direct is None else None
     transport = direct or plain
+    assert transport is not None
 
     def answer(data: bytes, *, is_text: bool) -> None:
         if data == b"close":

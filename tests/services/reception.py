@@ -43,6 +43,7 @@ class Socket:
     """A live connection that keeps what it is sent."""
 
     transport_name = "websocket"
+    queued_bytes = 0
 
     def __init__(self, login: Login, device_id: str, connected_at: int) -> None:
         self.user_id = login.user_id
