@@ -1,0 +1,317 @@
+"""The pages say all there is and nothing that is not there: every table of the code against its page, every
+example run."""
+
+from __future__ import annotations
+
+import ast
+import asyncio
+import json
+import re
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, get_args, get_type_hints
+
+import msgspec
+import pytest
+import typer
+from goimctl.app import app as goimctl
+from litestar import Litestar
+from litestar.routes import ASGIRoute, HTTPRoute
+from msgspec import inspect
+
+from goim.actions.table import ACTIONS
+from goim.app import server_for
+from goim.config import Settings, all_keys, refuse_unserved
+from goim.config.keys import sections
+from goim.errors import HTTP_STATUS, ConfigError
+from goim.metrics import Metrics
+from goim.protocol import calls, pushes, replies
+from goim.protocol.close_codes import CloseCode
+from goim.protocol.envelope import Request
+from goim.rest.operations import CountRequests
+from tests.node import started_node
+from tests.pages import PAGES, ROOT, Block, anchors, blocks, links, page, runnable, section, table, undressed
+from tests.process import running_server
+from tests.test_architecture import FLOORS
+
+CLIENT, SERVER = "→", "←"
+HERE = "127.0.0.1:8080"
+TCP_ONLY = {"auth", "auth_ok", "close"}
+UNKNOWN_ON_PURPOSE = {"fly"}
+NUMBERS = (inspect.IntType, inspect.FloatType)
+PLAIN_TYPES: dict[Any, Any] = {
+    inspect.StrType: str,
+    inspect.IntType: int,
+    inspect.FloatType: (int, float),
+    inspect.BoolType: bool,
+    inspect.NoneType: type(None),
+    inspect.ListType: list,
+}
+
+
+def tags_of(base: type[msgspec.Struct]) -> dict[str, list[type[msgspec.Struct]]]:
+    """Every envelope derived from this one, by its action."""
+    found: dict[str, list[type[msgspec.Struct]]] = {}
+    for envelope in base.__subclasses__():
+        found.setdefault(str(envelope.__struct_config__.tag), []).append(envelope)
+    return found
+
+
+assert issubclass(calls.CallStart, Request)  # imported for the envelopes that it defines
+REQUESTS, REPLIES, PUSHES = tags_of(Request), tags_of(replies.Reply), tags_of(pushes.Push)
+
+
+def frames(text: str, arrow: str) -> list[dict[str, Any]]:
+    """The example frames of one direction."""
+    return [json.loads(line.removeprefix(arrow)) for line in text.splitlines() if line.startswith(arrow)]
+
+
+# the wire
+
+
+def test_every_action_has_its_place_and_an_example_with_its_answer() -> None:
+    text = section("docs/protocol.md", "Requests")
+    named = re.findall(r"^### `(\w+)`$", text, re.MULTILINE)
+    assert sorted(named) == sorted(action.name for action in ACTIONS.values())
+    shown = {frame["action"] for frame in frames(text, CLIENT)}
+    assert shown >= set(named)
+
+
+def test_every_push_has_its_place_and_an_example() -> None:
+    text = section("docs/protocol.md", "Pushes")
+    assert sorted(re.findall(r"^### `(\w+)`$", text, re.MULTILINE)) == sorted(PUSHES.keys() - TCP_ONLY)
+    assert {frame["action"] for frame in frames(text, SERVER)} == PUSHES.keys() - TCP_ONLY
+
+
+def test_what_only_tcp_has_is_shown_there() -> None:
+    text = section("docs/protocol.md", "TCP")
+    assert {frame["action"] for arrow in (CLIENT, SERVER) for frame in frames(text, arrow)} >= TCP_ONLY
+
+
+def test_every_reply_is_shown() -> None:
+    shown = {frame["action"] for frame in frames(page("docs/protocol.md"), SERVER)}
+    assert shown >= REPLIES.keys()
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_frames_are_what_goim_understands_and_says(name: str) -> None:
+    text = page(name)
+    for arrow, known in ((CLIENT, [REQUESTS]), (SERVER, [REPLIES, PUSHES])):
+        for frame in frames(text, arrow):
+            candidates = [envelope for envelopes in known for envelope in envelopes.get(frame["action"], [])]
+            wrong = [mismatch(frame.get("data", {}), kind, "data") for each in candidates for kind in data_of(each)]
+            assert "" in wrong or frame["action"] in UNKNOWN_ON_PURPOSE, f"{name}: {frame}: {wrong}"
+            assert frame.keys() <= {"action", "id", "data"}
+
+
+def data_of(envelope: type[msgspec.Struct]) -> list[inspect.Type]:
+    """What may be in an envelope; an ack has one of several."""
+    kind = get_type_hints(envelope)["data"]
+    return [inspect.type_info(each) for each in get_args(kind) or [kind]]
+
+
+def mismatch(value: Any, wanted: inspect.Type, where: str = "") -> str:
+    """What is wrong with an example: another type, a field that there is not, or one that must be there and is not."""
+    match wanted:
+        case inspect.StructType(fields=fields, tag_field=tag_field):
+            if not isinstance(value, dict):
+                return f"{where} is no object"
+            named = {field.encode_name: field for field in fields}
+            missing = {name for name, field in named.items() if field.required} - value.keys()
+            unknown = value.keys() - named.keys() - {tag_field}
+            if missing or unknown:
+                return f"{where}: {missing=} {unknown=}"
+            inside = ((value[name], field, f"{where}.{name}") for name, field in named.items() if name in value)
+            return next(filter(None, (mismatch(each, field.type, place) for each, field, place in inside)), "")
+        case inspect.UnionType(types=types):
+            reasons = [mismatch(value, each, where) for each in types]
+            return "" if "" in reasons else "; ".join(reasons)
+        case inspect.ListType(item_type=item_type) if isinstance(value, list):
+            return next(filter(None, (mismatch(each, item_type, f"{where}[]") for each in value)), "")
+        case inspect.EnumType(cls=choices):
+            return "" if value in [each.value for each in choices] else f"{where}: {value} is none of {choices}"
+        case inspect.RawType():
+            return ""
+    fits = isinstance(value, PLAIN_TYPES[type(wanted)]) and not (isinstance(value, bool) and type(wanted) in NUMBERS)
+    return "" if fits else f"{where}: {value!r} is no {wanted}"
+
+
+# HTTP
+
+
+async def test_every_route_is_in_the_protocol(tmp_path: Path) -> None:
+    async with started_node(tmp_path) as (node, _):
+        app = server_for(node).config.app
+    assert isinstance(app, CountRequests)
+    assert isinstance(app._app, Litestar)
+    served = set(_routes_of(app._app))
+    described = set(re.findall(r"^\| `([A-Z]+ /\S*)`", section("docs/protocol.md", "HTTP"), re.MULTILINE))
+    assert described - served == set(), "described, but not served"
+    assert served - described == set(), "served, but not described"
+
+
+def _routes_of(app: Litestar) -> Iterator[str]:
+    for route in app.routes:
+        if isinstance(route, HTTPRoute) and not _is_of_the_pages(route.path_format):
+            handlers = {method: handler for method, (handler, _) in route.route_handler_map.items()}
+            if handlers["OPTIONS"].fn.__module__.startswith("litestar"):
+                del handlers["OPTIONS"]  # made for every path
+            yield from (f"{method} {route.path_format}" for method in handlers)
+        elif isinstance(route, ASGIRoute):
+            assert route.path == "/ws"
+
+
+def _is_of_the_pages(path: str) -> bool:
+    return path.startswith("/schema/") and path != "/schema/openapi.json"
+
+
+# errors, settings, metrics
+
+
+def test_every_error_code_is_described_with_its_status() -> None:
+    rows = {undressed(row[0]): int(row[1]) for row in table("docs/errors.md", "Codes")}
+    assert rows == {code.value: status for code, status in HTTP_STATUS.items()}
+
+
+def test_every_close_code_is_described() -> None:
+    rows = {int(row[0]): undressed(row[1]) for row in table("docs/errors.md", "Close codes")}
+    assert rows == {code.value: code.name for code in CloseCode}
+
+
+def test_every_setting_stands_in_the_configuration_as_the_code_has_it() -> None:
+    wanted = {}
+    for key in all_keys().values():
+        default = json.dumps(key.default, ensure_ascii=False)
+        wanted[key.path] = f"| `{key.path}` | `{default}` | `{key.variables[0]}` | {key.description} |"
+    text = page("docs/configuration.md")
+    found = dict(re.findall(r"^(?=\| `([a-z_0-9]+\.[a-z_0-9]+)`)(\|.*)$", text, re.MULTILINE))
+    assert found == wanted
+    for name, model in sections().items():
+        assert f"### {name}\n\n{model.__doc__}\n" in text
+
+
+def test_settings_that_are_refused_are_listed() -> None:
+    sections = {"redis": {"addr": "r:6379"}, "mysql": {"dsn": "u@tcp(m:3306)/g"}, "tidb": {"dsn": "u@tcp(t:4000)/g"}}
+    sections |= {"mongo": {"uri": "mongodb://m/g"}, "kafka": {"brokers": "k:9092"}, "server": {"tcp_addr": ":9000"}}
+    with pytest.raises(ConfigError) as refused:
+        refuse_unserved(Settings.model_validate(sections))
+    listed = section("docs/configuration.md", "What is not served yet").partition("- refused when set: ")[2]
+    keys = re.findall(r"`(.*?)`", listed.partition("\n")[0])
+    assert re.findall(r"^[a-z.]+", str(refused.value), re.MULTILINE) == keys
+
+
+def test_every_metric_is_described_with_its_type_and_labels() -> None:
+    wanted = {}
+    for family in Metrics().collect():
+        name = f"{family.name}_total" if family.type == "counter" else family.name
+        wanted[name] = (family.type, list(getattr(family, "_labelnames", ())))
+    rows = table("docs/metrics.md", "")
+    assert {undressed(row[0]): (row[1], undressed(row[2]).split()) for row in rows} == wanted
+
+
+# the command line
+
+
+def commands_of(command: Any, path: str) -> Iterator[tuple[str, Any]]:
+    """Every command that does something, by what people type."""
+    below = getattr(command, "commands", {})
+    if not below or command.invoke_without_command:
+        yield path, command
+    for name, each in below.items():
+        yield from commands_of(each, f"{path} {name}")
+
+
+COMMANDS = dict(commands_of(typer.main.get_command(goimctl), "goimctl"))
+del COMMANDS["goimctl"]  # alone it shows its help
+
+
+def test_every_command_has_its_place() -> None:
+    assert sorted(re.findall(r"^##+ `(goimctl.*)`$", page("docs/cli.md"), re.MULTILINE)) == sorted(COMMANDS)
+
+
+@pytest.mark.parametrize("path", COMMANDS)
+def test_every_option_of_a_command_is_described_and_no_other(path: str) -> None:
+    text = section("docs/cli.md", f"`{path}`")
+    described = set(re.findall(r"`(--[a-z][a-z-]*)[ `]", text))
+    options = {
+        opt for param in COMMANDS[path].params for opt in (*param.opts, *param.secondary_opts) if opt.startswith("--")
+    }
+    shown = set(re.findall(r" (--[a-z][a-z-]*)", "\n".join(block.text for block in blocks(text))))
+    assert described == options - {"--help"}
+    assert shown <= options | {"--config", "--help"}
+    assert f"{path} " in text.replace("\n", " ").replace("`", " "), "no example"
+
+
+def test_the_floors_are_those_that_the_architecture_test_keeps() -> None:
+    rows = table("docs/development.md", "Layout and floors")
+    rooms = [set(re.findall(r"`(\w+)`", row[1].partition(":")[0])) for row in rows]
+    assert rooms == FLOORS
+
+
+# the pages themselves
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_links_lead_somewhere(name: str) -> None:
+    for target in links(page(name)):
+        if re.match(r"[a-z]+:", target):
+            continue
+        path, _, anchor = target.partition("#")
+        file = (ROOT / name).parent / path if path else ROOT / name
+        assert file.exists(), f"{name} links to {target}"
+        if anchor:
+            assert anchor in anchors(file.read_text()), f"{name} links to {target}"
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_files_settings_and_targets_that_are_named_exist(name: str) -> None:
+    text = page(name)
+    for file in re.findall(r"`((?:goim|cli|tests|loadtest|schemas|docs)/[\w./-]*)`", text):
+        assert (ROOT / file).exists(), f"{name} names {file}"
+    targets = re.findall(r"^([a-z]+):.*##", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    for target in re.findall(r"`make ([a-z]+)", text):
+        assert target in targets, f"{name} names make {target}"
+    for path in re.findall(r"`([a-z_]+\.[a-z_0-9]+)`", text):
+        if path.partition(".")[0] in sections():
+            assert path in all_keys(), f"{name} names the setting {path}"
+
+
+def test_the_two_readmes_show_the_same() -> None:
+    mine, theirs = page("README.md"), page("README.zh-CN.md")
+    assert [block.text for block in blocks(mine)] == [block.text for block in blocks(theirs)]
+    assert len(anchors(mine)) == len(anchors(theirs))
+    there = {target for target in links(theirs) if target != "README.md"}
+    assert there == {target for target in links(mine) if target != "README.zh-CN.md"}
+
+
+def test_python_in_the_pages_is_python() -> None:
+    for name in PAGES:
+        for block in blocks(page(name)):
+            if block.info.startswith("python"):
+                ast.parse(block.text)
+
+
+@pytest.mark.timeout(120)
+@pytest.mark.parametrize("name", [name for name in PAGES if runnable(page(name)) and name != "README.zh-CN.md"])
+async def test_what_is_said_to_run_runs(name: str, tmp_path: Path) -> None:
+    """Blocks marked `run`, in order, beside a fresh server; output that is shown is what comes."""
+    async with running_server(tmp_path) as (server, _):
+        for block in runnable(page(name)):
+            await asyncio.to_thread(_run, block, tmp_path, server.port)
+
+
+def _run(block: Block, folder: Path, port: int) -> None:
+    here = f"127.0.0.1:{port}"
+    done = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", block.as_shell().replace(HERE, here)],
+        cwd=folder,
+        env=block.environment(folder) | {"IM_LISTEN_ADDR": here},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, f"{block.text}\n{done.stdout}{done.stderr}"
+    if block.expected() is not None:
+        assert block.told(done.stdout.replace(here, HERE)) == block.expected()
