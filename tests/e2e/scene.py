@@ -74,12 +74,13 @@ GHOSTS: Names = {
     "theirs_message": "nomessage-1",
     "device": "no-device",
     "call": "0nocall0000000",
+    "stream": "0nostream00000",
 }
 """Names of the right form that nothing has. What is somebody else's must look like them."""
 
 
 async def set_scene(world: World) -> Scene:
-    """Everybody in place, once for all tests. Bob's call to Ann rings on."""
+    """Everybody in place, once for all tests. Bob's call to Ann rings on, and Ann's stream is open."""
     ann, bob, zoe, yan, xim, *others = await asyncio.gather(*(world.person() for _ in range(5 + len(ROLES) - 1)))
     cast = dict(zip(ROLES[1:], others, strict=True))
     scene = Scene(world, ann, cast)
@@ -95,7 +96,7 @@ async def set_scene(world: World) -> Scene:
     await zoe.post(f"/api/blocks/{cast['blocked'].user_id}")
     await ann.delete(f"/api/friends/{cast['former'].user_id}")
     theirs = await ann.post("/api/messages", ann.text(bob, "between us"))
-    await world.device(ann, "anns-phone")
+    anns = await world.device(ann, "anns-phone")
     call = await (await world.device(bob)).ask("call_start", {"to": ann.user_id, "type": "audio"})
     scene.shared = GHOSTS | {
         "ann": ann.user_id,
@@ -114,6 +115,8 @@ async def set_scene(world: World) -> Scene:
     }
     for role, names in (await scene.new_group()).items():
         scene.own[role] = scene.own.get(role, {}) | names
+    stream = {"groupId": scene.own["owner"]["group"], "type": "stream", "payload": {"text": "Well,"}}
+    scene.shared["stream"] = (await anns.ask("start_stream", stream))["streamId"]
     for role, person in cast.items():
         scene.sockets[role] = await world.device(person)
     return scene

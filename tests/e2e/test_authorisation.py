@@ -115,6 +115,7 @@ IN_GROUP = {"groupId": "{group}"}
 TO_ANN = {"convType": "c2c", "to": "{ann}"}
 ONE = {"seq": 1}
 HELLO = {"payload": {"text": "Hello"}}
+STREAM = {"type": "stream", "payload": {"text": ""}}
 SDP = {"type": "offer", "sdp": "v=0"}
 
 ACTION_ROWS = [
@@ -136,6 +137,13 @@ ACTION_ROWS = [
     Row("react", SPEAKERS, {"convId": "{conv}", "serverMsgId": "{message}", "emoji": "👍"}),
     Row("react", ANNS_WRITERS, {"convId": "{pair}", "serverMsgId": "{pair_message}", "emoji": "👍"}),
     Row("react", NOT_THEIRS, {"convId": "{theirs}", "serverMsgId": "{theirs_message}", "emoji": "👍"}),
+    Row("start_stream", SPEAKERS, IN_GROUP | STREAM),
+    Row("start_stream", LOUD, IN_GROUP | STREAM, group="silent"),
+    Row("start_stream", ANNS_FRIENDS, TO_ANN | STREAM),
+    Row("start_stream", ANNS_WRITERS, {"convId": "{pair}"} | STREAM),
+    Row("start_stream", NOT_THEIRS, {"convId": "{theirs}"} | STREAM),
+    Row("stream_chunk", NOT_THEIRS, {"streamId": "{stream}", "delta": "!"}),
+    Row("end_stream", NOT_THEIRS, {"streamId": "{stream}"}),
     Row("read", READERS, {"convId": "{conv}"} | ONE),
     Row("read", ANNS_READERS, {"convId": "{pair}"} | ONE),
     Row("read", NOT_THEIRS, {"convId": "{theirs}"} | ONE),
@@ -216,6 +224,9 @@ ROUTE_ROWS = [
     Row("POST /api/messages/recall", REMOVERS, {"convId": "{conv}", "serverMsgId": "{message}"}, group="new"),
     Row("POST /api/messages/recall", NOT_ANN, {"convId": "{pair}", "serverMsgId": "{pair_message}"}),
     Row("POST /api/messages/recall", NOT_THEIRS, {"convId": "{theirs}", "serverMsgId": "{theirs_message}"}),
+    Row("POST /api/messages/edit", NOT_AUTHORS, {"convId": "{conv}", "serverMsgId": "{message}"} | HELLO),
+    Row("POST /api/messages/edit", EDITORS, {"convId": "{conv}", "serverMsgId": "{mine}"} | HELLO, group="new"),
+    Row("POST /api/messages/edit", NOT_THEIRS, {"convId": "{theirs}", "serverMsgId": "{theirs_message}"} | HELLO),
     Row("POST /api/messages/read", READERS, {"convId": "{conv}"} | ONE),
     Row("POST /api/messages/read", ANNS_READERS, {"convId": "{pair}"} | ONE),
     Row("POST /api/messages/read", NOT_THEIRS, {"convId": "{theirs}"} | ONE),
