@@ -88,7 +88,8 @@ class Device:
         envelope = await self.exchange({"action": action, "data": data if data is not None else {}})
         if envelope["action"] == "error":
             raise Refused(envelope["data"])
-        return envelope["data"]
+        answer: Envelope = envelope["data"]
+        return answer
 
     async def exchange(self, request: Envelope) -> Envelope:
         """Send an envelope with an id of its own and return the whole reply."""
@@ -96,7 +97,8 @@ class Device:
         reply = self._replies[number] = asyncio.get_running_loop().create_future()
         await self.ws.send(json.dumps(request | {"id": number}))
         async with asyncio.timeout(PATIENCE):
-            return await reply
+            answer: Envelope = await reply
+            return answer
 
     async def push(self, action: str, matches: Callable[[Envelope], bool] = lambda _: True) -> Envelope:
         """Wait for a push, take it out and return its data."""
@@ -104,7 +106,8 @@ class Device:
             while True:
                 for at, envelope in enumerate(self.pushes):
                     if envelope["action"] == action and matches(envelope["data"]):
-                        return self.pushes.pop(at)["data"]
+                        data: Envelope = self.pushes.pop(at)["data"]
+                        return data
                 self._news.clear()
                 await self._news.wait()
 

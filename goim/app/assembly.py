@@ -18,7 +18,16 @@ from goim.services.calls import CallDesk
 from goim.services.changes import ChangeDesk
 from goim.services.conversations import ConversationList
 from goim.services.devices import DeviceBook
+from goim.services.file_grants import FileGrants
+from goim.services.file_images import Images
+from goim.services.file_links import LinkSigner
+from goim.services.file_resume import PartialUploads
+from goim.services.file_sweep import FileSweeper
+from goim.services.files import FileDesk
 from goim.services.friends import FriendBook
+from goim.services.group_door import GroupDoor
+from goim.services.group_gate import GroupGate
+from goim.services.group_notices import GroupNotices
 from goim.services.group_operator import GroupOperator
 from goim.services.group_roster import GroupRoster
 from goim.services.groups import GroupDesk
@@ -55,6 +64,9 @@ class Assembly:
             stores.conversations, stores.friends, stores.blocks, stores.groups, stores.members, self._notices, clock
         )
         self.passwords = Passwords()
+        self.images = Images(stores.blobs)
+        self.grants = FileGrants(stores.grants, public_url=settings.server.public_url)
+        self.sweeper = FileSweeper(stores.files, stores.blobs, clock, settings.files)
         self.behind = Behind(stores.conversations, stores.receipts, clock)
         self.operator: GroupOperator
         self.services = self._services()
@@ -63,7 +75,9 @@ class Assembly:
         stores, settings, clock, delivery = self._stores, self._settings, self._clock, self._delivery
         sessions = self._sessions()
         devices = DeviceBook(stores.sessions, sessions, delivery, self._notices, clock)
-        groups = self._groups()
+        gate = GroupGate(stores.groups, stores.members, stores.admissions)
+        roster = self._roster()
+        groups = self._groups(gate, roster)
         changes = self._changes()
         specials = Specials(
             stores.messages, stores.pending, stores.members, stores.conversations, changes, delivery, clock
@@ -71,8 +85,9 @@ class Assembly:
         receipts = self._receipts(specials)
         messages = self._messages(receipts, specials)
         streams = self._streams(messages, changes)
+        files = self._files()
         accounts = self._accounts(sessions, devices)
-        accounts.on_erase += [changes.erase_messages, groups.leave_all]
+        accounts.on_erase += [changes.erase_messages, groups.leave_all, files.erase]
         lines = Lines(stores.conversations, stores.deletes, stores.messages, self._log, self.behind, clock)
         return Services(
             settings=settings,
@@ -85,6 +100,8 @@ class Assembly:
             devices=devices,
             friends=FriendBook(stores.users, stores.friends, stores.blocks, self._access, delivery, clock),
             groups=groups,
+            group_door=GroupDoor(gate, stores.groups, stores.users, stores.admissions, roster, delivery, clock),
+            group_notices=GroupNotices(gate, stores.notice_board, delivery, clock),
             conversations=ConversationList(
                 stores.conversations, stores.changes, stores.users, stores.groups, lines, self._access, delivery
             ),
@@ -98,6 +115,8 @@ class Assembly:
             presence=PresenceBook(
                 delivery, stores.sessions, stores.friends, stores.blocks, stores.members, self._access, clock
             ),
+            files=files,
+            partial_uploads=PartialUploads(files, stores.blobs, clock, settings.files),
             calls=self._calls(messages),
             ice=IceServers(settings.webrtc, clock),
         )
@@ -115,14 +134,35 @@ class Assembly:
             refresh_ttl=auth.refresh_ttl,
         )
 
-    def _groups(self) -> GroupDesk:
-        stores, clock = self._stores, self._clock
+    def _roster(self) -> GroupRoster:
+        stores = self._stores
         roster = GroupRoster(
-            stores.groups, stores.members, self._log, self._access, self._notices, self._delivery, clock
+            stores.groups,
+            stores.members,
+            self._log,
+            self._access,
+            self._notices,
+            self._delivery,
+            self._clock,
+            stores.deletes,
+            history_for_new_members=self._settings.groups.history_for_new_members,
         )
-        self.operator = GroupOperator(stores.groups, stores.members, stores.users, roster, clock)
+        self.operator = GroupOperator(stores.groups, stores.members, stores.users, roster, self._clock)
+        return roster
+
+    def _groups(self, gate: GroupGate, roster: GroupRoster) -> GroupDesk:
+        stores = self._stores
         return GroupDesk(
-            stores.groups, stores.members, stores.users, stores.friends, stores.blocks, roster, self._delivery, clock
+            gate,
+            stores.groups,
+            stores.members,
+            stores.users,
+            stores.friends,
+            stores.blocks,
+            stores.admissions,
+            roster,
+            self._delivery,
+            self._clock,
         )
 
     def _changes(self) -> ChangeDesk:
@@ -162,6 +202,7 @@ class Assembly:
             self._metrics,
             self._tasks,
             specials,
+            self.grants,
         )
 
     def _streams(self, messages: Messages, changes: ChangeDesk) -> Streams:
@@ -177,6 +218,13 @@ class Assembly:
             self._clock,
             idle_timeout=streams.idle_timeout,
             max_bytes=streams.max_bytes,
+        )
+
+    def _files(self) -> FileDesk:
+        stores = self._stores
+        signer = LinkSigner(signing_secret(self._settings))
+        return FileDesk(
+            stores.files, stores.grants, stores.blobs, self.images, signer, self._clock, self._settings.files
         )
 
     def _unread(self, lines: Lines, receipts: ReceiptBook) -> Unread:

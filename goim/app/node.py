@@ -51,6 +51,8 @@ class Node:
         services = self.services
         async with (
             self._assembly.passwords,
+            self._assembly.images,
+            self._assembly.grants.batches.running(),
             self._assembly.behind.running(),
             services.receipts.batches.running(),
             services.messages.batches.running(),
@@ -69,6 +71,7 @@ class Node:
             services.devices.running(),
             services.presence.running(),
             services.calls.running(),
+            self._assembly.sweeper.running(),
             self.tasks,
         ):
             yield
@@ -154,7 +157,8 @@ async def serve(settings: Settings, started: Callable[[str], None]) -> None:
 
 
 def _tune_collector() -> None:
-    """What a start leaves lives as long as the process; messages come and go without cycles, so look for these rarely."""
+    """What a start leaves lives as long as the process; messages come and go without cycles, so look for these
+    rarely."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(_YOUNG_OBJECTS, 20, 50)

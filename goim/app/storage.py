@@ -6,15 +6,21 @@ import contextlib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
+from goim.blobs.base import Blobs
+from goim.blobs.local import LocalBlobs
+from goim.blobs.s3 import Bucket, S3Blobs
 from goim.config import Settings
 from goim.resources import bundled
 from goim.stores import base, base_log
+from goim.stores.admissions import Admissions, NoticeBoard
 from goim.stores.engine import SqlEngine
 from goim.stores.mailbox import Mailbox
 from goim.stores.migrate import Migrator
 from goim.stores.sql import SqlChanges, SqlConvDeletes, SqlMessages, SqlPending
 from goim.stores.sql_accounts import SqlSessions, SqlUsers
+from goim.stores.sql_admissions import SqlAdmissions, SqlNoticeBoard
 from goim.stores.sql_conversations import SqlConversations, SqlReceipts
+from goim.stores.sql_files import SqlFiles, SqlGrants
 from goim.stores.sql_friends import SqlBlocks, SqlFriends
 from goim.stores.sql_groups import SqlGroups, SqlMembers
 from goim.stores.sql_mailbox import SqlMailbox
@@ -41,6 +47,11 @@ class Stores:
     deletes: base_log.ConvDeletes
     pending: base_log.Pending
     mailbox: Mailbox
+    files: base.Files
+    grants: base.Grants
+    blobs: Blobs
+    admissions: Admissions
+    notice_board: NoticeBoard
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -90,4 +101,26 @@ async def sqlite_stores(settings: Settings) -> AsyncIterator[Stores]:
             deletes=SqlConvDeletes(log),
             pending=SqlPending(log),
             mailbox=SqlMailbox(data),
+            files=SqlFiles(data),
+            grants=SqlGrants(data),
+            blobs=blobs_of(settings),
+            admissions=SqlAdmissions(data),
+            notice_board=SqlNoticeBoard(data),
         )
+
+
+def blobs_of(settings: Settings) -> Blobs:
+    """Where the bytes of files are: a bucket if one is configured, else a folder."""
+    files = settings.files
+    if not files.s3_bucket:
+        return LocalBlobs(settings.server.data_dir / "files")
+    return S3Blobs(
+        Bucket(
+            name=files.s3_bucket,
+            endpoint=files.s3_endpoint,
+            region=files.s3_region,
+            key=files.s3_key,
+            secret=files.s3_secret.get_secret_value(),
+            prefix=files.s3_prefix,
+        )
+    )

@@ -14,7 +14,7 @@ _MAX_EXTENSION = 16
 _FORBIDDEN = re.compile(r'[<>:"|?*%]')  # means something to a file system, a shell or a URL
 _UNSEEN = ("Cc", "Cf", "Cs", "Co", "Zl", "Zp")  # control characters, and those that turn the direction of a text
 _THUMBNAIL = "thumbnail/320.webp"
-_FILE_ID = re.compile(r"[0-9a-z]{1,64}")
+_FILE_ID = re.compile(r"[0-9a-z]{14}")  # as `ids.new_id` makes them
 
 PREFIX = "/files/"
 PARTIAL = "partial/"
@@ -118,7 +118,7 @@ def disposition(name: str, *, is_inline: bool) -> str:
 
 
 def referenced_files(payload: str, public_url: str = "") -> set[str]:
-    """The ids of our files that a payload (JSON) refers to; "" stands for an address of ours that is no file's.
+    """The ids of our files that a payload (JSON) refers to; what cannot be the id of one is left alone.
 
     Ours is what begins with `/files/`, or with the URL under which this server is known. All else is left alone.
     """
@@ -133,4 +133,4 @@ def _file_id_in(address: str, public_url: str) -> str | None:
     if not address.startswith(PREFIX):
         return None
     file_id = address.removeprefix(PREFIX).partition("/")[0]
-    return file_id if _FILE_ID.fullmatch(file_id) else ""
+    return file_id if _FILE_ID.fullmatch(file_id) else None

@@ -115,6 +115,20 @@ class MemberData(Struct, frozen=True, rename="camel", omit_defaults=True):
     mute_until: int | UnsetType = UNSET
 
 
+class JoinAskedData(Struct, frozen=True, rename="camel"):
+    group_id: str
+    user_id: str
+
+
+class NoticePostedData(Struct, frozen=True, rename="camel"):
+    notice_id: str
+    group_id: str
+    title: str
+    content: str
+    created_by: str
+    created_at: int
+
+
 class ConversationUpdatedData(Struct, frozen=True, rename="camel", omit_defaults=True):
     """My own view of a conversation changed, on another of my devices."""
 
@@ -214,6 +228,14 @@ class MemberUpdated(Push, frozen=True, tag="member_updated"):
 
 class GroupInvite(Push, frozen=True, tag="group_invite"):
     data: GroupData
+
+
+class JoinAsked(Push, frozen=True, tag="group_join_request"):
+    data: JoinAskedData
+
+
+class NoticePosted(Push, frozen=True, tag="group_notice"):
+    data: NoticePostedData
 
 
 class ConversationUpdated(Push, frozen=True, tag="conversation_updated"):

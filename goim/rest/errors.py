@@ -14,7 +14,7 @@ from msgspec import UNSET, Struct, UnsetType
 from goim.errors import HTTP_STATUS, ErrorCode, GoimError, StoreDown
 
 MEDIA_TYPE = "application/problem+json"
-_METHODS = ("GET", "POST", "PUT", "DELETE")
+_METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 _log = structlog.get_logger(__name__)
 
 _CODE_OF_STATUS = {
@@ -60,6 +60,14 @@ def answer_error(request: AnyRequest, error: Exception) -> Response[Problem]:
         retry_after_ms=UNSET if refusal.retry_after_ms is None else refusal.retry_after_ms,
     )
     return Response(problem, status_code=status, media_type=MEDIA_TYPE, headers=_headers(request, status, refusal))
+
+
+def problem_answer(
+    status: int, code: ErrorCode, detail: str, headers: dict[str, str] | None = None
+) -> Response[Problem]:
+    """A refusal with a status of its own, where a protocol asks for one that no code has."""
+    problem = Problem(type="about:blank", title=HTTPStatus(status).phrase, status=status, detail=detail, code=code)
+    return Response(problem, status_code=status, media_type=MEDIA_TYPE, headers=headers)
 
 
 def refusal_of(error: Exception) -> GoimError:

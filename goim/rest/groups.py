@@ -99,13 +99,6 @@ class GroupController(Controller):
         """End the group for everybody: its owner."""
         await services.groups.disband(login.user_id, group_id)
 
-    @post("/{group_id:str}/join", status_code=204)
-    async def join(
-        self, group_id: FromPath[str], login: NamedDependency[Login], services: NamedDependency[Services]
-    ) -> None:
-        """Come in; who is in already stays what they are."""
-        await services.groups.join(login.user_id, group_id)
-
     @post("/{group_id:str}/leave", status_code=204)
     async def leave(
         self, group_id: FromPath[str], login: NamedDependency[Login], services: NamedDependency[Services]
@@ -145,7 +138,7 @@ class GroupController(Controller):
         login: NamedDependency[Login],
         services: NamedDependency[Services],
     ) -> Added:
-        """Let friends of mine in and invite others."""
+        """Let friends of mine in, and those who ask for it; invite others."""
         return await services.groups.add(login.user_id, group_id, data.user_ids)
 
     @put("/{group_id:str}/members/{user_id:str}", status_code=204)

@@ -15,13 +15,17 @@ from goim.rest.auth import login_of, require_login
 from goim.rest.bodies import MAX_BODY_BYTES, JsonRequest
 from goim.rest.conversations import ConversationController
 from goim.rest.errors import ERROR_HANDLERS
+from goim.rest.files import FILES
 from goim.rest.friends import BlockController, FriendController
+from goim.rest.group_door import GroupDoorController
+from goim.rest.group_notices import GroupNoticeController
 from goim.rest.groups import GroupController
 from goim.rest.messages import MessageController
 from goim.rest.openapi import openapi_config
 from goim.rest.operations import OPERATIONS, CountRequests, Readiness, Scrape
 from goim.rest.paging import page_of, window_of
 from goim.rest.presence import presence
+from goim.rest.tus import CORS_ASKED, CORS_TOLD, TusController
 from goim.rest.unread import UnreadController
 from goim.rest.users import UserController
 from goim.rest.webrtc import WebrtcController
@@ -34,9 +38,13 @@ ROUTES: Sequence[ControllerRouterHandler] = [
     FriendController,
     BlockController,
     GroupController,
+    GroupDoorController,
+    GroupNoticeController,
     ConversationController,
     MessageController,
     UnreadController,
+    *FILES,
+    TusController,
     presence,
     WebrtcController,
 ]
@@ -93,7 +101,7 @@ def _cors(origins: Sequence[str]) -> CORSConfig | None:
         return None
     return CORSConfig(
         allow_origins=[*origins],
-        allow_methods=["GET", "POST", "PUT", "DELETE"],
-        allow_headers=["authorization", "content-type"],
-        expose_headers=["retry-after"],
+        allow_methods=["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"],
+        allow_headers=["authorization", "content-type", *CORS_ASKED],
+        expose_headers=["retry-after", *CORS_TOLD],
     )

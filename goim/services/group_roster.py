@@ -22,6 +22,7 @@ from goim.protocol.pushes import (
 )
 from goim.services.access import AccessBook
 from goim.stores.base import Groups, Members
+from goim.stores.base_log import ConvDeletes
 from goim.stores.log import Log
 from goim.turns import Turns
 
@@ -45,6 +46,9 @@ class GroupRoster:
         notices: Notices,
         delivery: Delivery,
         clock: Clock,
+        deletes: ConvDeletes,
+        *,
+        history_for_new_members: bool = True,
     ) -> None:
         self._groups = groups
         self._members = members
@@ -53,6 +57,8 @@ class GroupRoster:
         self._notices = notices
         self._delivery = delivery
         self._clock = clock
+        self._deletes = deletes
+        self._history_for_new_members = history_for_new_members
         self._turns = Turns()
 
     def turn(self, group_id: str) -> asyncio.Lock:
@@ -98,6 +104,8 @@ class GroupRoster:
         now = self._clock.now_ms()
         last_seq = (await self._log.last_seqs([group.conv_id]))[group.conv_id]
         people = [Member(group_id=group.group_id, user_id=user_id, joined_at=now) for user_id in user_ids]
+        if not self._history_for_new_members:
+            await self._hide_history(group, user_ids, last_seq, now)
         added = await self._members.add(group.group_id, people, last_seq)
         if added:
             self._access.group_changed(group.group_id)
@@ -107,6 +115,12 @@ class GroupRoster:
             told = MemberData(group.group_id, user_id, Role.MEMBER, by)
             self._delivery.to_group(group.group_id, MemberJoined(told))
         return added
+
+    async def _hide_history(self, group: Group, user_ids: Sequence[str], last_seq: int, now: int) -> None:
+        """Who comes in, or back in, reads on from here: before they are in, and for nobody who is."""
+        inside = await self._members.among(group.group_id, user_ids)
+        new = [user_id for user_id in user_ids if user_id not in inside]
+        await asyncio.gather(*(self._deletes.put(user_id, group.conv_id, last_seq, now) for user_id in new))
 
     async def take_out(self, group: Group, member: Member, by: str) -> bool:
         """Take somebody out; the last they receive of the group is that they are out. False if they were not in."""

@@ -32,6 +32,37 @@ class MemberView(Struct, frozen=True, kw_only=True, rename="camel"):
     joined_at: int
 
 
+class JoinRequestView(Struct, frozen=True, kw_only=True, rename="camel"):
+    """Somebody who asks to be let in."""
+
+    user_id: str
+    username: str
+    nickname: str
+    avatar_url: str
+    created_at: int
+
+
+class InvitationView(Struct, frozen=True, kw_only=True, rename="camel"):
+    """A group that I am invited into, and by whom."""
+
+    group_id: str
+    name: str
+    avatar_url: str
+    member_count: int
+    by: str
+    created_at: int
+
+
+class NoticeView(Struct, frozen=True, kw_only=True, rename="camel"):
+    """A notice of a group."""
+
+    notice_id: str
+    title: str
+    content: str
+    created_by: str
+    created_at: int
+
+
 class Added(Struct, frozen=True, rename="camel"):
     """Who is in now, and who was asked to come in; whoever is in neither was inside, is unknown or blocked."""
 

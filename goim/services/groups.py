@@ -13,13 +13,14 @@ from goim.ids import new_id
 from goim.model.groups import Group, JoinPolicy, Member, Role
 from goim.model.profiles import checked_avatar_url, checked_name
 from goim.protocol.pushes import GroupData, GroupInvite
+from goim.services.group_gate import GroupGate
 from goim.services.group_roster import GroupRoster
 from goim.services.group_views import Added, Created, GroupView, MemberPage, member_view, view_of
+from goim.stores.admissions import Admissions
 from goim.stores.base import Blocks, Friends, Groups, Members, Users
 
 MAX_ADDED = 500
 _PAGE = 500
-_WHO = {Role.ADMIN: "owner and admins of the group", Role.OWNER: "owner of the group"}
 
 
 class GroupDesk:
@@ -27,20 +28,24 @@ class GroupDesk:
 
     def __init__(
         self,
+        gate: GroupGate,
         groups: Groups,
         members: Members,
         users: Users,
         friends: Friends,
         blocks: Blocks,
+        admissions: Admissions,
         roster: GroupRoster,
         delivery: Delivery,
         clock: Clock,
     ) -> None:
+        self._gate = gate
         self._groups = groups
         self._members = members
         self._users = users
         self._friends = friends
         self._blocks = blocks
+        self._admissions = admissions
         self._roster = roster
         self._delivery = delivery
         self._clock = clock
@@ -51,7 +56,6 @@ class GroupDesk:
         self, user_id: str, name: str, member_ids: Sequence[str] = (), join_policy: JoinPolicy = JoinPolicy.OPEN
     ) -> Created:
         """Make a group and own it: friends named are in at once, others are invited."""
-        _check_policy(join_policy)
         friends, others = await self._sort_out(user_id, member_ids)
         group = Group(
             group_id=new_id(),
@@ -61,12 +65,12 @@ class GroupDesk:
             created_at=self._clock.now_ms(),
         )
         await self._roster.create(group, friends)
-        self._invite(group, others, user_id)
+        await self._invite(group, others, user_id)
         return Created(group.group_id, group.conv_id, friends, others)
 
     async def get(self, user_id: str, group_id: str) -> GroupView:
         """A group of mine, or one that anybody may join."""
-        group, member = await self._seen(user_id, group_id)
+        group, member = await self._gate.seen(user_id, group_id)
         return view_of(group, member)
 
     async def mine(self, user_id: str, limit: int, offset: int) -> list[GroupView]:
@@ -89,9 +93,9 @@ class GroupDesk:
         if avatar_url is not None:
             changes["avatar_url"] = checked_avatar_url(avatar_url)
         if join_policy is not None:
-            changes["join_policy"] = _check_policy(join_policy)
+            changes["join_policy"] = join_policy
         async with self._roster.turn(group_id):
-            group, me = await self._inside(user_id, group_id, Role.ADMIN)
+            group, me = await self._gate.inside(user_id, group_id, Role.ADMIN)
             if not changes:
                 return view_of(group, me)
             changed = await self._roster.update(group, user_id, changes)
@@ -102,29 +106,22 @@ class GroupDesk:
     async def mute(self, user_id: str, group_id: str, *, muted: bool) -> None:
         """Silence everybody but owner and admins, or let them speak again."""
         async with self._roster.turn(group_id):
-            group, _ = await self._inside(user_id, group_id, Role.ADMIN)
+            group, _ = await self._gate.inside(user_id, group_id, Role.ADMIN)
             if group.muted != muted:
                 await self._roster.update(group, user_id, {"muted": muted})
 
     async def disband(self, user_id: str, group_id: str) -> None:
         """End the group for everybody: its owner."""
         async with self._roster.turn(group_id):
-            group, _ = await self._inside(user_id, group_id, Role.OWNER)
+            group, _ = await self._gate.inside(user_id, group_id, Role.OWNER)
             await self._roster.disband(group, user_id)
 
     # coming and going
 
-    async def join(self, user_id: str, group_id: str) -> None:
-        """Come in; who is in already stays what they are."""
-        async with self._roster.turn(group_id):
-            group, member = await self._seen(user_id, group_id)
-            if member is None:
-                await self._roster.let_in(group, [user_id], user_id)
-
     async def leave(self, user_id: str, group_id: str) -> None:
         """Go. An owner hands over first; with the last one the group ends."""
         async with self._roster.turn(group_id):
-            group, me = await self._inside(user_id, group_id)
+            group, me = await self._gate.inside(user_id, group_id)
             if me.role is Role.OWNER and group.member_count > 1:
                 raise GoimError(ErrorCode.FORBIDDEN, "hand the group over before you leave it")
             await self._leave(group, me)
@@ -142,27 +139,34 @@ class GroupDesk:
                 await self._leave(group, me)
 
     async def add(self, user_id: str, group_id: str, user_ids: Sequence[str]) -> Added:
-        """Let friends in and invite others: any member of an open group."""
+        """Let friends in, and those who ask for it; invite others.
+
+        Any member, but where an admin's consent is needed.
+        """
         friends, others = await self._sort_out(user_id, user_ids)
         async with self._roster.turn(group_id):
-            group, _ = await self._inside(user_id, group_id)
+            group, me = await self._gate.inside(user_id, group_id)
+            if group.join_policy is JoinPolicy.APPROVAL and me.role is Role.MEMBER:
+                raise GoimError(ErrorCode.FORBIDDEN, "only owner and admins decide who gets into this group")
+            asking = await self._admissions.asking(group_id, others)
             inside = await self._members.among(group_id, others)
-            added = await self._roster.let_in(group, friends, user_id) if friends else []
-        invited = [other for other in others if other not in inside]
-        self._invite(group, invited, user_id)
+            welcome = [*friends, *(other for other in others if other in asking)]
+            added = await self._roster.let_in(group, welcome, user_id) if welcome else []
+            invited = [other for other in others if other not in inside and other not in asking]
+            await self._invite(group, invited, user_id)
         return Added(added, invited)
 
     async def kick(self, user_id: str, group_id: str, other_id: str) -> None:
         """Put somebody of a lower rank out."""
         async with self._roster.turn(group_id):
-            group, other = await self._below(user_id, group_id, other_id)
+            group, other = await self._gate.below(user_id, group_id, other_id)
             await self._roster.take_out(group, other, user_id)
 
     # the people in it
 
     async def members(self, user_id: str, group_id: str, after: str, limit: int) -> MemberPage:
         """A page of the members, for members."""
-        await self._inside(user_id, group_id)
+        await self._gate.inside(user_id, group_id)
         found = await self._members.page(group_id, after, limit + 1)
         page = found[:limit]
         users = await self._users.by_ids([member.user_id for member in page])
@@ -184,7 +188,7 @@ class GroupDesk:
         if mute_until and role is Role.OWNER:
             raise invalid("an owner is not muted")
         async with self._roster.turn(group_id):
-            group, other = await self._below(user_id, group_id, other_id)
+            group, other = await self._gate.below(user_id, group_id, other_id)
             if role is not None and user_id != group.owner_id:
                 raise GoimError(ErrorCode.FORBIDDEN, "only the owner gives roles")
             changes: dict[str, Role | int] = {}
@@ -196,35 +200,6 @@ class GroupDesk:
                 await self._roster.set(group, other_id, user_id, changes)
             if role is Role.OWNER:
                 await self._roster.hand_over(group, other, user_id)
-
-    # who may
-
-    async def _seen(self, user_id: str, group_id: str) -> tuple[Group, Member | None]:
-        """A group that the user is in, or may see from outside; else there is none."""
-        group = await self._groups.get(group_id)
-        member = await self._members.get(group_id, user_id)
-        if group is None or (member is None and group.join_policy is not JoinPolicy.OPEN):
-            raise not_found("group")
-        return group, member
-
-    async def _inside(self, user_id: str, group_id: str, least: Role = Role.MEMBER) -> tuple[Group, Member]:
-        """A group that the user is in with at least this role."""
-        group, member = await self._seen(user_id, group_id)
-        if member is None:
-            raise GoimError(ErrorCode.NOT_GROUP_MEMBER, "you are not in this group")
-        if member.role.rank < least.rank:
-            raise GoimError(ErrorCode.FORBIDDEN, f"this is for the {_WHO[least]}")
-        return group, member
-
-    async def _below(self, user_id: str, group_id: str, other_id: str) -> tuple[Group, Member]:
-        """A member of a lower rank than the user, who is at least an admin."""
-        group, me = await self._inside(user_id, group_id, Role.ADMIN)
-        other = await self._members.get(group_id, other_id)
-        if other is None:
-            raise not_found("member")
-        if other.role.rank >= me.role.rank:
-            raise GoimError(ErrorCode.FORBIDDEN, "this takes a higher rank than theirs")
-        return group, other
 
     # helpers
 
@@ -257,17 +232,13 @@ class GroupDesk:
         reachable = [other for other in wanted if other in known and other not in blocked]
         return [one for one in reachable if one in friends], [one for one in reachable if one not in friends]
 
-    def _invite(self, group: Group, user_ids: Sequence[str], by: str) -> None:
-        invite = GroupInvite(GroupData(group.group_id, name=group.name, by=by))
-        self._delivery.to_users(user_ids, invite)
+    async def _invite(self, group: Group, user_ids: Sequence[str], by: str) -> None:
+        """Who was invited before is not told again."""
+        if not user_ids:
+            return
+        new = await self._admissions.invite(group.group_id, user_ids, by, self._clock.now_ms())
+        self._delivery.to_users(new, GroupInvite(GroupData(group.group_id, name=group.name, by=by)))
 
 
 def _line_of_succession(member: Member) -> tuple[bool, int, str]:
     return member.role is not Role.ADMIN, member.joined_at, member.user_id
-
-
-def _check_policy(policy: JoinPolicy) -> JoinPolicy:
-    """The one place that says how people may get in."""
-    if policy is not JoinPolicy.OPEN:
-        raise GoimError(ErrorCode.UNSUPPORTED, "groups are open in this version: joinPolicy is open")
-    return policy

@@ -14,7 +14,11 @@ from goim.services.calls import CallDesk
 from goim.services.changes import ChangeDesk
 from goim.services.conversations import ConversationList
 from goim.services.devices import DeviceBook
+from goim.services.file_resume import PartialUploads
+from goim.services.files import FileDesk
 from goim.services.friends import FriendBook
+from goim.services.group_door import GroupDoor
+from goim.services.group_notices import GroupNotices
 from goim.services.groups import GroupDesk
 from goim.services.history import History
 from goim.services.ice import IceServers
@@ -41,6 +45,8 @@ class Services:
     devices: DeviceBook
     friends: FriendBook
     groups: GroupDesk
+    group_door: GroupDoor
+    group_notices: GroupNotices
     conversations: ConversationList
     messages: Messages
     streams: Streams
@@ -50,5 +56,7 @@ class Services:
     history: History
     unread: Unread
     presence: PresenceBook
+    files: FileDesk
+    partial_uploads: PartialUploads
     calls: CallDesk
     ice: IceServers

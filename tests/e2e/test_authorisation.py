@@ -46,6 +46,7 @@ EDITORS         = "  no     none    none    none   none  none   hush  ok     ok 
 INSIDERS        = "  no     out     out     out    out   out    ok    ok     ok    ok   "
 ADMINS          = "  no     out     out     out    out   out    low   low    ok    ok   "
 OWNERS          = "  no     out     out     out    out   out    low   low    low   ok   "
+DECIDERS        = "  no     out     out     out    out   out    low   low    none  none "
 LEAVERS         = "  no     out     out     out    out   out    ok    ok     ok    low  "
 NOBODY_INSIDE   = "  no     out     out     out    out   out    low   low    low   low  "
 NOWHERE_INSIDE  = "  no     none    none    none   none  none   none  none   none  none "
@@ -208,6 +209,12 @@ ROUTE_ROWS = [
     Row(f"PUT {SOMEBODY}", OWNERS, {"role": "owner"}, group="new"),
     Row(f"DELETE {SOMEBODY}", ADMINS, group="each"),
     Row(f"DELETE {GROUP}/members/{{owner}}", NOBODY_INSIDE),
+    Row(f"GET {GROUP}/requests", ADMINS),
+    Row(f"POST {GROUP}/requests/{{yan}}", DECIDERS, {"accept": True}, ghosts=[]),
+    Row("GET /api/groups/invitations", REGISTERED),
+    Row("DELETE /api/groups/invitations/{group}", NOT_THEIRS),
+    Row(f"GET {GROUP}/notices", INSIDERS),
+    Row(f"POST {GROUP}/notices", ADMINS, {"title": "Sunday", "content": "We walk."}),
     Row("GET /api/conversations", REGISTERED),
     *(
         Row(f"POST /api/conversations/{conv}/{what}", who, data)

@@ -94,20 +94,23 @@ def test_a_name_is_told_to_old_clients_and_new_ones(name: str, is_inline: bool, 
 @pytest.mark.parametrize(
     ("payload", "ids"),
     [
-        ({"url": "/files/f1/a.png"}, {"f1"}),
-        ({"url": "/files/f1/a.png", "thumbnail": "/files/f2/thumbnail/320.webp"}, {"f1", "f2"}),
-        ({"url": "/files/f1/a.png?expires=1&signature=x", "thumbnail": None}, {"f1"}),
-        ({"url": "https://chat.example/files/f1/a.png"}, {"f1"}),
-        ({"url": "https://elsewhere.example/files/f1/a.png"}, set()),
-        ({"url": "https://chat.example.evil/files/f1/a.png"}, set()),
-        ({"url": "//chat.example/files/f1/a.png"}, set()),
+        ({"url": "/files/f1f1f1f1f1f1f1/a.png"}, {"f1f1f1f1f1f1f1"}),
+        (
+            {"url": "/files/f1f1f1f1f1f1f1/a.png", "thumbnail": "/files/f2f2f2f2f2f2f2/thumbnail/320.webp"},
+            {"f1f1f1f1f1f1f1", "f2f2f2f2f2f2f2"},
+        ),
+        ({"url": "/files/f1f1f1f1f1f1f1/a.png?expires=1&signature=x", "thumbnail": None}, {"f1f1f1f1f1f1f1"}),
+        ({"url": "https://chat.example/files/f1f1f1f1f1f1f1/a.png"}, {"f1f1f1f1f1f1f1"}),
+        ({"url": "https://elsewhere.example/files/f1f1f1f1f1f1f1/a.png"}, set()),
+        ({"url": "https://chat.example.evil/files/f1f1f1f1f1f1f1/a.png"}, set()),
+        ({"url": "//chat.example/files/f1f1f1f1f1f1f1/a.png"}, set()),
         ({"url": "data:image/png;base64,AAAA"}, set()),
         ({"url": "…"}, set()),
-        ({"url": "files/f1/a.png"}, set()),
-        ({"url": "/files/"}, {""}),
-        ({"url": "/files/../files/f1/a.png"}, {""}),
-        ({"url": "/files/%66%31/a.png"}, {""}),
-        ({"url": "/files/F1'--/a.png"}, {""}),
+        ({"url": "files/f1f1f1f1f1f1f1/a.png"}, set()),
+        ({"url": "/files/"}, set()),
+        ({"url": "/files/../files/f1f1f1f1f1f1f1/a.png"}, set()),
+        ({"url": "/files/%66%31/a.png"}, set()),
+        ({"url": "/files/F1'--/a.png"}, set()),
     ],
 )
 def test_only_addresses_of_ours_refer_to_files(payload: dict[str, str], ids: set[str]) -> None:
@@ -115,5 +118,5 @@ def test_only_addresses_of_ours_refer_to_files(payload: dict[str, str], ids: set
 
 
 def test_without_a_known_url_only_bare_addresses_are_ours() -> None:
-    assert referenced_files('{"url":"https://chat.example/files/f1/a.png","size":1,"name":"x"}') == set()
-    assert referenced_files('{"duration":1,"url":"/files/f1/a.png"}') == {"f1"}
+    assert referenced_files('{"url":"https://chat.example/files/f1f1f1f1f1f1f1/a.png","size":1,"name":"x"}') == set()
+    assert referenced_files('{"duration":1,"url":"/files/f1f1f1f1f1f1f1/a.png"}') == {"f1f1f1f1f1f1f1"}

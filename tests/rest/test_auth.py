@@ -20,6 +20,8 @@ PUBLIC = {
     ("POST", "/api/register"),
     ("POST", "/api/login"),
     ("POST", "/api/token/refresh"),
+    ("GET", "/files/{path}"),
+    ("HEAD", "/files/{path}"),
     ("GET", "/schema"),
     ("GET", "/schema/openapi.json"),
     ("GET", "/schema/{path}"),

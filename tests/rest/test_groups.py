@@ -94,7 +94,6 @@ REFUSALS: list[tuple[str, str, object, str]] = [
     ("POST", "/api/groups", {"name": 5}, "INVALID"),
     ("POST", "/api/groups", {"name": "x", "memberIds": "bob"}, "INVALID"),
     ("POST", "/api/groups", {"name": "x", "joinPolicy": "secret"}, "INVALID"),
-    ("POST", "/api/groups", {"name": "x", "joinPolicy": "invite"}, "UNSUPPORTED"),
     ("GET", "/api/groups?limit=0", None, "INVALID"),
     ("GET", "/api/groups/none", None, "NOT_FOUND"),
     ("PUT", "/api/groups/none", {"name": "x"}, "NOT_FOUND"),

@@ -29,6 +29,9 @@ from goim.services.access import AccessBook
 from goim.services.behind import Behind
 from goim.services.changes import ChangeDesk
 from goim.services.conversations import ConversationList
+from goim.services.group_door import GroupDoor
+from goim.services.group_gate import GroupGate
+from goim.services.group_notices import GroupNotices
 from goim.services.group_operator import GroupOperator
 from goim.services.group_roster import GroupRoster
 from goim.services.groups import GroupDesk
@@ -42,6 +45,7 @@ from goim.services.streams import Streams
 from goim.services.unread import Unread
 from goim.stores.log import Log
 from goim.stores.memory_accounts import MemorySessions, MemoryUsers
+from goim.stores.memory_admissions import MemoryAdmissions, MemoryNoticeBoard
 from goim.stores.memory_conversations import MemoryConversations, MemoryReceipts
 from goim.stores.memory_data import MemoryData
 from goim.stores.memory_friends import MemoryBlocks, MemoryFriends
@@ -62,6 +66,7 @@ class Phone:
         self.session_id = f"session-{device_id}"
         self.transport_name = "ws"
         self.connected_at = 0
+        self.queued_bytes = 0
         self.pushes: list[dict[str, Any]] = []
         self.closed: CloseCode | None = None
         self._news = asyncio.Event()
@@ -136,6 +141,8 @@ class House:
         self.blocks = self._counted(MemoryBlocks(data))
         self.groups = self._counted(MemoryGroups(data))
         self.members = self._counted(MemoryMembers(data))
+        self.admissions = self._counted(MemoryAdmissions(data))
+        self.notice_board = self._counted(MemoryNoticeBoard(data))
         self.conversations = self._counted(MemoryConversations(data))
         self.receipts = self._counted(MemoryReceipts(data))
         table = MemoryMessages()
@@ -180,10 +187,7 @@ class House:
         )
         self.streams = self.new_streams()
         self.history = History(self.access, self.table, self.changes, self.deletes, self.log, self.streams, clock)
-        self.roster = GroupRoster(self.groups, self.members, self.log, self.access, self.notices, self.delivery, clock)
-        self.group_desk = GroupDesk(
-            self.groups, self.members, self.users, self.friends, self.blocks, self.roster, self.delivery, clock
-        )
+        self._make_groups()
         self.operator = GroupOperator(self.groups, self.members, self.users, self.roster, clock)
         self.lines = Lines(self.conversations, self.deletes, self.table, self.log, self.behind, clock)
         self.list = ConversationList(
@@ -192,6 +196,39 @@ class House:
         self.presence = PresenceBook(
             self.delivery, self.sessions, self.friends, self.blocks, self.members, self.access, clock
         )
+
+    def _make_groups(self, *, history_for_new_members: bool = True) -> None:
+        clock, delivery = self.clock, self.delivery
+        self.gate = GroupGate(self.groups, self.members, self.admissions)
+        self.roster = GroupRoster(
+            self.groups,
+            self.members,
+            self.log,
+            self.access,
+            self.notices,
+            delivery,
+            clock,
+            self.deletes,
+            history_for_new_members=history_for_new_members,
+        )
+        self.group_desk = GroupDesk(
+            self.gate,
+            self.groups,
+            self.members,
+            self.users,
+            self.friends,
+            self.blocks,
+            self.admissions,
+            self.roster,
+            delivery,
+            clock,
+        )
+        self.group_door = GroupDoor(self.gate, self.groups, self.users, self.admissions, self.roster, delivery, clock)
+        self.group_notices = GroupNotices(self.gate, self.notice_board, delivery, clock)
+
+    def forget_history(self) -> None:
+        """From now on, who joins a group reads only what is said after."""
+        self._make_groups(history_for_new_members=False)
 
     def new_streams(self) -> Streams:
         """The streams of a node that has just started."""

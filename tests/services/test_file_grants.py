@@ -51,7 +51,7 @@ async def test_our_own_url_is_ours(cabinet: Cabinet) -> None:
     assert await cabinet.read(view.url, "bob") == b"some bytes"
 
 
-@pytest.mark.parametrize("address", ["/files/none/a.png", "/files/", "/files/../../x", "/files/%2e%2e/x"])
+@pytest.mark.parametrize("address", ["/files/00000000000000/a.png", "/files/00000000000000"])
 async def test_a_file_that_is_not_there_cannot_be_sent(cabinet: Cabinet, address: str) -> None:
     sharing = cabinet.sharing.check("ann", await cabinet.talk("ann", "bob"), "file", of(address))
     assert sharing is not None

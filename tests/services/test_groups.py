@@ -56,16 +56,6 @@ async def test_a_group_has_a_name_of_1_to_64_characters(house: House, name: str)
         await house.group_desk.update("ann", created.group_id, name=name)
 
 
-@pytest.mark.parametrize("policy", [JoinPolicy.APPROVAL, JoinPolicy.INVITE])
-async def test_other_join_policies_are_not_served(house: House, policy: JoinPolicy) -> None:
-    await house.people("ann")
-    with refused(ErrorCode.UNSUPPORTED):
-        await house.group_desk.create("ann", "closed", join_policy=policy)
-    created = await house.group_desk.create("ann", "open")
-    with refused(ErrorCode.UNSUPPORTED):
-        await house.group_desk.update("ann", created.group_id, join_policy=policy)
-
-
 async def test_no_more_people_at_once_than_the_limit(house: House) -> None:
     await house.people("ann")
     with refused(ErrorCode.INVALID):
@@ -82,7 +72,7 @@ async def test_anybody_sees_an_open_group_and_nobody_a_closed_one(house: House) 
 
     await house.groups.update(group_id, {"join_policy": JoinPolicy.INVITE})
     assert (await house.group_desk.get("bob", group_id)).join_policy is JoinPolicy.INVITE
-    for look in (house.group_desk.get, house.group_desk.join, house.group_desk.leave, house.group_desk.disband):
+    for look in (house.group_desk.get, house.group_door.join, house.group_desk.leave, house.group_desk.disband):
         with refused(ErrorCode.NOT_FOUND):
             await look("cleo", group_id)
         with refused(ErrorCode.NOT_FOUND):
@@ -107,7 +97,7 @@ async def test_who_joins_starts_read_and_misses_nothing_after(house: House) -> N
         await house.say("ann", conv_id)
     ann, bob = await house.phone("ann"), await house.phone("bob")
 
-    await house.group_desk.join("bob", group_id)
+    await house.group_door.join("bob", group_id)
     assert ann.actions() == bob.actions() == ["member_joined"]
     assert ann.take() == [{"groupId": group_id, "userId": "bob", "role": "member", "by": "bob"}]
     assert (await house.receipts.of_user("bob", [conv_id]))[conv_id] == 3
@@ -125,7 +115,7 @@ async def test_joining_again_changes_neither_role_nor_mute(house: House) -> None
     await house.group_desk.set_member("ann", group_id, "cleo", mute_until=until)
     ann = await house.phone("ann")
     for name in ("ann", "bob", "cleo"):
-        await house.group_desk.join(name, group_id)
+        await house.group_door.join(name, group_id)
     result = await house.group_desk.add("ann", group_id, ["bob", "cleo"])
     assert (result.added, result.invited) == ([], [])
     assert [await house.role(group_id, name) for name in ("ann", "bob", "cleo")] == [
@@ -398,7 +388,7 @@ async def test_of_a_join_and_a_kick_at_once_the_later_decides_who_receives(house
     bob = await house.phone("bob")
     house.held["Members.add"] = asyncio.Event()
     async with asyncio.TaskGroup() as tasks:
-        tasks.create_task(house.group_desk.join("bob", group_id))  # is stored, and not yet known
+        tasks.create_task(house.group_door.join("bob", group_id))  # is stored, and not yet known
         kick = tasks.create_task(house.group_desk.kick("ann", group_id, "bob"))
         await asyncio.wait([kick], timeout=0.05)
         house.held["Members.add"].set()
