@@ -3,9 +3,10 @@ end."""
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from asyncio import TimerHandle
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from types import FrameType
 from typing import Any
 
@@ -18,6 +19,7 @@ from goim.gateway.direct import DirectProtocolFactory
 _HEAD_SECONDS = 10.0
 _HEAD_BYTES = 64 * 1024
 _BODY_SECONDS = 30.0
+_SIGNAL_SECONDS = 0.1
 _REFUSED_HANDSHAKE = "ASGI callable returned without completing handshake."
 
 
@@ -94,7 +96,7 @@ class PatientlessHttp(HttpToolsProtocol):
 class NodeServer(Server):
     """A server that lets the node drain before uvicorn closes the sockets, and then exits with 0."""
 
-    def __init__(self, config: Config, drain: Callable[[], Awaitable[None]]) -> None:
+    def __init__(self, config: Config, drain: Callable[[], Coroutine[Any, Any, None]]) -> None:
         super().__init__(config)
         self._drain = drain
         self.on_started: Callable[[str], None] = lambda _: None
@@ -114,7 +116,15 @@ class NodeServer(Server):
     async def main_loop(self) -> None:
         self.on_started(self.url)
         await super().main_loop()
-        await self._drain()
+        await self._drain_unless_forced()
+
+    async def _drain_unless_forced(self) -> None:
+        async with asyncio.TaskGroup() as tasks:
+            draining = tasks.create_task(self._drain())
+            while not draining.done():
+                await asyncio.wait([draining], timeout=_SIGNAL_SECONDS)
+                if self.force_exit:
+                    draining.cancel()
 
 
 def _is_worth_saying(record: logging.LogRecord) -> bool:
@@ -123,7 +133,7 @@ def _is_worth_saying(record: logging.LogRecord) -> bool:
 
 
 def server_of(
-    app: Any, settings: Settings, drain: Callable[[], Awaitable[None]], *, is_direct: bool = True
+    app: Any, settings: Settings, drain: Callable[[], Coroutine[Any, Any, None]], *, is_direct: bool = True
 ) -> NodeServer:
     """The server of a node; `is_direct=False` serves WebSockets by plain ASGI, as any other server would."""
     logging.getLogger("uvicorn.error").addFilter(_is_worth_saying)
