@@ -15,6 +15,8 @@ from goim.rest.paging import Page
 from goim.services.group_views import InvitationView, JoinRequestView
 from goim.services.registry import Services
 
+_IN = ResponseSpec(None, description="One is in.", generate_examples=False)
+
 
 class Asked(Struct):
     """One is not in yet: owner or an admin decides."""
@@ -40,7 +42,7 @@ class GroupDoorController(Controller):
     path = "/api/groups"
     tags = ("groups",)
 
-    @post("/{group_id:str}/join", status_code=204, responses={202: ResponseSpec(Asked, generate_examples=False)})
+    @post("/{group_id:str}/join", status_code=202, responses={204: _IN})
     async def join(
         self, group_id: FromPath[str], login: NamedDependency[Login], services: NamedDependency[Services]
     ) -> Response[Asked | None]:
