@@ -1,0 +1,203 @@
+"""`goimctl chat`: people at terminals talk, through losses of the connection, and nothing is said twice."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from tests.cli.chatter import Chatter, at_terminal, chatting
+from tests.cli.conftest import Goimctl, free_port
+from tests.client import PASSWORD, World
+from tests.node import started_node
+
+pytestmark = pytest.mark.timeout(60)
+
+
+@pytest.fixture
+async def people(tmp_path: Path) -> AsyncIterator[World]:
+    """A node over the same folder as `goimctl`."""
+    async with started_node(tmp_path / "data") as (_, world):
+        yield world
+
+
+async def befriend(one: Chatter, one_name: str, other: Chatter, other_name: str) -> None:
+    one.type(f"/friend {other_name}")
+    await one.is_told(f"{other_name} is asked")
+    await other.is_told(f"{one_name} would like to be your friend: /friend {one_name}")
+    other.type(f"/friend {one_name}")
+    await one.is_told(f"you and {other_name} are friends")
+    await other.is_told(f"you and {one_name} are friends")
+    one.type(f"/with {other_name}")
+    other.type(f"/with {one_name}")
+
+
+async def test_two_people_meet_and_talk(people: World, goimctl: Goimctl) -> None:
+    url = people.base_url
+    async with chatting(goimctl, url, "ann", "--with", "bob") as ann:
+        await ann.is_told("there is nobody called bob; /with bob when there is")
+        async with chatting(goimctl, url, "bob", "--with", "ANN") as bob:
+            bob.type("too soon")
+            await bob.is_told("not sent: you are not friends: /friend ann")
+            await befriend(ann, "ann", bob, "bob")
+            ann.type("hello bob", "//slash", "你好 😀")
+            assert await bob.hears("hello") == "ann: hello bob"
+            assert await bob.hears("slash") == "ann: /slash"
+            assert await bob.hears("你好") == "ann: 你好 😀"
+            bob.type("/read")
+            await ann.is_told("bob has read up to 3")
+            ann.type("/recall")
+            await bob.is_told("ann took message 3 back")
+            bob.type("bye", "/history 3")
+            assert await bob.hears("slash") == "ann: /slash"
+            assert await bob.hears("taken back") == "ann: (taken back)"
+            assert await bob.hears("bye") == "you: bye"
+            assert await ann.hears("bye") == "bob: bye"
+            assert await bob.leaves() == 1
+            await bob.is_told("error: not everything was sent: 1 refused")
+        ann.type("/people", "/quit")
+        await ann.is_told("* bob")
+        assert await ann.leaves() == 0
+
+
+async def test_groups_are_made_and_talked_in(people: World, goimctl: Goimctl) -> None:
+    ann, _ = await people.friends("ann", "bob")
+    phone = await people.device(ann, "phone")
+    async with chatting(goimctl, people.base_url, "ann") as one, chatting(goimctl, people.base_url, "bob") as other:
+        await other.is_told("you are bob")
+        one.type("/group new Team bob", "hello team")
+        await other.is_told("you are in the group Team")
+        assert await other.hears("hello team") == "ann → Team: hello team"
+        assert (await phone.push("message"))["payload"] == {"text": "hello team"}
+        other.type("/with team", "here I am", "/group members")
+        assert await one.hears("here") == "bob: here I am"
+        await other.is_told("* ann (owner)")
+        other.type("/group leave")
+        await one.is_told("bob is out of the group Team")
+        other.type("still here?")
+        await other.is_told("to whom? /with NAME says it")
+        await phone.ask("send", {"groupId": (await phone.push("group_created"))["groupId"], "type": "image"} | IMAGE)
+        assert await one.hears("[image]") == "you: [image] https://pictures.example/1.png"
+
+
+IMAGE = {"payload": {"url": "https://pictures.example/1.png"}}
+
+
+async def test_nobody_can_move_somebody_elses_cursor(people: World, goimctl: Goimctl) -> None:
+    ann, bob = await people.friends("ann", "bob")
+    device = await people.device(bob)
+    async with chatting(goimctl, people.base_url, "ann", "--with", "bob") as chatter:
+        await chatter.is_told("you are ann")
+        await device.ask("send", bob.text(ann, "up\x1b[2J\x07\nfake: hi\u202e end"))
+        assert await chatter.hears("end") == "bob: up [2J  fake: hi  end"
+
+
+async def test_what_is_typed_too_fast_arrives_all_the_same_in_order(tmp_path: Path, goimctl: Goimctl) -> None:
+    async with started_node(tmp_path / "data", ws={"send_qps": 20, "send_burst": 2}) as (_, people):
+        _, bob = await people.friends("ann", "bob")
+        device = await people.device(bob)
+        async with chatting(goimctl, people.base_url, "ann", "--with", "bob") as chatter:
+            chatter.type(*map(str, range(12)))
+            assert await chatter.leaves() == 0
+        said = [(await device.push("message"))["payload"]["text"] for _ in range(12)]
+    assert said == [str(number) for number in range(12)]
+
+
+async def test_what_is_said_while_the_server_is_away_arrives_once_it_is_back(goimctl: Goimctl) -> None:
+    address = f"127.0.0.1:{free_port()}"
+    url = f"http://{address}"
+    with goimctl.serving(IM_LISTEN_ADDR=address) as server:
+        await asyncio.to_thread(server.url)
+        async with chatting(goimctl, url, "ann") as ann, chatting(goimctl, url, "bob") as bob:
+            await ann.is_told("you are ann")
+            await bob.is_told("you are bob")
+            await befriend(ann, "ann", bob, "bob")
+            ann.type("before")
+            await bob.hears("before")
+            server.process.kill()
+            await ann.is_told("the connection is lost")
+            await bob.is_told("the connection is lost")
+            ann.type("meanwhile", "and on")
+            with goimctl.serving(IM_LISTEN_ADDR=address) as again:
+                await asyncio.to_thread(again.url)
+                assert await bob.hears("meanwhile") == "ann: meanwhile"
+                assert await bob.hears("and on") == "ann: and on"
+                ann.type("/history")
+                assert [(await ann.hears(text))[5:] for text in ("before", "meanwhile", "and on")] == [
+                    "before",
+                    "meanwhile",
+                    "and on",
+                ]
+                assert await ann.leaves() == 0
+                assert (ann.said, bob.said) == ([], [])
+
+
+async def test_who_is_disabled_is_told_and_out(people: World, goimctl: Goimctl) -> None:
+    async with chatting(goimctl, people.base_url, "ann") as chatter:
+        await chatter.is_told("you are ann")
+        await goimctl.meanwhile("users", "disable", "ann")
+        await chatter.is_told("error: the server ended this session")
+        assert await chatter.process.wait() == 1
+
+
+async def test_a_wrong_password_is_told(people: World, goimctl: Goimctl) -> None:
+    await people.person("ann")
+    async with chatting(goimctl, people.base_url, "ann", password="another horse") as chatter:
+        await chatter.is_told("error: wrong password")
+        assert await chatter.process.wait() == 1
+
+
+def test_without_a_server_there_is_nobody_to_talk_to(goimctl: Goimctl) -> None:
+    address = f"127.0.0.1:{free_port()}"
+    done = goimctl("chat", "ann", "--password-stdin", stdin=f"{PASSWORD}\n", IM_LISTEN_ADDR=address)
+    assert (done.returncode, done.stdout) == (5, "")
+    assert done.stderr == f"error: nothing answers at http://{address}: Connection refused\nhint: goimctl serve\n"
+
+
+@pytest.mark.parametrize(
+    ("args", "told"),
+    [
+        (["--url", "file:///etc/passwd"], "error: file:///etc/passwd is no URL of a server\n"),
+        ([], "error: there is no terminal to ask for the password at\n"),
+    ],
+)
+def test_wrong_use_is_told(goimctl: Goimctl, args: list[str], told: str) -> None:
+    done = goimctl("chat", "ann", *args)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith(told)
+
+
+async def test_at_a_terminal_a_message_comes_in_without_spoiling_what_is_typed(people: World, goimctl: Goimctl) -> None:
+    ann, bob = await people.friends("ann", "bob")
+    device = await people.device(bob)
+    async with at_terminal(goimctl, "chat", "ann", "--with", "bob", "--url", people.base_url) as (keyboard, process):
+        await keyboard.shows("Password of ann: ")
+        keyboard.type(f"{PASSWORD}\r")
+        await keyboard.shows("bob> ")
+        keyboard.type("half a sen")
+        await keyboard.shows("half a sen")
+        await device.ask("send", bob.text(ann, "are you there?"))
+        await keyboard.shows("bob: are you there?\r\nbob> half a sen")
+        keyboard.type("tence\r")
+        assert (await device.push("message"))["payload"] == {"text": "half a sentence"}
+        keyboard.type("\x04")
+        async with asyncio.timeout(10):
+            assert await process.wait() == 0
+
+
+async def test_at_a_terminal_an_account_is_offered(people: World, goimctl: Goimctl) -> None:
+    async with at_terminal(goimctl, "chat", "ann", "--url", people.base_url) as (keyboard, process):
+        await keyboard.shows("Password of ann: ")
+        keyboard.type(f"{PASSWORD}\r")
+        await keyboard.shows("there is no account ann. Make it, with this password? [y/N]: ")
+        keyboard.type("y\r")
+        await keyboard.shows("Password again: ")
+        keyboard.type(f"{PASSWORD}\r")
+        await keyboard.shows("you are ann")
+        await keyboard.shows("ann> ")
+        process.send_signal(signal.SIGINT)
+        async with asyncio.timeout(10):
+            assert await process.wait() == 0

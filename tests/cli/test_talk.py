@@ -1,0 +1,129 @@
+"""What `goimctl chat` is made of: asks again what was not answered, shows everything once."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+import pytest
+from goimctl.talk.answers import Acked, Message
+from goimctl.talk.api import is_local
+from goimctl.talk.link import Link
+from goimctl.talk.screen import clean
+from goimctl.talk.seen import Seen
+from goimctl.talk.session import content_of
+from msgspec import convert
+from websockets.asyncio.server import ServerConnection, serve
+
+from goim.clock import SystemClock
+from goim.errors import ErrorCode, GoimError
+
+Answer = Callable[[dict[str, Any]], dict[str, Any] | None]
+
+
+@contextlib.asynccontextmanager
+async def linked(answer: Answer) -> AsyncIterator[Link]:
+    """A link to a server that answers as told; with None it cuts the connection."""
+
+    async def carry(ws: ServerConnection) -> None:
+        async for text in ws:
+            request = json.loads(text)
+            reply = answer(request)
+            if reply is None:
+                ws.transport.abort()
+                return
+            await ws.send(json.dumps(reply | {"id": request["id"]}))
+
+    async with serve(carry, "127.0.0.1", 0) as server:
+        port = next(iter(server.sockets)).getsockname()[1]
+        link = Link(f"http://127.0.0.1:{port}", "token", "device", SystemClock())
+        async with asyncio.TaskGroup() as tasks:
+            running = tasks.create_task(link.run())
+            try:
+                yield link
+            finally:
+                running.cancel()
+
+
+ACK = {"action": "ack", "data": {"convId": "c1", "seq": 7, "serverMsgId": "x"}}
+
+
+async def test_what_was_not_answered_before_a_loss_is_asked_again_word_for_word() -> None:
+    asked: list[dict[str, Any]] = []
+
+    def answer(request: dict[str, Any]) -> dict[str, Any] | None:
+        asked.append(request["data"])
+        return ACK if len(asked) == 3 else None
+
+    async with linked(answer) as link, asyncio.timeout(10):
+        acked = await link.ask("send", {"clientMsgId": "m1", "payload": {"text": "hi"}}, Acked)
+    assert acked == Acked(conv_id="c1", seq=7)
+    assert asked == [{"clientMsgId": "m1", "payload": {"text": "hi"}}] * 3
+
+
+async def test_who_is_too_fast_waits_as_told_and_asks_again() -> None:
+    replies = [{"action": "error", "data": {"code": "RATE_LIMIT", "message": "slow", "retryAfterMs": 1}}, ACK]
+    async with linked(lambda _: replies.pop(0)) as link, asyncio.timeout(10):
+        assert (await link.ask("send", {}, Acked)).seq == 7
+    assert replies == []
+
+
+async def test_a_no_is_a_no() -> None:
+    no = {"action": "error", "data": {"code": "BLOCKED", "message": "one of you has blocked the other"}}
+    async with linked(lambda _: no) as link, asyncio.timeout(10):
+        with pytest.raises(GoimError, match="blocked") as refused:
+            await link.ask("send", {}, Acked)
+    assert refused.value.code is ErrorCode.BLOCKED
+
+
+@pytest.mark.parametrize(("code", "why"), [(4001, "session"), (4009, "elsewhere"), (4010, "removed")])
+async def test_an_end_for_good_is_the_end(code: int, why: str) -> None:
+    async def close(ws: ServerConnection) -> None:
+        await ws.close(code)
+
+    async with serve(close, "127.0.0.1", 0) as server, asyncio.timeout(10):
+        port = next(iter(server.sockets)).getsockname()[1]
+        assert why in await Link(f"http://127.0.0.1:{port}", "t", "d", SystemClock()).run()
+
+
+def test_what_was_seen_is_known_whatever_the_order() -> None:
+    seen = Seen(3)
+    assert seen.has(3)
+    assert not seen.has(4)
+    assert not seen.leaves_gap(4)
+    assert seen.leaves_gap(6)
+    seen.add(5)  # my own message, acked before somebody's 4 came
+    assert seen.has(5)
+    assert not seen.leaves_gap(4)
+    seen.add(4)
+    assert (seen.upto, seen.leaves_gap(6)) == (5, False)
+    seen.skip_to(9)
+    assert seen.is_at(9, 0)
+    assert not seen.is_at(10, 0)
+    assert not seen.is_at(9, 1)
+
+
+def test_a_terminal_is_given_nothing_to_obey() -> None:
+    assert clean("a\x1b[31mb\r\n\x00\u202ec") == "a [31mb    c"
+    assert clean("家 👩\u200d👩 é") == "家 👩\u200d👩 é"
+
+
+def test_a_message_of_any_type_has_something_to_show() -> None:
+    def shown(type_: str, payload: object) -> str:
+        fields = {"serverMsgId": "", "clientMsgId": "", "convId": "", "convType": "c2c", "from": "", "seq": 1}
+        return content_of(
+            convert(fields | {"timestamp": 0, "type": type_, "payload": payload, "recalled": False}, Message)
+        )
+
+    assert shown("text", {"text": "hi"}) == "hi"
+    assert shown("image", {"url": "u"}) == "[image] u"
+    assert shown("location", {"latitude": 1.5, "longitude": 2}) == '[location] {"latitude": 1.5, "longitude": 2}'
+    assert shown("text", None) == "(taken back)"
+
+
+def test_a_proxy_is_for_the_world_outside() -> None:
+    assert [is_local(url) for url in ("http://127.0.0.1:1", "http://[::1]:1", "http://localhost")] == [True] * 3
+    assert not is_local("https://chat.example")
