@@ -42,6 +42,7 @@ class Node:
         self._assembly = Assembly(settings, stores, bus, clock, self.tasks)
         self.services = self._assembly.services
         self.operator = self._assembly.operator
+        self.sweeper = self._assembly.sweeper
         self.gateway = WebSocketGateway(self.services, self.tasks)
         self.tcp = TcpGateway(self.services, self.tasks, clock)
 
@@ -71,7 +72,7 @@ class Node:
             services.devices.running(),
             services.presence.running(),
             services.calls.running(),
-            self._assembly.sweeper.running(),
+            self.sweeper.running(),
             self.tasks,
         ):
             yield

@@ -13,7 +13,7 @@ from msgspec import Struct
 from goim.blobs.base import Blobs
 from goim.clock import Clock
 from goim.errors import StoreDown
-from goim.model.files import PARTIAL, FileStats, file_id_of
+from goim.model.files import PARTIAL, FileStats, StoredFile, file_id_of
 from goim.stores.base import Files
 
 _AT_ONCE = 200
@@ -51,8 +51,12 @@ class FileSweeper:
         self._clock = clock
         self._rules = rules
 
+    async def page(self, owner_id: str | None, limit: int, offset: int) -> list[StoredFile]:
+        """Somebody's files, or everybody's, latest first: for those who look after the server."""
+        return await self._files.page(owner_id, limit, offset)
+
     async def stats(self) -> FileStats:
-        """What there is."""
+        """How much there is."""
         return await self._files.stats()
 
     async def sweep(self) -> Swept:

@@ -55,7 +55,7 @@ async def test_every_route_but_the_public_ones_wants_a_token(tmp_path: Path) -> 
             for headers in ({}, {"Authorization": "Bearer nonsense"}, {"Authorization": "Basic YTpi"}):
                 answer = await http.request(method, re.sub(r"{\w+}", "x", path), headers=headers)
                 assert answer.status_code == 401, (method, path, headers, answer.text)
-                assert answer.json()["code"] == "UNAUTHORIZED"
+                assert method == "HEAD" or answer.json()["code"] == "UNAUTHORIZED"
                 assert answer.headers["www-authenticate"].startswith("Bearer")
                 assert answer.headers["content-type"] == "application/problem+json"
         for method, path in sorted(PUBLIC):

@@ -1,0 +1,108 @@
+"""`goimctl files`: which files there are, how much they take, and sweeping away what is over."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from goimctl.office import find_user, in_office
+from goimctl.options import Json
+from goimctl.output import count, moment, say, show_json, show_record, show_table
+
+if TYPE_CHECKING:
+    from goim.app import Node
+    from goim.model.files import FileStats, StoredFile
+    from goim.services.file_sweep import Swept
+
+_UNITS = ("bytes", "KiB", "MiB", "GiB", "TiB")
+
+group = typer.Typer(
+    name="files",
+    help="Uploaded files: look at them, count them, sweep away what is over.",
+    epilog="Example: goimctl files stats",
+)
+
+
+@group.command("list", epilog="Example: goimctl files list --user alice --json")
+def list_(
+    ctx: typer.Context,
+    *,
+    user: Annotated[str | None, typer.Option(help="Only those of this user.", metavar="WHO")] = None,
+    limit: Annotated[int, typer.Option(help="How many at most.", min=1)] = 100,
+    offset: Annotated[int, typer.Option(help="How many to leave out.", min=0)] = 0,
+    as_json: Json = False,
+) -> None:
+    """List the files, the latest first."""
+
+    async def work(office: Node) -> list[StoredFile]:
+        owner_id = None if user is None else (await find_user(office, user)).user_id
+        return await office.sweeper.page(owner_id, limit + 1, offset)
+
+    found = in_office(ctx, work)
+    page = found[:limit]
+    next_offset = offset + limit if len(found) > limit else None
+    if as_json:
+        show_json({"files": [_file(each) for each in page], "nextOffset": next_offset})
+        return
+    rows = (
+        (each.file_id, each.owner_id, _size(each.size), each.mime_type, moment(each.created_at), each.name)
+        for each in page
+    )
+    show_table(("FILE", "OWNER", "SIZE", "TYPE", "SINCE", "NAME"), rows)
+    if next_offset:
+        say(f"there are more: goimctl files list --offset {next_offset}")
+
+
+@group.command(epilog="Example: goimctl files stats --json")
+def stats(ctx: typer.Context, *, as_json: Json = False) -> None:
+    """Count the files, their bytes (without thumbnails) and the people who own any."""
+
+    async def work(office: Node) -> FileStats:
+        return await office.sweeper.stats()
+
+    found = in_office(ctx, work)
+    size = found.bytes if as_json else _size(found.bytes)
+    show_record({"files": found.files, "bytes": size, "owners": found.owners}, as_json=as_json)
+
+
+@group.command(epilog="Example: goimctl files sweep")
+def sweep(ctx: typer.Context, *, as_json: Json = False) -> None:
+    """Remove expired files and what belongs to none.
+
+    A running server does the same every `files.sweep_interval`.
+    """
+
+    async def work(office: Node) -> Swept:
+        return await office.sweeper.sweep()
+
+    swept = in_office(ctx, work)
+    say(f"{count(swept.expired, 'file')} had expired")
+    record = {
+        "expired": swept.expired,
+        "orphans": swept.orphans,
+        "partial": swept.partial,
+        "broken": swept.broken,
+    }
+    show_record(record, as_json=as_json)
+
+
+def _file(file: StoredFile) -> dict[str, object]:
+    return {
+        "fileId": file.file_id,
+        "ownerId": file.owner_id,
+        "fileName": file.name,
+        "size": file.size,
+        "mimeType": file.mime_type,
+        "path": file.path,
+        "createdAt": file.created_at,
+        "expiresAt": file.expires_at,
+    }
+
+
+def _size(number: int) -> str:
+    """Bytes as people read them."""
+    size, unit = float(number), 0
+    while size >= 1024 and unit < len(_UNITS) - 1:
+        size, unit = size / 1024, unit + 1
+    return f"{size:.1f} {_UNITS[unit]}" if unit else count(number, "byte")
