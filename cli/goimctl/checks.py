@@ -12,12 +12,14 @@ import msgspec
 from msgspec import Struct
 
 from goim.app import Database
+from goim.app.storage import blobs_of
 from goim.config import Settings
+from goim.config.settings import Server
 from goim.errors import MigrationError, StoreDown
 from goimctl import checks_machine
 from goimctl.databases import databases
 from goimctl.findings import Finding, State
-from goimctl.options import local_url
+from goimctl.options import local_host, local_url
 from goimctl.output import count
 
 _PATIENCE = 5.0
@@ -33,8 +35,12 @@ async def all_findings(settings: Settings, *, ask_server: bool) -> list[Finding]
         checks_machine.open_file_limit(),
     ]
     findings += await _databases(settings)
+    if settings.files.s3_bucket:
+        findings.append(await _bucket(settings))
     if ask_server:
         findings.append(await asyncio.to_thread(_server, local_url(settings)))
+    if ask_server and settings.server.tcp_addr and "tcp" in settings.server.roles:
+        findings.append(await _tcp(settings.server))
     return findings
 
 
@@ -64,6 +70,30 @@ async def _schema(database: Database) -> Finding:
             name=name, found=f"{count(len(pending), 'file')} to be applied at the next start", state=State.NOTE
         )
     return Finding(name=name, found="up to date")
+
+
+async def _bucket(settings: Settings) -> Finding:
+    where = f"bucket {settings.files.s3_bucket} at {settings.files.s3_endpoint or 'Amazon'}"
+    started = perf_counter()
+    try:
+        await blobs_of(settings).size("goimctl-doctor")
+    except StoreDown as error:
+        way_out = "look at files.s3_endpoint, files.s3_region, files.s3_key and what the key may do"
+        return Finding(name="files", found=f"{where}: {error}", state=State.WRONG, way_out=way_out)
+    return Finding(name="files", found=where, latency_ms=_ms_since(started))
+
+
+async def _tcp(server: Server) -> Finding:
+    started = perf_counter()
+    host, port = local_host(server.tcp_listen.host), server.tcp_listen.port
+    try:
+        async with asyncio.timeout(_PATIENCE):
+            _, writer = await asyncio.open_connection(host, port)
+    except OSError as error:  # a timeout is one, too
+        found = f"nothing answers at {host} port {port}: {error.strerror or 'no answer in time'}"
+        return Finding(name="tcp", found=found, state=State.WRONG, way_out="goimctl serve")
+    writer.transport.abort()
+    return Finding(name="tcp", found=f"answers at {host} port {port}", latency_ms=_ms_since(started))
 
 
 class _Ready(Struct):

@@ -46,5 +46,10 @@ def load_settings(ctx: typer.Context) -> Loaded:
 def local_url(settings: Settings) -> str:
     """Where a server with these settings is reached from this machine."""
     listen = settings.server.listen
-    host = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}.get(listen.host, listen.host)  # noqa: S104
+    host = local_host(listen.host)
     return f"http://{f'[{host}]' if ':' in host else host}:{listen.port}"
+
+
+def local_host(host: str) -> str:
+    """One's own address where one listens: that of the machine itself for all that it has."""
+    return {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104

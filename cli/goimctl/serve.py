@@ -28,7 +28,10 @@ def serve(ctx: typer.Context) -> None:
 
     settings = load_settings(ctx).settings
     configure(settings.log.level, settings.log.format)
-    check_free(settings.server.listen_addr, settings.server.listen)
+    server = settings.server
+    check_free(server.listen_addr, server.listen)
+    if server.tcp_addr and "tcp" in server.roles:
+        check_free(server.tcp_addr, server.tcp_listen)
     open_files.take_all()
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
         runner.run(serve_node(settings, _welcome))

@@ -53,6 +53,18 @@ def test_a_server_that_does_not_answer_is_wrong(goimctl: Goimctl) -> None:
     ]
 
 
+def test_a_bucket_out_of_reach_is_wrong(goimctl: Goimctl) -> None:
+    endpoint = f"http://127.0.0.1:{free_port()}"
+    bucket = {"IM_FILES_S3_BUCKET": "pictures", "IM_FILES_S3_ENDPOINT": endpoint}
+    key = {"IM_FILES_S3_KEY": "someone", "IM_FILES_S3_SECRET": "hunter2"}
+    done = goimctl("doctor", "--no-server", **bucket, **key)
+    assert done.returncode == 3
+    error, hint = done.stderr.splitlines()
+    assert error.startswith(f"error: files: bucket pictures at {endpoint}: ")
+    assert hint.startswith("hint: look at files.s3_endpoint")
+    assert "hunter2" not in done.stdout + done.stderr
+
+
 def test_what_answers_may_be_something_else(goimctl: Goimctl) -> None:
     with stranger() as address:
         done = goimctl("doctor", IM_LISTEN_ADDR=address)

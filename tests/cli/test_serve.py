@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import signal
 import socket
 from contextlib import closing
@@ -41,6 +40,14 @@ def test_an_address_in_use_is_told_before_anything_is_opened(goimctl: Goimctl, t
     assert error == f"error: cannot listen on {address}: the address is in use"
     assert hint.startswith("hint: stop what listens there, or choose another port: IM_LISTEN_ADDR=")
     assert not (tmp_path / "data").exists()
+
+
+def test_a_tcp_address_in_use_is_told_too(goimctl: Goimctl) -> None:
+    with closing(socket.create_server(("127.0.0.1", 0))) as taken:
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        done = goimctl("serve", IM_LISTEN_ADDR="127.0.0.1:0", IM_TCP_ADDR=address)
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"error: cannot listen on {address}: the address is in use\n")
 
 
 def test_an_address_that_is_not_ours_is_told(goimctl: Goimctl) -> None:
@@ -83,12 +90,13 @@ def spoil(folder: Path, sql: str) -> None:
 
 
 def test_doctor_finds_a_running_server_well(goimctl: Goimctl) -> None:
-    address = f"127.0.0.1:{free_port()}"
-    with goimctl.serving(IM_LISTEN_ADDR=address) as server:
+    listening = {"IM_LISTEN_ADDR": f"127.0.0.1:{free_port()}", "IM_TCP_ADDR": f"127.0.0.1:{free_port()}"}
+    with goimctl.serving(**listening) as server:
         server.url()
-        report = json.loads(goimctl.done("doctor", "--json", IM_LISTEN_ADDR=address).stdout)
+        report = goimctl.json("doctor", **listening)
     assert report["ok"] is True
-    assert {check["state"] for check in report["checks"]} == {"ok"}
-    (found,) = [check for check in report["checks"] if check["name"] == "server"]
-    assert found["found"] == f"ready at http://{address}"
-    assert found["latencyMs"] > 0
+    checks = {check["name"]: check for check in report["checks"]}
+    assert {check["state"] for check in checks.values()} == {"ok"}
+    assert checks["server"]["found"] == f"ready at http://{listening['IM_LISTEN_ADDR']}"
+    assert checks["server"]["latencyMs"] > 0
+    assert checks["tcp"]["latencyMs"] > 0
