@@ -35,8 +35,10 @@ from goim.services.history import History
 from goim.services.ice import IceServers
 from goim.services.lines import Lines
 from goim.services.messages import Messages
+from goim.services.one_message import OneMessage
 from goim.services.passwords import Passwords
 from goim.services.presence import PresenceBook
+from goim.services.readers import Readers
 from goim.services.receipts import ReceiptBook
 from goim.services.registry import Services
 from goim.services.sessions import SessionDesk
@@ -88,6 +90,8 @@ class Assembly:
         files = self._files()
         accounts = self._accounts(sessions, devices)
         accounts.on_erase += [changes.erase_messages, groups.leave_all, files.erase]
+        history = History(self._access, stores.messages, stores.changes, stores.deletes, self._log, streams, clock)
+        one_message = OneMessage(self._access, history)
         lines = Lines(stores.conversations, stores.deletes, stores.messages, self._log, self.behind, clock)
         return Services(
             settings=settings,
@@ -109,8 +113,9 @@ class Assembly:
             streams=streams,
             specials=specials,
             receipts=receipts,
+            readers=self._readers(one_message),
             changes=changes,
-            history=History(self._access, stores.messages, stores.changes, stores.deletes, self._log, streams, clock),
+            history=history,
             unread=self._unread(lines, receipts),
             presence=PresenceBook(
                 delivery, stores.sessions, stores.friends, stores.blocks, stores.members, self._access, clock
@@ -188,6 +193,16 @@ class Assembly:
             self._delivery,
             self._notices,
             self._clock,
+            receipt_limit=self._settings.groups.receipt_limit,
+        )
+
+    def _readers(self, one_message: OneMessage) -> Readers:
+        return Readers(
+            self._access,
+            one_message,
+            self._stores.members,
+            self._stores.receipts,
+            self.behind,
             receipt_limit=self._settings.groups.receipt_limit,
         )
 

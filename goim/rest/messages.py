@@ -6,7 +6,7 @@ from typing import Annotated
 
 from litestar import Controller, get, post
 from litestar.di import NamedDependency
-from litestar.params import JSONBody, QueryParameter
+from litestar.params import FromPath, JSONBody, QueryParameter
 from msgspec import Struct
 
 from goim.errors import invalid
@@ -15,6 +15,7 @@ from goim.protocol.replies import SentData
 from goim.protocol.requests import EditData, ReadData, RecallData, SendData
 from goim.rest.paging import MAX_LIMIT
 from goim.services.history import Page
+from goim.services.readers import ReadersView
 from goim.services.registry import Services
 
 _GREATEST = (1 << 63) - 1
@@ -75,6 +76,17 @@ class MessageController(Controller):
     ) -> None:
         """I have read up to there: the watermark only rises, and never past the last message."""
         await services.receipts.mark_read_now(login.user_id, data.conv_id, data.seq)
+
+    @get("/{server_msg_id:str}/readers")
+    async def readers(
+        self,
+        server_msg_id: FromPath[str],
+        conv_id: _ConvId,
+        login: NamedDependency[Login],
+        services: NamedDependency[Services],
+    ) -> ReadersView:
+        """Who has read a message and who has not, in groups of up to `groups.receipt_limit` members."""
+        return await services.readers.of(login.user_id, conv_id, server_msg_id)
 
     @get("/history")
     async def history(

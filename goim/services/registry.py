@@ -24,6 +24,7 @@ from goim.services.history import History
 from goim.services.ice import IceServers
 from goim.services.messages import Messages
 from goim.services.presence import PresenceBook
+from goim.services.readers import Readers
 from goim.services.receipts import ReceiptBook
 from goim.services.sessions import SessionDesk
 from goim.services.specials import Specials
@@ -52,6 +53,7 @@ class Services:
     streams: Streams
     specials: Specials
     receipts: ReceiptBook
+    readers: Readers
     changes: ChangeDesk
     history: History
     unread: Unread

@@ -118,3 +118,20 @@ async def test_what_is_wrong_is_refused(people: World) -> None:
         with pytest.raises(Refused) as refused:
             await ann.call(method, named(path), named(body))
         assert refused.value.code == code, (method, path, refused.value)
+
+
+async def test_a_message_of_a_group_has_readers(people: World) -> None:
+    ann, bob, cleo = await people.friends("ann", "bob", "cleo")
+    made = await ann.post("/api/groups", {"name": "us", "memberIds": [bob.user_id, cleo.user_id]})
+    body = {"groupId": made["groupId"], "type": "text", "payload": {"text": "hi"}}
+    sent = await ann.post("/api/messages", body)
+    path = f"/api/messages/{sent['serverMsgId']}/readers"
+    await bob.post("/api/messages/read", {"convId": made["convId"], "seq": 1})
+    answer = await cleo.get(path, convId=made["convId"])
+    read_at = answer["readers"][0]["readAt"]
+    assert answer == {"readers": [{"userId": bob.user_id, "readAt": read_at}], "unread": [cleo.user_id]}
+    assert read_at >= sent["timestamp"]
+    with pytest.raises(Refused, match="INVALID"):
+        await ann.get(path)
+    with pytest.raises(Refused, match="NOT_FOUND"):
+        await ann.get("/api/messages/nothing/readers", convId=made["convId"])

@@ -38,7 +38,9 @@ from goim.services.groups import GroupDesk
 from goim.services.history import History
 from goim.services.lines import Lines
 from goim.services.messages import Messages
+from goim.services.one_message import OneMessage
 from goim.services.presence import PresenceBook
+from goim.services.readers import Readers
 from goim.services.receipts import ReceiptBook
 from goim.services.specials import Specials
 from goim.services.streams import Streams
@@ -188,6 +190,10 @@ class House:
         self.streams = self.new_streams()
         self.history = History(self.access, self.table, self.changes, self.deletes, self.log, self.streams, clock)
         self._make_groups()
+        self.one_message = OneMessage(self.access, self.history)
+        self.readers = Readers(
+            self.access, self.one_message, self.members, self.receipts, self.behind, receipt_limit=200
+        )
         self.operator = GroupOperator(self.groups, self.members, self.users, self.roster, clock)
         self.lines = Lines(self.conversations, self.deletes, self.table, self.log, self.behind, clock)
         self.list = ConversationList(
