@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -184,3 +185,20 @@ def reacted(reactions: list[Reaction]) -> list[Reacted]:
     for reaction in reactions:
         by_emoji.setdefault(reaction.emoji, []).append(reaction.user_id)
     return [Reacted(emoji, user_ids) for emoji, user_ids in by_emoji.items()]
+
+
+class _Place(Struct, frozen=True):
+    """Which message a change happened to."""
+
+    seq: int
+
+
+_decode_place = msgspec.json.Decoder(_Place).decode
+_TELLING = ("edited", "stream_end")
+
+
+def shown_changes(changes: Sequence[Change], floor: int) -> list[Change]:
+    """Changes as somebody sees them who may read only above `floor`: none that tells what a message below it says."""
+    return [
+        each for each in changes if each.action not in _TELLING or not floor or _decode_place(each.data).seq > floor
+    ]

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from goim.clock import Clock
 from goim.errors import GoimError, invalid
 from goim.model.conversations import Conversation
-from goim.model.messages import Change, Message, MessageRow, message_of, reacted
+from goim.model.messages import Change, Message, MessageRow, message_of, reacted, shown_changes
 from goim.protocol.replies import ChangeData, SubscribedData, SyncedConv
 from goim.protocol.requests import SyncConv
 from goim.services.access import AccessBook
@@ -102,7 +102,7 @@ class History:
         return SyncedConv(
             conv_id=conv.conv_id,
             messages=page.messages,
-            changes=[ChangeData(change.change, change.action, change.data) for change in changes[:limit]],
+            changes=[ChangeData(each.change, each.action, each.data) for each in shown_changes(changes[:limit], floor)],
             last_seq=max(last_seq, page.messages[-1].seq if page.messages else 0),
             last_change=max(last_change, changes[:limit][-1].change if changes else 0),
             has_more=page.has_more or len(changes) > limit,

@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+from msgspec import Raw
 
 from goim.errors import ErrorCode
 from goim.model.conversations import Activity
 from goim.model.groups import JoinPolicy, Member, Role
 from goim.protocol.requests import SyncConv
-from tests.services.house import House, open_house, refused  # noqa: F401
+from tests.services.house import House, Phone, open_house, refused  # noqa: F401
 
 
 async def closed(house: House, policy: JoinPolicy, owner: str, *members: str, admins: tuple[str, ...] = ()) -> str:
@@ -288,6 +289,26 @@ async def test_a_group_whose_history_is_hidden_is_in_the_list_at_once(house: Hou
     late = Activity(conv_id=line.conv_id, user_ids=("dora",), at=house.clock.now_ms() - 1_000)
     await house.conversations.bump([late])  # what another node writes behind does not bring it back
     assert (await house.list.page("dora", None, 10)).conversations == []
+
+
+async def test_what_is_hidden_is_not_told_by_its_edits_either(house: House) -> None:
+    house.forget_history()
+    await house.people("ann", "dora")
+    group_id = await house.group("ann")
+    conv_id = f"group:{group_id}"
+    ann = Phone("ann", "a")
+    hidden = await house.say("ann", conv_id, "one")
+    await house.desk.edit(ann, conv_id, hidden.server_msg_id, Raw(b'{"text":"secret"}'))
+    await house.desk.react(ann, conv_id, hidden.server_msg_id, "+")
+    await house.group_door.join("dora", group_id)
+    seen = await house.say("ann", conv_id, "two")
+    await house.desk.edit(ann, conv_id, seen.server_msg_id, Raw(b'{"text":"three"}'))
+
+    [synced] = await house.history.sync("dora", [SyncConv(conv_id)], 10)
+    assert [(change.change, change.action) for change in synced.changes] == [(2, "reaction"), (3, "edited")]
+    assert synced.last_change == 3
+    [synced] = await house.history.sync("ann", [SyncConv(conv_id)], 10)
+    assert [change.change for change in synced.changes] == [1, 2, 3]
 
 
 # large groups
