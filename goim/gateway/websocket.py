@@ -17,6 +17,7 @@ from goim.gateway.connection import Connection
 from goim.gateway.device import device_of
 from goim.gateway.transport import EXTENSION, AsgiTransport, Transport
 from goim.model.users import Login
+from goim.protocol.close_codes import CloseCode
 from goim.protocol.frames import encode_json
 from goim.rest.errors import MEDIA_TYPE, Problem
 from goim.services.registry import Services
@@ -77,6 +78,8 @@ class WebSocketGateway:
         try:
             delivery.enter_groups(connection, await self._services.access.groups_of(login.user_id))
             transport.start(connection.receive)
+            if self._services.messages.is_overloaded:
+                connection.close(CloseCode.OVERLOADED)  # browsers do not see the status of a refused handshake
             await send({"type": "websocket.accept", "subprotocol": subprotocol, "headers": []})
             await (receive() if plain is None else plain.run())  # the direct way, only the end comes here
         finally:

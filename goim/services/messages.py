@@ -32,6 +32,8 @@ from goim.services.specials import Specials
 from goim.stores.log import Log
 from goim.tasks import Tasks
 
+MAX_BACKLOG = 100_000
+"""So many messages may wait for the database; then it is better to say so than to promise."""
 _PLAIN = frozenset({"text", "card", "location", "custom"})  # the others may refer to files
 Done = Callable[[SentData | GoimError], None]
 
@@ -100,11 +102,14 @@ class Messages:
         self._specials = specials
         self._grants = grants
         self._waiting: dict[str, deque[Sending]] = {}
+        self.max_backlog = MAX_BACKLOG
         self.batches: Batcher[Sending] = Batcher(self._commit)
 
     def send(self, sender: Sender, data: SendData, done: Done, *, stream: bool = False) -> None:
         """Check what needs no database and queue the message; `done` is called once: with the ack's data or why not."""
         try:
+            if self.is_overloaded:
+                raise GoimError(ErrorCode.UNAVAILABLE, "too much at once; send it again", retry_after_ms=1000)
             self._check_rate(sender)
             payload = checked_payload(data.type, data.payload)
             client_msg_id = _checked_client_msg_id(data.client_msg_id)
@@ -119,6 +124,11 @@ class Messages:
             Sending(sender, data, client_msg_id, payload, done, perf_counter(), extras=extras, is_ready=is_ready)
         )
         return None
+
+    @property
+    def is_overloaded(self) -> bool:
+        """Whether more waits than can be written soon."""
+        return self.batches.backlog >= self.max_backlog
 
     async def send_now(self, sender: Sender, data: SendData, *, stream: bool = False) -> SentData:
         """The same, to be awaited."""

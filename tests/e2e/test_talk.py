@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import json
+from pathlib import Path
 
 import pytest
 
 from tests.client import Refused, World
+from tests.node import started_node
 
 
 async def test_a_message_reaches_every_other_device_of_both_and_the_sender_gets_only_the_ack(people: World) -> None:
@@ -119,3 +121,13 @@ async def test_a_payload_that_is_not_what_its_type_needs_is_refused(people: Worl
     with pytest.raises(Refused) as refused:
         await alice.ask("send", {"convType": "c2c", "to": bob.user_id, "type": kind, "payload": payload})
     assert refused.value.code == "INVALID"
+
+
+@pytest.mark.parametrize("is_direct", [True, False], ids=["direct", "asgi"])
+async def test_whoever_comes_while_there_is_too_much_to_do_is_asked_to_come_later(
+    tmp_path: Path, *, is_direct: bool
+) -> None:
+    async with started_node(tmp_path, is_direct=is_direct) as (node, people):
+        ann = await people.person("ann")
+        node.services.messages.max_backlog = 0
+        assert await (await people.device(ann)).closed() == 1013

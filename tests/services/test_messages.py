@@ -154,6 +154,15 @@ async def test_a_mark_of_one_device_is_pushed_to_the_other_and_not_back(house: H
     assert [push["seq"] for push in two.take("read")] == [2]
 
 
+async def test_more_than_can_be_written_is_refused_and_may_be_sent_again(house: House) -> None:
+    await house.friends_of_each_other("ann", "bob")
+    house.messages.max_backlog = 0
+    with refused(ErrorCode.UNAVAILABLE):
+        await house.say("ann", "bob")
+    house.messages.max_backlog = 1
+    assert (await house.say("ann", "bob")).seq == 1
+
+
 @pytest.mark.parametrize("text", ["", "你好", "\x00", "a" * 60_000])
 async def test_texts_are_kept_to_the_letter(house: House, text: str) -> None:
     await house.friends_of_each_other("ann", "bob")
