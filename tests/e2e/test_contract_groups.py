@@ -52,7 +52,11 @@ async def test_friends_are_in_at_once_and_others_are_invited(town: World) -> Non
     assert await told(doras) == []
     answer = await bob.post(path(group, "members"), {"userIds": [cleo.user_id, ann.user_id]})
     assert answer == {"added": [], "invited": [cleo.user_id]}
-    assert await told(cleos) == [("group_invite", invite | {"by": bob.user_id})]
+    assert await told(cleos) == [], "who was invited before is not told again"
+    await cleo.post(path(group, "join"))
+    assert [member["userId"] for member in (await ann.get(path(group, "members")))["members"]] == sorted(
+        person.user_id for person in (ann, bob, cleo)
+    )
 
 
 async def test_members_receive_without_asking_from_the_moment_they_join(town: World) -> None:

@@ -51,7 +51,7 @@ async def test_a_drain_sends_everybody_elsewhere_and_loses_nothing(tmp_path: Pat
         probe = await people.http()
         assert (await probe.get("/readyz")).status_code == 200
         sending = asyncio.get_running_loop().create_task(sender.until_closed())
-        await (await people.device(cleo)).push("message")
+        await (await people.device(cleo)).push("message", lambda message: message["seq"] > 10)
         ending = asyncio.get_running_loop().create_task(server.end(signal.SIGTERM))
         await check_draining(people, probe, ann)
         after = [(await device.push("reconnect"))["afterMs"] for device in devices]
