@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import AsyncIterator, Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import httpx
@@ -20,7 +20,7 @@ from goim.app import Node
 from goim.errors import HTTP_STATUS, ErrorCode
 from goim.rest.routes import build_api
 from tests.client import Person
-from tests.e2e.scene import GHOSTS, ROLES, TEXT, Names, Scene, filled, set_scene
+from tests.e2e.scene import GHOSTS, ROLES, TEXT, TUS, Names, Scene, filled, set_scene
 from tests.node import started_node
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -35,9 +35,11 @@ WORDS = {
 ANYBODY         = "  ok     ok      ok      ok     ok    ok     ok    ok     ok    ok   "
 REGISTERED      = "  no     ok      ok      ok     ok    ok     ok    ok     ok    ok   "
 NOT_THEIRS      = "  no     none    none    none   none  none   none  none   none  none "
+HIDDEN          = "  none   none    none    none   none  none   none  none   none  none "
 # … in the group: for actions and messages it is not there for those outside, for its own routes they are outside
 READERS         = "  no     none    none    none   none  none   ok    ok     ok    ok   "
 SPEAKERS        = "  no     none    none    none   none  none   hush  ok     ok    ok   "
+HOLDERS         = "  none   none    none    none   none  none   ok    ok     ok    ok   "
 LOUD            = "  no     none    none    none   none  none   hush  hush   ok    ok   "
 REMOVERS        = "  no     none    none    none   none  none   low   low    ok    ok   "
 AUTHORS         = "  no     none    none    none   none  none   ok    ok     ok    ok   "
@@ -86,6 +88,8 @@ class Row:
     has_content: Callable[[Any], Any] = lambda _: True
     group: str = "shared"
     login: bool = False
+    headers: Mapping[str, str] = field(default_factory=dict)
+    form: Any = None
     ghosts: Sequence[str] = tuple(GHOSTS)
 
     @property
@@ -112,6 +116,7 @@ class Row:
         return "ok" if self.has_content(answer.body) else "blank"
 
 
+TUS_BYTES = TUS | {"Upload-Offset": "0", "Content-Type": "application/offset+octet-stream"}
 IN_GROUP = {"groupId": "{group}"}
 TO_ANN = {"convType": "c2c", "to": "{ann}"}
 ONE = {"seq": 1}
@@ -243,6 +248,21 @@ ROUTE_ROWS = [
     Row("GET /api/messages/history?convId={conv}", READERS, None, lambda page: page["messages"]),
     Row("GET /api/messages/history?convId={pair}", ANNS_READERS, None, lambda page: page["messages"]),
     Row("GET /api/messages/history?convId={theirs}", NOT_THEIRS),
+    Row("POST /api/files/upload", REGISTERED, form={"file": ("a.txt", b"words")}),
+    Row("GET /api/files", REGISTERED),
+    Row("GET /api/files/{secret}", NOT_THEIRS),
+    Row("DELETE /api/files/{secret}", NOT_THEIRS),
+    Row("GET /api/files/{secret}/link", NOT_THEIRS),
+    Row("GET /api/files/{sent}/link", READERS),
+    Row("GET /files/{secret_path}", HIDDEN),
+    Row("GET /files/{sent_path}", HOLDERS),
+    Row("HEAD /files/{secret_path}", HIDDEN),
+    Row("HEAD /files/{sent_path}", HOLDERS),
+    Row("POST /api/files/tus", REGISTERED, headers=TUS | {"Upload-Length": "5"}),
+    Row("HEAD /api/files/tus/{partial}", NOT_THEIRS, headers=TUS),
+    Row("PATCH /api/files/tus/{partial}", NOT_THEIRS, headers=TUS_BYTES),
+    Row("DELETE /api/files/tus/{partial}", NOT_THEIRS, headers=TUS),
+    Row("POST /api/files/tus/{partial}", NOT_THEIRS, headers=TUS_BYTES | {"X-HTTP-Method-Override": "PATCH"}),
     Row("GET /api/unread/summary", REGISTERED),
     Row("POST /api/unread/mark_all_read", REGISTERED),
     Row("GET /api/webrtc/ice-servers", REGISTERED),
@@ -284,7 +304,8 @@ class Stage:
         if row.login and role != "nobody":
             person = await self.scene.world.log_in(person)
         headers = {"Authorization": f"Bearer {person.token}"} if person.token else {}
-        return answer_of(await person.http.request(method, path, json=data, headers=headers))
+        send = person.http.build_request(method, path, json=data, files=row.form, headers=headers | dict(row.headers))
+        return answer_of(await person.http.send(send))
 
     async def _knock(self) -> Answer:
         """A socket without a token is refused before it opens."""
@@ -310,13 +331,19 @@ class Answer:
         return code
 
 
+OF_STATUS = {401: "UNAUTHORIZED", 404: "NOT_FOUND"}
+"""What an answer without a body can say."""
+
+
 def answer_of(response: httpx.Response) -> Answer:
     """An HTTP answer. Whatever refuses is a problem whose code goes with its status."""
     is_json = "json" in response.headers.get("content-type", "")
-    body: Any = response.json() if is_json else response.text
+    body: Any = response.json() if is_json and response.content else response.text
     if response.is_success:
         return Answer(True, body)
     assert response.headers["content-type"] == "application/problem+json"
+    if response.request.method == "HEAD":
+        return Answer(False, {"code": OF_STATUS[response.status_code]})
     assert response.status_code == body["status"] == HTTP_STATUS[ErrorCode(body["code"])]
     return Answer(False, body)
 
@@ -348,6 +375,8 @@ async def test_every_route_has_a_row(stage: Stage) -> None:
     api = build_api(stage.node.services, stage.node.readiness, more=[stage.node.gateway.route()])
     routes: set[str] = set()
     for route in api._app.routes:  # type: ignore[attr-defined]  # the Litestar app inside the counter of requests
+        if route.path.startswith(("/api/files", "/files")):
+            continue  # who may have a file at each moment of its life is the matter of test_file_access
         if isinstance(route, HTTPRoute):
             routes |= {f"{method} {shape_of(route.path)}" for method in route.route_handler_map if method != "OPTIONS"}
         else:
