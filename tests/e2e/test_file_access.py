@@ -112,7 +112,7 @@ async def test_what_is_not_ours_passes_through_untouched(people: World) -> None:
         assert (await device.push("message"))["payload"] == payload
     await ann.post("/api/messages", {"type": "text", "payload": {"text": "/files/none/x"}} | to(bob))
     with pytest.raises(Refused, match="NOT_FOUND"):
-        await ann.post("/api/messages", {"type": "image", "payload": {"url": "/files/none/x.png"}} | to(bob))
+        await ann.post("/api/messages", {"type": "image", "payload": {"url": "/files/0nofile0000000/x.png"}} | to(bob))
 
 
 async def test_the_order_of_what_one_says_holds_around_files(people: World) -> None:
