@@ -60,11 +60,24 @@ def main() -> None:
     """Run the command line and leave with its exit code."""
     try:
         code = app(standalone_mode=False)
-    except (TyperException, typer.Abort, ConfigError, GoimError, MigrationError, OSError, StoreDown, Failed) as error:
-        failure = _failure(error)
+    except (*_FORESEEN, ExceptionGroup) as error:
+        failure = _failure(_inmost(error))
         tell_failure(failure)
         code = failure.code
     sys.exit(code if isinstance(code, int) else ExitCode.DONE)
+
+
+_FORESEEN = (TyperException, typer.Abort, ConfigError, GoimError, MigrationError, OSError, StoreDown, Failed)
+
+
+def _inmost(error: Exception) -> Exception:
+    """What went wrong inside a node comes wrapped once for each of its task groups."""
+    cause = error
+    while isinstance(cause, ExceptionGroup) and len(cause.exceptions) == 1:
+        cause = cause.exceptions[0]
+    if not isinstance(cause, _FORESEEN):
+        raise error
+    return cause
 
 
 def _failure(error: Exception) -> Failed:

@@ -64,6 +64,14 @@ def test_wrong_settings_are_wrong_use(goimctl: Goimctl, tmp_path: Path) -> None:
     assert done.stderr.startswith("error: goimctl.toml: unknown key server.listen_adr")
 
 
+def test_what_is_wrong_deep_inside_a_node_is_told_as_plainly(goimctl: Goimctl) -> None:
+    tcp = {"IM_TCP_ADDR": "127.0.0.1:0", "IM_SERVER_TCP_CERTIFICATE": "/nowhere/chain.pem"}
+    done = goimctl("serve", IM_LISTEN_ADDR="127.0.0.1:0", **tcp)
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[-1].startswith("error: server.tcp_certificate /nowhere/chain.pem: cannot be used: ")
+    assert "Traceback" not in done.stderr
+
+
 def test_what_is_not_served_yet_is_refused(goimctl: Goimctl) -> None:
     done = goimctl("serve", IM_REDIS_ADDR="127.0.0.1:6379", IM_LISTEN_ADDR="127.0.0.1:0")
     assert done.returncode == 2

@@ -33,6 +33,7 @@ async def group(session: Session, words: Words) -> None:
         await _members(session)
     elif verb == "leave":
         await session.api.tell(f"{_path(session)}/leave", {})
+        session.place = None
     else:
         raise Misused
 
