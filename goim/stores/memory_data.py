@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from goim.model.conversations import Conversation, Entry, Receipt
+from goim.model.favourites import Favourite
 from goim.model.files import StoredFile
 from goim.model.groups import Group, GroupNotice, Invitation, JoinRequest, Member
 from goim.model.users import Device, Session, User
@@ -42,6 +43,7 @@ class MemoryData:
         self.invitations: dict[tuple[str, str], Invitation] = {}
         self.requests: dict[tuple[str, str], JoinRequest] = {}
         self.notices: dict[str, GroupNotice] = {}
+        self.favourites: dict[tuple[str, str], Favourite] = {}
 
     def put_conversation(self, conv: Conversation) -> None:
         self.conversations[conv.conv_id] = self.by_subject[conv.subject] = conv

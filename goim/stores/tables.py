@@ -201,6 +201,33 @@ class NoticeTable(Table, tablename="group_notices", db=ROUTED):
     created_at = BigInt()
 
 
+class FavouriteTable(Table, tablename="favourites", db=ROUTED):
+    """What people keep for themselves."""
+
+    user_id = Varchar(length=64, primary_key=True)
+    favourite_id = Varchar(length=64)
+    type = Varchar(length=16)
+    conv_id = Varchar(length=140)
+    title = Varchar(length=255)
+    content = Text()
+    message = Text(null=True, default=None)
+    search_key = Text()
+    created_at = BigInt()
+
+    whole_key = Unique([user_id, favourite_id])
+
+
+class FavouriteTagTable(Table, tablename="favourite_tags", db=ROUTED):
+    """The tags of favourites, each in its place."""
+
+    user_id = Varchar(length=64, primary_key=True)
+    tag = Varchar(length=64)
+    favourite_id = Varchar(length=64)
+    place = Integer()
+
+    whole_key = Unique([user_id, tag, favourite_id])
+
+
 STRUCTURED_TABLES: tuple[type[Table], ...] = (
     UserTable,
     SessionTable,
@@ -218,4 +245,6 @@ STRUCTURED_TABLES: tuple[type[Table], ...] = (
     InvitationTable,
     JoinRequestTable,
     NoticeTable,
+    FavouriteTable,
+    FavouriteTagTable,
 )

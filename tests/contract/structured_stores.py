@@ -13,16 +13,19 @@ import pytest
 from goim.stores.admissions import Admissions, NoticeBoard
 from goim.stores.base import Blocks, Conversations, Files, Friends, Grants, Groups, Members, Receipts, Sessions, Users
 from goim.stores.engine import SqlEngine
+from goim.stores.favourites import Favourites
 from goim.stores.memory_accounts import MemorySessions, MemoryUsers
 from goim.stores.memory_admissions import MemoryAdmissions, MemoryNoticeBoard
 from goim.stores.memory_conversations import MemoryConversations, MemoryReceipts
 from goim.stores.memory_data import MemoryData
+from goim.stores.memory_favourites import MemoryFavourites
 from goim.stores.memory_files import MemoryFiles, MemoryGrants
 from goim.stores.memory_friends import MemoryBlocks, MemoryFriends
 from goim.stores.memory_groups import MemoryGroups, MemoryMembers
 from goim.stores.sql_accounts import SqlSessions, SqlUsers
 from goim.stores.sql_admissions import SqlAdmissions, SqlNoticeBoard
 from goim.stores.sql_conversations import SqlConversations, SqlReceipts
+from goim.stores.sql_favourites import SqlFavourites
 from goim.stores.sql_files import SqlFiles, SqlGrants
 from goim.stores.sql_friends import SqlBlocks, SqlFriends
 from goim.stores.sql_groups import SqlGroups, SqlMembers
@@ -47,6 +50,7 @@ class Stores:
     grants: Grants
     admissions: Admissions
     notices: NoticeBoard
+    favourites: Favourites
 
 
 def memory_stores(data: MemoryData) -> Stores:
@@ -63,6 +67,7 @@ def memory_stores(data: MemoryData) -> Stores:
         grants=MemoryGrants(data),
         admissions=MemoryAdmissions(data),
         notices=MemoryNoticeBoard(data),
+        favourites=MemoryFavourites(data),
     )
 
 
@@ -80,6 +85,7 @@ def sql_stores(engine: SqlEngine) -> Stores:
         grants=SqlGrants(engine),
         admissions=SqlAdmissions(engine),
         notices=SqlNoticeBoard(engine),
+        favourites=SqlFavourites(engine),
     )
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from goim.model.conversations import Activity, Receipt, c2c
+from goim.model.favourites import Favourite, FavouriteType
 from goim.model.groups import Group, GroupNotice, Member, Role
 from goim.model.users import Device, Session, User
 from goim.stores.sqlite import SqliteEngine
@@ -53,7 +54,20 @@ async def stores(engine: SqliteEngine) -> Stores:
     await stores.notices.add(
         GroupNotice(notice_id="n1", group_id="g1", title="", content="", created_by="ann", created_at=1)
     )
+    await stores.favourites.add(_favourite("f1"), 9)
     return stores
+
+
+def _favourite(favourite_id: str) -> Favourite:
+    return Favourite(
+        favourite_id=favourite_id,
+        user_id="ann",
+        type=FavouriteType.CUSTOM,
+        title="",
+        content="",
+        tags=("x",),
+        created_at=1,
+    )
 
 
 def _group(group_id: str) -> Group:
@@ -116,6 +130,18 @@ ACTS: dict[str, tuple[Act, tuple[str, ...]]] = {
             [Activity(conv_id="c2c:ann:bob", user_ids=("ann",), at=9), Activity(conv_id="group:g1", user_ids=(), at=9)]
         ),
         ("user_conversations",),
+    ),
+    "keep a favourite": (
+        lambda stores: stores.favourites.add(_favourite("f2"), 9),
+        ("favourites", "favourite_tags"),
+    ),
+    "delete a favourite": (
+        lambda stores: stores.favourites.delete("ann", "f1"),
+        ("favourites", "favourite_tags"),
+    ),
+    "erase favourites": (
+        lambda stores: stores.favourites.erase("ann"),
+        ("favourites", "favourite_tags"),
     ),
     "erase an account": (
         lambda stores: stores.users.erase("ann"),

@@ -12,7 +12,15 @@ import pytest
 from piccolo.constraints import Unique
 from piccolo.table import Table
 
-from goim.stores import sql_accounts, sql_admissions, sql_conversations, sql_files, sql_friends, sql_groups
+from goim.stores import (
+    sql_accounts,
+    sql_admissions,
+    sql_conversations,
+    sql_favourites,
+    sql_files,
+    sql_friends,
+    sql_groups,
+)
 from goim.stores.tables import STRUCTURED_TABLES
 from tests.contract.structured_stores import create_sqlite
 
@@ -76,7 +84,7 @@ def test_no_table_has_more_than_one_unique_key_besides_its_primary_one(
 
 STATEMENTS = {
     name: sql.strip()
-    for module in (sql_accounts, sql_admissions, sql_friends, sql_groups, sql_conversations, sql_files)
+    for module in (sql_accounts, sql_admissions, sql_friends, sql_groups, sql_conversations, sql_favourites, sql_files)
     for name, sql in vars(module).items()
     if name.isupper() and isinstance(sql, str)
 }
@@ -90,7 +98,7 @@ def test_no_statement_reads_a_whole_table(database: sqlite3.Connection, name: st
 
 
 IN_ORDER = ["ENTRIES", "GROUPS_OF_USER", "GROUP_IDS_OF_USER", "RECEIPTS", "FRIEND_IDS"]
-IN_ORDER += ["INVITATIONS", "JOIN_REQUESTS", "NOTICES"]
+IN_ORDER += ["INVITATIONS", "JOIN_REQUESTS", "NOTICES", "SEARCH_FAVOURITES", "TAGS_OF"]
 
 
 @pytest.mark.parametrize("name", IN_ORDER)
