@@ -14,6 +14,7 @@ it · silenced in it · in it · may run it · owns it and is Ann's only friend 
 
 IN_GROUP = ROLES[ROLES.index("left") :]
 FOREVER = 4_000_000_000_000
+TUS = {"Tus-Resumable": "1.0.0"}
 TEXT = {"type": "text", "payload": {"text": "hello"}}
 
 Names = dict[str, str]
@@ -75,6 +76,11 @@ GHOSTS: Names = {
     "device": "no-device",
     "call": "0nocall0000000",
     "stream": "0nostream00000",
+    "secret": "0nofile0000000",
+    "secret_path": "0nofile0000000/a.txt",
+    "sent": "0nofile0000000",
+    "sent_path": "0nofile0000000/a.txt",
+    "partial": "0nofile0000000",
 }
 """Names of the right form that nothing has. What is somebody else's must look like them."""
 
@@ -117,6 +123,24 @@ async def set_scene(world: World) -> Scene:
         scene.own[role] = scene.own.get(role, {}) | names
     stream = {"groupId": scene.own["owner"]["group"], "type": "stream", "payload": {"text": "Well,"}}
     scene.shared["stream"] = (await anns.ask("start_stream", stream))["streamId"]
+    scene.shared |= await _files(ann, scene.own["owner"]["group"])
     for role, person in cast.items():
         scene.sockets[role] = await world.device(person)
     return scene
+
+
+async def _files(ann: Person, group_id: str) -> Names:
+    """Files of Ann's: one that nobody else has, one in the group, one that is half here."""
+    names: Names = {}
+    for name in ("secret", "sent"):
+        answer = await ann.http.post("/api/files/upload", files={"file": ("a.txt", b"words")}, headers=_token_of(ann))
+        view = answer.json()
+        names |= {name: view["fileId"], f"{name}_path": view["url"].removeprefix("/files/")}
+    payload = {"url": f"/files/{names['sent_path']}", "name": "a.txt", "size": 5}
+    await ann.post("/api/messages", {"groupId": group_id, "type": "file", "payload": payload})
+    begun = await ann.http.post("/api/files/tus", headers=_token_of(ann) | {"Upload-Length": "5"} | TUS)
+    return names | {"partial": begun.headers["location"].rpartition("/")[2]}
+
+
+def _token_of(person: Person) -> dict[str, str]:
+    return {"Authorization": f"Bearer {person.token}"}

@@ -375,8 +375,6 @@ async def test_every_route_has_a_row(stage: Stage) -> None:
     api = build_api(stage.node.services, stage.node.readiness, more=[stage.node.gateway.route()])
     routes: set[str] = set()
     for route in api._app.routes:  # type: ignore[attr-defined]  # the Litestar app inside the counter of requests
-        if route.path.startswith(("/api/files", "/files")):
-            continue  # who may have a file at each moment of its life is the matter of test_file_access
         if isinstance(route, HTTPRoute):
             routes |= {f"{method} {shape_of(route.path)}" for method in route.route_handler_map if method != "OPTIONS"}
         else:
