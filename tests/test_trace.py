@@ -1,0 +1,120 @@
+"""The reading path: one message goes through six files, in order and never back, and on to a second node."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from goim.app import Assembly
+from goim.app.storage import Stores, sqlite_stores
+from goim.bus.memory import MemoryBus, MemoryHub
+from goim.clock import SystemClock
+from goim.gateway.connection import Connection
+from goim.model.users import Login, User
+from goim.protocol.close_codes import CloseCode
+from goim.protocol.frames import Frame
+from goim.tasks import Tasks
+from tests.node import node_settings, started_node
+
+PACKAGE = Path(__file__).parents[1] / "goim"
+PATH = [
+    "gateway/direct.py",
+    "gateway/connection.py",
+    "actions/messages.py",
+    "services/messages.py",
+    "stores/log.py",
+    "stores/sql.py",
+    "delivery.py",
+]
+"""Where a message goes. Its bytes come by the direct protocol, to which `websocket.py` has handed the connection."""
+
+
+class Trace:
+    """Which files of the package were entered, in the order of the first time."""
+
+    def __init__(self) -> None:
+        self.files: list[str] = []
+
+    def __call__(self, frame: FrameType, event: str, _: Any) -> None:
+        if event != "call":
+            return
+        path = Path(frame.f_code.co_filename)
+        if PACKAGE in path.parents:
+            name = str(path.relative_to(PACKAGE))
+            if name in PATH and name not in self.files:
+                self.files.append(name)
+
+
+async def test_a_message_goes_through_the_files_of_the_reading_path_in_order(tmp_path: Path) -> None:
+    async with started_node(tmp_path) as (_, people):
+        ann, bob = await people.friends("ann", "bob")
+        phone, other = await people.device(ann), await people.device(bob)
+        await phone.ask("send", ann.text(bob, "so that everything is remembered"))
+        trace = Trace()
+        sys.setprofile(trace)
+        try:
+            await phone.ask("send", ann.text(bob, "follow me"))
+            await other.push("message", lambda data: data["payload"]["text"] == "follow me")
+        finally:
+            sys.setprofile(None)
+    assert trace.files == PATH
+
+
+class Wire:
+    """The transport of a connection without a socket."""
+
+    queued_bytes = 0
+
+    def __init__(self) -> None:
+        self.came: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+
+    def start(self, receive: Callable[..., None]) -> None: ...
+
+    def send_frame(self, frame: Frame) -> None:
+        self.came.put_nowait(json.loads(frame.body))
+
+    def close(self, code: CloseCode) -> None: ...
+
+    def pause(self) -> None: ...
+
+    def resume(self) -> None: ...
+
+
+async def test_it_goes_on_to_a_second_node_by_the_bus(tmp_path: Path) -> None:
+    settings, hub = node_settings(tmp_path), MemoryHub()
+    async with sqlite_stores(settings) as stores, Tasks() as tasks:
+        here = Assembly(settings, stores, MemoryBus(hub), SystemClock(), tasks)
+        there = Assembly(settings, stores, MemoryBus(hub), SystemClock(), tasks)
+        await _friends(stores)
+        async with (
+            here.behind.running(),
+            here.services.receipts.batches.running(),
+            here.services.messages.batches.running(),
+        ):
+            ann, bob = _connect(here, "ann", tasks), _connect(there, "bob", tasks)
+            data = {"convType": "c2c", "to": "bob", "type": "text", "payload": {"text": "over there"}}
+            ann[0].receive(json.dumps({"action": "send", "data": data}).encode(), is_text=True)
+            async with asyncio.timeout(5):
+                ack, message = await ann[1].came.get(), await bob[1].came.get()
+    assert ack["action"] == "ack"
+    assert (message["action"], message["data"]["payload"]) == ("message", {"text": "over there"})
+    assert message["data"]["serverMsgId"] == ack["data"]["serverMsgId"]
+
+
+def _connect(node: Assembly, user_id: str, tasks: Tasks) -> tuple[Connection, Wire]:
+    wire = Wire()
+    connection = Connection(Login(user_id, f"session-{user_id}", None), "phone", wire, "wire", node.services, tasks)
+    node.services.delivery.attach(connection)
+    node.services.delivery.enter_groups(connection, [])
+    return connection, wire
+
+
+async def _friends(stores: Stores) -> None:
+    for one, other in (("ann", "bob"), ("bob", "ann")):
+        await stores.users.add(User(user_id=one, username=one, nickname=one, password_hash="", created_at=1))
+        await stores.friends.add_half(one, other, None, 1)
