@@ -19,7 +19,7 @@ from multipart import (  # type: ignore[import-untyped] # it has no types
 
 from goim.errors import ErrorCode, GoimError, invalid
 
-PATIENCE = 60.0
+PATIENCE = 20.0  # less than the gateway has, which only hangs up: here what has come may be kept
 _FIELD = "file"
 _MAX_PARTS = 32
 _AROUND_A_FILE = 64 * 1024  # what a form may have besides the file
@@ -28,7 +28,7 @@ AnyRequest = Request[Any, Any, Any]
 
 
 class CutOff(Exception):
-    """The client has gone, or has sent nothing for a minute."""
+    """The client has gone, or has sent nothing for `PATIENCE` seconds."""
 
 
 class FilePart(Struct, frozen=True):
