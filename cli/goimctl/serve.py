@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import sys
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from goim.config import Address
+
+_USUAL_PORT = 8080
 
 
 def serve(ctx: typer.Context) -> None:
@@ -38,11 +41,20 @@ def serve(ctx: typer.Context) -> None:
 
 
 def _welcome(url: str) -> None:
+    chat = f"{_ourselves()} chat"
+    where = "" if url.endswith(f":{_USUAL_PORT}") else f" --url {url}"
     say(f"goim listens on {url}")
     say(f"  its API    {url}/schema")
-    say("  try it     goimctl chat alice --with bob   (asks for a password, makes the account)")
-    say("             goimctl chat bob --with alice   (in another terminal)")
+    say(f"  try it     {chat} alice --with bob{where}   (asks for a password, makes the account)")
+    say(f"             {chat} bob --with alice{where}   (in another terminal)")
     say("  stop it    Ctrl-C")
+
+
+def _ourselves() -> str:
+    """How this program is called from here: after `make run` it is not on the path."""
+    import shutil
+
+    return "goimctl" if shutil.which("goimctl") else os.path.relpath(sys.argv[0])
 
 
 def check_free(shown: str, address: Address) -> None:

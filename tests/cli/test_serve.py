@@ -16,7 +16,7 @@ def test_it_welcomes_serves_and_ends_on_a_signal(goimctl: Goimctl, tmp_path: Pat
     with goimctl.serving() as server:
         url = server.url()
         assert httpx.get(f"{url}/readyz").json()["status"] == "ready"
-        assert "goimctl chat alice" in server.said
+        assert f"goimctl chat alice --with bob --url {url}" in server.said
         assert f"{url}/schema" in server.said
         server.process.send_signal(signal.SIGTERM)
         assert server.process.wait(timeout=20) == 0
