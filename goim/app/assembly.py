@@ -18,6 +18,7 @@ from goim.services.calls import CallDesk
 from goim.services.changes import ChangeDesk
 from goim.services.conversations import ConversationList
 from goim.services.devices import DeviceBook
+from goim.services.favourites import FavouriteBook
 from goim.services.file_grants import FileGrants
 from goim.services.file_images import Images
 from goim.services.file_links import LinkSigner
@@ -92,6 +93,8 @@ class Assembly:
         accounts.on_erase += [changes.erase_messages, groups.leave_all, files.erase]
         history = History(self._access, stores.messages, stores.changes, stores.deletes, self._log, streams, clock)
         one_message = OneMessage(self._access, history)
+        favourites = FavouriteBook(stores.favourites, stores.users, self._access, one_message, clock)
+        accounts.on_erase.append(favourites.erase)
         lines = Lines(stores.conversations, stores.deletes, stores.messages, self._log, self.behind, clock)
         return Services(
             settings=settings,
@@ -102,6 +105,7 @@ class Assembly:
             accounts=accounts,
             sessions=sessions,
             devices=devices,
+            favourites=favourites,
             friends=FriendBook(stores.users, stores.friends, stores.blocks, self._access, delivery, clock),
             groups=groups,
             group_door=GroupDoor(gate, stores.groups, stores.users, stores.admissions, roster, delivery, clock),

@@ -14,12 +14,14 @@ from goim.resources import bundled
 from goim.stores import base, base_log
 from goim.stores.admissions import Admissions, NoticeBoard
 from goim.stores.engine import SqlEngine
+from goim.stores.favourites import Favourites
 from goim.stores.mailbox import Mailbox
 from goim.stores.migrate import Migrator
 from goim.stores.sql import SqlChanges, SqlConvDeletes, SqlMessages, SqlPending
 from goim.stores.sql_accounts import SqlSessions, SqlUsers
 from goim.stores.sql_admissions import SqlAdmissions, SqlNoticeBoard
 from goim.stores.sql_conversations import SqlConversations, SqlReceipts
+from goim.stores.sql_favourites import SqlFavourites
 from goim.stores.sql_files import SqlFiles, SqlGrants
 from goim.stores.sql_friends import SqlBlocks, SqlFriends
 from goim.stores.sql_groups import SqlGroups, SqlMembers
@@ -52,6 +54,7 @@ class Stores:
     blobs: Blobs
     admissions: Admissions
     notice_board: NoticeBoard
+    favourites: Favourites
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -106,6 +109,7 @@ async def sqlite_stores(settings: Settings) -> AsyncIterator[Stores]:
             blobs=blobs_of(settings),
             admissions=SqlAdmissions(data),
             notice_board=SqlNoticeBoard(data),
+            favourites=SqlFavourites(data),
         )
 
 

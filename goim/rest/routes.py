@@ -15,6 +15,7 @@ from goim.rest.auth import login_of, require_login
 from goim.rest.bodies import MAX_BODY_BYTES, JsonRequest
 from goim.rest.conversations import ConversationController
 from goim.rest.errors import ERROR_HANDLERS
+from goim.rest.favourites import FavouriteController
 from goim.rest.files import FILES
 from goim.rest.friends import BlockController, FriendController
 from goim.rest.group_door import GroupDoorController
@@ -42,6 +43,7 @@ ROUTES: Sequence[ControllerRouterHandler] = [
     GroupNoticeController,
     ConversationController,
     MessageController,
+    FavouriteController,
     UnreadController,
     *FILES,
     TusController,

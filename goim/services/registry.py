@@ -14,6 +14,7 @@ from goim.services.calls import CallDesk
 from goim.services.changes import ChangeDesk
 from goim.services.conversations import ConversationList
 from goim.services.devices import DeviceBook
+from goim.services.favourites import FavouriteBook
 from goim.services.file_resume import PartialUploads
 from goim.services.files import FileDesk
 from goim.services.friends import FriendBook
@@ -44,6 +45,7 @@ class Services:
     accounts: Accounts
     sessions: SessionDesk
     devices: DeviceBook
+    favourites: FavouriteBook
     friends: FriendBook
     groups: GroupDesk
     group_door: GroupDoor

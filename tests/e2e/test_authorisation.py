@@ -263,6 +263,18 @@ ROUTE_ROWS = [
     Row("PATCH /api/files/tus/{partial}", NOT_THEIRS, headers=TUS_BYTES),
     Row("DELETE /api/files/tus/{partial}", NOT_THEIRS, headers=TUS),
     Row("POST /api/files/tus/{partial}", NOT_THEIRS, headers=TUS_BYTES | {"X-HTTP-Method-Override": "PATCH"}),
+    Row("POST /api/favorites/message", READERS, {"messageId": "{message}", "convId": "{conv}"}),
+    Row("POST /api/favorites/message", ANNS_READERS, {"messageId": "{pair_message}", "convId": "{pair}"}),
+    Row("POST /api/favorites/message", NOT_THEIRS, {"messageId": "{theirs_message}", "convId": "{theirs}"}),
+    Row(
+        "POST /api/favorites/message", NOWHERE_INSIDE, {"messageId": "{theirs_message}", "convId": "{conv}"}, ghosts=[]
+    ),
+    Row("POST /api/favorites/custom", REGISTERED, {"title": "Tea", "content": "green"}),
+    Row("POST /api/favorites/custom", READERS, {"title": "Tea", "content": "green", "convId": "{conv}"}),
+    Row("GET /api/favorites", REGISTERED),
+    Row("GET /api/favorites/search?keyword=tea", REGISTERED),
+    Row("GET /api/favorites/stats", REGISTERED),
+    Row("DELETE /api/favorites/{theirs_message}", NOT_THEIRS),
     Row("GET /api/unread/summary", REGISTERED),
     Row("POST /api/unread/mark_all_read", REGISTERED),
     Row("GET /api/webrtc/ice-servers", REGISTERED),

@@ -29,6 +29,7 @@ from goim.services.access import AccessBook
 from goim.services.behind import Behind
 from goim.services.changes import ChangeDesk
 from goim.services.conversations import ConversationList
+from goim.services.favourites import FavouriteBook
 from goim.services.group_door import GroupDoor
 from goim.services.group_gate import GroupGate
 from goim.services.group_notices import GroupNotices
@@ -50,6 +51,7 @@ from goim.stores.memory_accounts import MemorySessions, MemoryUsers
 from goim.stores.memory_admissions import MemoryAdmissions, MemoryNoticeBoard
 from goim.stores.memory_conversations import MemoryConversations, MemoryReceipts
 from goim.stores.memory_data import MemoryData
+from goim.stores.memory_favourites import MemoryFavourites
 from goim.stores.memory_friends import MemoryBlocks, MemoryFriends
 from goim.stores.memory_groups import MemoryGroups, MemoryMembers
 from goim.stores.memory_log import MemoryChanges, MemoryConvDeletes, MemoryMessages, MemoryPending
@@ -136,7 +138,7 @@ class House:
         self._make_services()
 
     def _make_stores(self) -> None:
-        data = MemoryData()
+        data = self.data = MemoryData()
         self.users = self._counted(MemoryUsers(data))
         self.sessions = self._counted(MemorySessions(data))
         self.friends = self._counted(MemoryFriends(data))
@@ -145,6 +147,7 @@ class House:
         self.members = self._counted(MemoryMembers(data))
         self.admissions = self._counted(MemoryAdmissions(data))
         self.notice_board = self._counted(MemoryNoticeBoard(data))
+        self.favourites = self._counted(MemoryFavourites(data))
         self.conversations = self._counted(MemoryConversations(data))
         self.receipts = self._counted(MemoryReceipts(data))
         table = MemoryMessages()
@@ -191,6 +194,7 @@ class House:
         self.history = History(self.access, self.table, self.changes, self.deletes, self.log, self.streams, clock)
         self._make_groups()
         self.one_message = OneMessage(self.access, self.history)
+        self.favourite_book = FavouriteBook(self.favourites, self.users, self.access, self.one_message, clock)
         self.readers = Readers(
             self.access, self.one_message, self.members, self.receipts, self.behind, receipt_limit=200
         )
