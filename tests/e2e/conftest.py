@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
+from goim.services import presence
 from tests.client import World
 from tests.node import started_node
 
@@ -24,7 +25,12 @@ async def people(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterato
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def town(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[World]:
-    """A running node for all tests of a module: each brings people of its own (`circle`)."""
+    """A running node for all tests of a module: each brings people of its own (`circle`).
+
+    Nobody is told who comes and goes: that is pushed after two seconds, and how long a test takes is not for sure.
+    """
     is_direct = getattr(request, "param", True)
-    async with started_node(tmp_path_factory.mktemp("town"), is_direct=is_direct) as (_, world):
-        yield world
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(presence, "LASTING_SECONDS", 86_400.0)
+        async with started_node(tmp_path_factory.mktemp("town"), is_direct=is_direct) as (_, world):
+            yield world

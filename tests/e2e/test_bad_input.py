@@ -8,10 +8,12 @@ import json
 from collections.abc import AsyncIterator
 from typing import Any
 
+import msgspec
 import pytest
 import pytest_asyncio
 from websockets.asyncio.client import ClientConnection, connect
 
+from goim.actions.table import ACTIONS
 from tests.client import Device, Envelope, Person, World
 from tests.e2e.conftest import BOTH_WAYS
 from tests.e2e.wire import socket_of
@@ -42,10 +44,14 @@ async def friend(town: World, pair: tuple[Person, Person]) -> AsyncIterator[Devi
 @pytest_asyncio.fixture(loop_scope="module")
 async def ws(town: World, pair: tuple[Person, Person], friend: Device) -> AsyncIterator[ClientConnection]:
     """A bare socket, to send anything and read what comes."""
-    headers = {"Authorization": f"Bearer {pair[0].token}"}
-    url = town.base_url.replace("http", "ws", 1)
-    async with connect(f"{url}/ws", additional_headers=headers, compression=None, proxy=None) as opened:
+    async with bare(town, pair[0]) as opened:
         yield opened
+
+
+def bare(town: World, person: Person) -> connect:
+    headers = {"Authorization": f"Bearer {person.token}"}
+    url = town.base_url.replace("http", "ws", 1)
+    return connect(f"{url}/ws", additional_headers=headers, compression=None, proxy=None)
 
 
 async def answer(ws: ClientConnection) -> Envelope:
@@ -188,38 +194,50 @@ JUNK: list[Any] = [
 ]  # fmt: skip
 
 
-async def test_no_value_of_any_field_breaks_an_action(ws: ClientConnection, pair: tuple[Person, Person]) -> None:
+async def test_no_value_of_any_field_breaks_an_action(town: World, friend: Device) -> None:
     """Every answer is a good one or says what is wrong: never that something went wrong here."""
-    to: Envelope = {"convType": "c2c", "to": pair[1].user_id}
-    good: dict[str, Envelope] = {
-        "send": to | TEXT | {"convId": "c1", "groupId": "g", "clientMsgId": "m", "expireAtMs": 1, "replyTo": "m-1"},
-        "recall": {"convId": "c1", "serverMsgId": "m-1"},
-        "edit": {"convId": "c1", "serverMsgId": "m-1", "payload": {"text": "hi"}},
-        "react": {"convId": "c1", "serverMsgId": "m-1", "emoji": "x", "remove": False},
-        "read": {"convId": "c1", "seq": 1},
-        "subscribe_group": {"groupId": "g"},
-        "sync": {"convs": [{"convId": "c1", "fromSeq": 0, "fromChange": 0}], "limit": 5},
-        "typing": {"convId": "c1", "typing": True},
-        "call_start": {"to": "x", "type": "audio"},
-        "call_answer": {"callId": "x"},
-        "webrtc_signaling": {"callId": "x", "type": "candidate", "candidate": {"candidate": "x"}, "to": "x"},
-    }
-    await ws.send(json.dumps({"action": "send", "data": to | TEXT | {"convId": "c1"}}))
-    assert (await answer(ws))["data"]["convId"] == "c1"
-    asked = [(action, data | {field: value}) for action, data in good.items() for field in data for value in JUNK] + [
-        ("send", to | TEXT | {"expireAtMs": value}) for value in JUNK
-    ]
-    asked += [
-        ("sync", {"convs": [{"convId": "c1", field: value}]})
-        for field in ("convId", "fromSeq", "fromChange")
-        for value in JUNK
-    ]
-    for number, (action, data) in enumerate(asked):
-        await ws.send(json.dumps({"action": action, "id": number, "data": data}))
-    answers = {envelope["id"]: envelope for envelope in [await answer(ws) for _ in asked]}
-    assert len(answers) == len(asked)
-    broken = [asked[number] for number, envelope in answers.items() if envelope["data"].get("code") == "INTERNAL"]
+    ann, bob = await town.circle(2)
+    to: Envelope = {"convType": "c2c", "to": bob.user_id}
+    async with bare(town, ann) as ws:
+        await _try_everything(ws, to)
+
+
+async def _try_everything(ws: ClientConnection, to: Envelope) -> None:
+    sent = (await asked_all(ws, [("send", to | TEXT | {"convId": "c1"})]))[0]["data"]
+    stream = (await asked_all(ws, [("start_stream", to | {"type": "stream", "payload": {"text": ""}})]))[0]["data"]
+    good = sent | stream | TEXT | {"groupId": "g", "convs": [{"convId": "c1"}], "emoji": "x", "typing": True, "to": "x"}
+    requests: list[tuple[str, Any]] = []
+    for request, action in ACTIONS.items():
+        fields = fields_of(request)
+        usual = {name: good.get(name, "x") for name, is_needed in fields.items() if is_needed or name == "convId"}
+        requests += [(action.name, usual | {name: junk}) for name in fields for junk in JUNK]
+    within = [{"convId": "c1", name: junk} for name in ("convId", "fromSeq", "fromChange") for junk in JUNK]
+    requests += [("sync", {"convs": [conv]}) for conv in within]
+    answers = await asked_all(ws, requests)
+    assert len(requests) > 400
+    broken = [requests[number] for number, reply in answers.items() if reply["data"].get("code") == "INTERNAL"]
     assert broken == []
+
+
+def fields_of(request: type) -> dict[str, bool]:
+    """The fields of an action's data as they are called on the wire, and whether there must be one."""
+    data = next(field.type for field in msgspec.structs.fields(request) if field.name == "data")
+    return {field.encode_name: field.required for field in msgspec.structs.fields(data)}
+
+
+async def asked_all(ws: ClientConnection, requests: list[tuple[str, Any]]) -> dict[int, Envelope]:
+    """Send everything at once and wait for all answers; chunks of a stream need not be answered."""
+    for number, (action, data) in enumerate(requests):
+        await ws.send(json.dumps({"action": action, "id": number, "data": data}))
+    missing = {number for number, (action, _) in enumerate(requests) if action != "stream_chunk"}
+    answers: dict[int, Envelope] = {}
+    while missing:
+        reply = await answer(ws)
+        if "id" in reply:
+            assert reply["id"] not in answers, "answered twice"
+            answers[reply["id"]] = reply
+            missing.discard(reply["id"])
+    return answers
 
 
 @pytest.mark.parametrize("seq", ["9" * 5000, "-" + "9" * 5000, "1e400", "1" + "0" * 100_000])
