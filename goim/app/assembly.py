@@ -42,6 +42,8 @@ from goim.services.presence import PresenceBook
 from goim.services.readers import Readers
 from goim.services.receipts import ReceiptBook
 from goim.services.registry import Services
+from goim.services.search import Search
+from goim.services.search_indexer import SearchIndexer
 from goim.services.sessions import SessionDesk
 from goim.services.specials import Specials
 from goim.services.streams import Streams
@@ -71,6 +73,7 @@ class Assembly:
         self.grants = FileGrants(stores.grants, public_url=settings.server.public_url)
         self.sweeper = FileSweeper(stores.files, stores.blobs, clock, settings.files)
         self.behind = Behind(stores.conversations, stores.receipts, clock)
+        self.indexer = SearchIndexer(stores.tail, stores.search, clock)
         self.operator: GroupOperator
         self.services = self._services()
 
@@ -120,6 +123,7 @@ class Assembly:
             readers=self._readers(one_message),
             changes=changes,
             history=history,
+            search=self._search(one_message),
             unread=self._unread(lines, receipts),
             presence=PresenceBook(
                 delivery, stores.sessions, stores.friends, stores.blocks, stores.members, self._access, clock
@@ -244,6 +248,12 @@ class Assembly:
         signer = LinkSigner(signing_secret(self._settings))
         return FileDesk(
             stores.files, stores.grants, stores.blobs, self.images, signer, self._clock, self._settings.files
+        )
+
+    def _search(self, one_message: OneMessage) -> Search:
+        stores = self._stores
+        return Search(
+            stores.search, self.indexer, stores.conversations, stores.deletes, self._access, one_message, self.behind
         )
 
     def _unread(self, lines: Lines, receipts: ReceiptBook) -> Unread:

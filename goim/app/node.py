@@ -73,6 +73,7 @@ class Node:
             services.presence.running(),
             services.calls.running(),
             self.sweeper.running(),
+            self._assembly.indexer.running(),
             self.tasks,
         ):
             yield

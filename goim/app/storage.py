@@ -17,6 +17,7 @@ from goim.stores.engine import SqlEngine
 from goim.stores.favourites import Favourites
 from goim.stores.mailbox import Mailbox
 from goim.stores.migrate import Migrator
+from goim.stores.search import LogTail, SearchIndex
 from goim.stores.sql import SqlChanges, SqlConvDeletes, SqlMessages, SqlPending
 from goim.stores.sql_accounts import SqlSessions, SqlUsers
 from goim.stores.sql_admissions import SqlAdmissions, SqlNoticeBoard
@@ -28,6 +29,7 @@ from goim.stores.sql_groups import SqlGroups, SqlMembers
 from goim.stores.sql_mailbox import SqlMailbox
 from goim.stores.sqlite import SqliteEngine
 from goim.stores.sqlite_process import SqliteProcessEngine
+from goim.stores.sqlite_search import SqliteLogTail, SqliteSearchIndex
 
 _LOG_PAGE_SIZE = 2048  # measured: a batch touches many pages of the two indexes, small ones make less to write
 
@@ -55,6 +57,8 @@ class Stores:
     admissions: Admissions
     notice_board: NoticeBoard
     favourites: Favourites
+    tail: LogTail
+    search: SearchIndex
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -68,28 +72,31 @@ class Database:
 
 
 @contextlib.asynccontextmanager
-async def open_databases(settings: Settings) -> AsyncIterator[tuple[Database, Database]]:
-    """Structured data and the message log, two files under the data folder, as they are: nothing is migrated."""
+async def open_databases(settings: Settings) -> AsyncIterator[tuple[Database, Database, Database]]:
+    """Structured data, the message log and the index of its words: files under the data folder, nothing migrated."""
     folder = settings.server.data_dir
     folder.mkdir(parents=True, exist_ok=True)
     async with (
         SqliteEngine(folder / "goim.db") as data,
         SqliteProcessEngine(folder / "messages.db", page_size=_LOG_PAGE_SIZE) as log,
+        SqliteEngine(folder / "search.db", readers=1) as search,
     ):
         schema = bundled("schemas") / "sqlite"
         yield (
             Database(name="data", engine=data, migrator=Migrator(data, schema, {"structured"})),
             Database(name="messages", engine=log, migrator=Migrator(log, schema, {"messages"})),
+            Database(name="search", engine=search, migrator=Migrator(search, schema, {"search"})),
         )
 
 
 @contextlib.asynccontextmanager
 async def sqlite_stores(settings: Settings) -> AsyncIterator[Stores]:
     """The stores of the embedded default, their schema brought up to date."""
-    async with open_databases(settings) as (structured, messages):
-        await structured.migrator.up()
-        await messages.migrator.up()
-        data, log = structured.engine, messages.engine
+    async with open_databases(settings) as databases:
+        for database in databases:
+            await database.migrator.up()
+        data, log, search = (database.engine for database in databases)
+        assert isinstance(search, SqliteEngine), "the index is one of FTS5"
         yield Stores(
             users=SqlUsers(data),
             sessions=SqlSessions(data),
@@ -110,6 +117,8 @@ async def sqlite_stores(settings: Settings) -> AsyncIterator[Stores]:
             admissions=SqlAdmissions(data),
             notice_board=SqlNoticeBoard(data),
             favourites=SqlFavourites(data),
+            tail=SqliteLogTail(log),
+            search=SqliteSearchIndex(search),
         )
 
 

@@ -17,7 +17,10 @@ def words_of(kind: str, payload: str | bytes) -> str:
     field = _SAID_IN.get(kind)
     if field is None:
         return ""
-    return getattr(_DECODERS[kind](payload), field) or ""
+    try:
+        return getattr(_DECODERS[kind](payload), field) or ""
+    except (msgspec.MsgspecError, RecursionError):  # nested so deeply that it was only just let in
+        return ""
 
 
 def folded(text: str) -> str:

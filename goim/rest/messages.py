@@ -17,9 +17,14 @@ from goim.rest.paging import MAX_LIMIT
 from goim.services.history import Page
 from goim.services.readers import ReadersView
 from goim.services.registry import Services
+from goim.services.search import MAX_QUESTION, Found
 
 _GREATEST = (1 << 63) - 1
 _ConvId = Annotated[str, QueryParameter(name="convId", description="which conversation")]
+_AnyConvId = Annotated[
+    str | None, QueryParameter(name="convId", required=False, description="only in this conversation")
+]
+_Question = Annotated[str, QueryParameter(description=f"1 to {MAX_QUESTION} characters, with a word among them")]
 _FromSeq = Annotated[
     int | None,
     QueryParameter(name="fromSeq", ge=0, le=_GREATEST, required=False, description="messages after this one"),
@@ -87,6 +92,18 @@ class MessageController(Controller):
     ) -> ReadersView:
         """Who has read a message and who has not, in groups of up to `groups.receipt_limit` members."""
         return await services.readers.of(login.user_id, conv_id, server_msg_id)
+
+    @get("/search")
+    async def search(
+        self,
+        q: _Question,
+        login: NamedDependency[Login],
+        services: NamedDependency[Services],
+        conv_id: _AnyConvId = None,
+        limit: _Limit = 50,
+    ) -> Found:
+        """The latest messages with all of these words, in one of my conversations or in all of them."""
+        return await services.search.search(login.user_id, q, conv_id or None, limit)
 
     @get("/history")
     async def history(

@@ -20,6 +20,10 @@ class OneMessage:
         seq = (await self._access.of(user_id, conv_id)).conv.seq_of(server_msg_id)
         if seq is None:
             raise not_found("message")
+        return await self.at(user_id, conv_id, seq)
+
+    async def at(self, user_id: str, conv_id: str, seq: int) -> Message:
+        """The same by its seq."""
         page = await self._history.before(user_id, conv_id, seq + 1, 1)
         if not page.messages or page.messages[-1].seq != seq:
             raise not_found("message")

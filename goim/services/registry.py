@@ -27,6 +27,7 @@ from goim.services.messages import Messages
 from goim.services.presence import PresenceBook
 from goim.services.readers import Readers
 from goim.services.receipts import ReceiptBook
+from goim.services.search import Search
 from goim.services.sessions import SessionDesk
 from goim.services.specials import Specials
 from goim.services.streams import Streams
@@ -58,6 +59,7 @@ class Services:
     readers: Readers
     changes: ChangeDesk
     history: History
+    search: Search
     unread: Unread
     presence: PresenceBook
     files: FileDesk

@@ -32,6 +32,8 @@ class MemoryMessages:
     def __init__(self) -> None:
         self._rows: defaultdict[str, list[MessageRow]] = defaultdict(list)  # by seq
         self._sent: dict[SentKey, Sent] = {}
+        self.written: list[tuple[str, int]] = []  # places in the order in which they were stored
+        self.touched: list[tuple[str, int]] = []  # and in which they were changed later
 
     async def insert(self, rows: Sequence[MessageRow]) -> None:
         places = {(row.conv_id, row.seq) for row in rows}
@@ -43,6 +45,7 @@ class MemoryMessages:
         for row in rows:
             insort(self._rows[row.conv_id], row, key=_seq)
             self._sent[_sent_key(row)] = Sent(row.seq, row.timestamp, is_duplicate=False)
+            self.written.append((row.conv_id, row.seq))
 
     async def last_seqs(self, conv_ids: Collection[str]) -> dict[str, int]:
         return {conv_id: rows[-1].seq for conv_id in conv_ids if (rows := self._rows.get(conv_id))}
@@ -79,6 +82,7 @@ class MemoryMessages:
             return False
         rows = self._rows[conv_id]
         rows[bisect_left(rows, seq, key=_seq)] = row._replace(**edit._asdict())
+        self.touched.append((conv_id, seq))
         return True
 
     def find(self, conv_id: str, seq: int) -> MessageRow | None:

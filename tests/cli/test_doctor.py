@@ -23,6 +23,8 @@ NAMES = [
     "data schema",
     "messages",
     "messages schema",
+    "search",
+    "search schema",
 ]
 
 

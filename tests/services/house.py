@@ -43,6 +43,8 @@ from goim.services.one_message import OneMessage
 from goim.services.presence import PresenceBook
 from goim.services.readers import Readers
 from goim.services.receipts import ReceiptBook
+from goim.services.search import Search
+from goim.services.search_indexer import SearchIndexer
 from goim.services.specials import Specials
 from goim.services.streams import Streams
 from goim.services.unread import Unread
@@ -55,6 +57,7 @@ from goim.stores.memory_favourites import MemoryFavourites
 from goim.stores.memory_friends import MemoryBlocks, MemoryFriends
 from goim.stores.memory_groups import MemoryGroups, MemoryMembers
 from goim.stores.memory_log import MemoryChanges, MemoryConvDeletes, MemoryMessages, MemoryPending
+from goim.stores.memory_search import MemoryLogTail, MemorySearchIndex
 from goim.tasks import Tasks
 from tests.fake_clock import FakeClock
 
@@ -152,6 +155,8 @@ class House:
         self.receipts = self._counted(MemoryReceipts(data))
         table = MemoryMessages()
         self.table = self._counted(table)
+        self.tail = self._counted(MemoryLogTail(table))
+        self.index = self._counted(MemorySearchIndex())
         self.changes = self._counted(MemoryChanges(table))
         self.deletes = self._counted(MemoryConvDeletes())
         self.pending = self._counted(MemoryPending())
@@ -194,6 +199,16 @@ class House:
         self.history = History(self.access, self.table, self.changes, self.deletes, self.log, self.streams, clock)
         self._make_groups()
         self.one_message = OneMessage(self.access, self.history)
+        self.indexer = SearchIndexer(self.tail, self.index, clock)
+        self.search = Search(
+            self.index,
+            self.indexer,
+            self.conversations,
+            self.deletes,
+            self.access,
+            self.one_message,
+            self.behind,
+        )
         self.favourite_book = FavouriteBook(self.favourites, self.users, self.access, self.one_message, clock)
         self.readers = Readers(
             self.access, self.one_message, self.members, self.receipts, self.behind, receipt_limit=200

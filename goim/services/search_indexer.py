@@ -1,0 +1,90 @@
+"""Keeps the search index in step with the log: behind it, in its own time, and at once when somebody searches."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+
+import structlog
+
+from goim.clock import Clock
+from goim.errors import StoreDown
+from goim.model.search import index_terms
+from goim.model.words import words_of
+from goim.stores.search import Doc, LogTail, SearchIndex, Written
+from goim.tasks import beside
+
+_AT_ONCE = 128
+_BEAT_SECONDS = 0.5
+_REST = 9.0
+"""For each second of work so many of rest: under load a tenth of a core, the rest is for sending."""
+MOST_FOR_A_SEARCH = 20_000
+"""Messages that one who searches waits for, which is about a second; what is beyond them is found later."""
+_log = structlog.get_logger(__name__)
+
+
+class SearchIndexer:
+    """Goes on where the index ends. Nothing tells it of a message: what is not indexed can be seen from the log."""
+
+    def __init__(self, tail: LogTail, index: SearchIndex, clock: Clock) -> None:
+        self._tail = tail
+        self._index = index
+        self._clock = clock
+        self._turn = asyncio.Lock()
+
+    async def catch_up(self) -> None:
+        """Index what has been written by now, or as much of it as somebody may be kept waiting for."""
+        for _ in range(MOST_FOR_A_SEARCH // _AT_ONCE):
+            if not await self.step():
+                return
+
+    async def step(self) -> bool:
+        """Index the next few messages, changed ones first; whether there may be more."""
+        async with self._turn:
+            position = await self._index.position()
+            changed = await self._index_changed(position)
+            return await self._index_new(position) or changed
+
+    async def _index_changed(self, position: int) -> bool:
+        """Read before the new ones: a message that is changed while it is new is indexed as it has become."""
+        touched = await self._tail.touched(_AT_ONCE)
+        if touched:
+            known = {each.message.number: each.message for each in touched if each.message.number <= position}
+            await self._index.write([_doc(each) for each in known.values()])
+            await self._tail.seen(touched[-1].mark)
+        return len(touched) == _AT_ONCE
+
+    async def _index_new(self, position: int) -> bool:
+        written = await self._tail.after(position, _AT_ONCE)
+        if written:
+            await self._index.write([_doc(each) for each in written], written[-1].number)
+        return len(written) == _AT_ONCE
+
+    @contextlib.asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Index while the context is open. What is left at its end, or after a crash, is found again by its number."""
+        if await self._index.position() > await self._tail.last():
+            await self._index.clear()  # it was made of another log
+        async with beside(self._run()):
+            yield
+
+    async def _run(self) -> None:
+        pause = _BEAT_SECONDS
+        while True:
+            await self._clock.sleep(pause)
+            started = self._clock.monotonic()
+            is_more = False
+            try:
+                is_more = await self.step()
+            except StoreDown as error:
+                _log.warning("search_index_waits", error=str(error))
+            spent = self._clock.monotonic() - started
+            pause = spent * _REST if is_more else _BEAT_SECONDS
+
+
+def _doc(written: Written) -> Doc:
+    """What the index keeps of a message; nothing of one that is recalled or expired."""
+    row = written.row
+    words = "" if row.recalled or row.payload is None else words_of(row.type, row.payload)
+    return Doc(written.number, row.conv_id, row.seq, index_terms(words))
