@@ -18,7 +18,9 @@ from goim.tasks import beside
 _AT_ONCE = 128
 _BEAT_SECONDS = 0.5
 _REST = 9.0
-"""For each second of work so many of rest: under load a tenth of a core, the rest is for sending."""
+"""While messages come in: so many seconds of rest for each of work. A tenth of a core at most, the rest is for sending."""
+_SHORT_REST = 1.0
+"""While none do."""
 MOST_FOR_A_SEARCH = 20_000
 """Messages that one who searches waits for, which is about a second; what is beyond them is found later."""
 _log = structlog.get_logger(__name__)
@@ -71,16 +73,17 @@ class SearchIndexer:
 
     async def _run(self) -> None:
         pause = _BEAT_SECONDS
+        last = 0
         while True:
             await self._clock.sleep(pause)
             started = self._clock.monotonic()
-            is_more = False
+            pause = _BEAT_SECONDS
             try:
-                is_more = await self.step()
+                before, last = last, await self._tail.last()
+                if await self.step():
+                    pause = (self._clock.monotonic() - started) * (_SHORT_REST if last == before else _REST)
             except StoreDown as error:
                 _log.warning("search_index_waits", error=str(error))
-            spent = self._clock.monotonic() - started
-            pause = spent * _REST if is_more else _BEAT_SECONDS
 
 
 def _doc(written: Written) -> Doc:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from msgspec import Raw
 
-from goim.errors import ErrorCode
+from goim.errors import ErrorCode, StoreDown
 from goim.model.conversations import c2c
 from goim.protocol.requests import SendData
 from goim.services.search import MAX_LIMIT
@@ -224,6 +224,32 @@ async def test_the_index_follows_by_itself_a_moment_later(house: House) -> None:
         house.clock.advance(1)
         await house.clock.until_asleep()
         assert len(await house.index.find([conv_id], [], None, 10)) == 1
+
+
+async def test_what_is_left_to_index_is_indexed_without_a_beat_in_between(house: House) -> None:
+    await house.friends_of_each_other("ann", "bob")
+    for number in range(300):
+        await house.say("ann", "bob", f"hello {number}")
+    async with house.indexer.running():
+        await house.clock.until_asleep()
+        house.clock.advance(1)
+        for _ in range(2):  # each step takes no time here, and so does the rest after it
+            await house.clock.until_asleep()
+            house.clock.advance(0)
+        await house.clock.until_asleep()
+        assert await house.index.position() == 300
+
+
+async def test_the_index_waits_for_a_database_that_is_down(house: House) -> None:
+    await house.friends_of_each_other("ann", "bob")
+    await house.say("ann", "bob", "hello")
+    house.failures["SearchIndex.write"] = [StoreDown("the disk is full")]
+    async with house.indexer.running():
+        for position in (0, 1):
+            await house.clock.until_asleep()
+            house.clock.advance(1)
+            await house.clock.until_asleep()
+            assert await house.index.position() == position
 
 
 async def test_what_was_not_indexed_before_a_crash_is_indexed_after_it(house: House) -> None:
