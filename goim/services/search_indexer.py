@@ -18,7 +18,7 @@ from goim.tasks import beside
 _AT_ONCE = 128
 _BEAT_SECONDS = 0.5
 _REST = 9.0
-"""While messages come in: so many seconds of rest for each of work. A tenth of a core at most, the rest is for sending."""
+"""While messages come in: so many seconds of rest for each of work. Sending has nine tenths of a core to itself."""
 _SHORT_REST = 1.0
 """While none do."""
 MOST_FOR_A_SEARCH = 20_000
