@@ -55,8 +55,10 @@ class Tasks:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._running:
-            await asyncio.wait(self._running, timeout=self._grace)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self._grace):
+                while self._running:  # what is under way may start more
+                    await asyncio.wait(self._running)
         for task in list(self._running):
             task.cancel()
         if self._running:
