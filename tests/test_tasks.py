@@ -15,7 +15,8 @@ async def test_what_work_under_way_starts_is_waited_for_too() -> None:
         tasks.start(second())
 
     async def second() -> None:
-        await asyncio.sleep(0)  # noqa: TID251
+        for _ in range(20):
+            await asyncio.sleep(0)  # noqa: TID251
         done.append("second")
 
     async with Tasks() as tasks:
