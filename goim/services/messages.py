@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable
 from time import perf_counter
 from typing import Protocol
@@ -102,6 +102,7 @@ class Messages:
         self._specials = specials
         self._grants = grants
         self._waiting: dict[str, deque[Sending]] = {}
+        self._returning: Counter[str] = Counter()
         self.max_backlog = MAX_BACKLOG
         self.batches: Batcher[Sending] = Batcher(self._commit)
 
@@ -180,8 +181,11 @@ class Messages:
     def _admit(self, sending: Sending, now_ms: int) -> Draft | None:
         """The draft if its sender may write there; None if that was refused or must be looked up first."""
         user_id = sending.sender.user_id
+        is_fresh = sending.access is None
+        if not (is_fresh or sending.is_system):
+            self._is_back(user_id)
         access = sending.access if sending.is_system else self._access.cached(user_id, sending.data) or sending.access
-        if access is None or not sending.is_ready or (sending.access is None and user_id in self._waiting):
+        if access is None or not sending.is_ready or (is_fresh and self._is_aside(user_id)):
             self._look_up(sending)
             return None
         try:
@@ -218,6 +222,9 @@ class Messages:
                 sending.access = await self._access.of(sending.sender.user_id, sending.access.conv.conv_id)
             except GoimError as error:
                 sending.access = replace(sending.access, refusal=error)
+            except StoreDown:
+                away = GoimError(ErrorCode.UNAVAILABLE, "the database cannot be reached; send it again")
+                sending.access = replace(sending.access, refusal=away)
 
     def _look_up(self, sending: Sending) -> None:
         """Find out aside, so that others' messages go on; all later ones of the same user queue up behind it, in
@@ -238,6 +245,7 @@ class Messages:
                     sending.access = await self._access.resolve(user_id, sending.data)
                     if not sending.is_ready:
                         await self._make_ready(sending, sending.access)
+                    self._returning[user_id] += 1
                     self.batches.put(sending)
                 except GoimError as error:
                     sending.done(error)
@@ -249,6 +257,15 @@ class Messages:
         finally:
             del self._waiting[user_id]
             _refuse_all(waiting, ErrorCode.INTERNAL, "something went wrong here; send it again")
+
+    def _is_aside(self, user_id: str) -> bool:
+        """Whether an earlier message of a user is looked up, or has been and comes behind this one in the queue."""
+        return user_id in self._waiting or user_id in self._returning
+
+    def _is_back(self, user_id: str) -> None:
+        self._returning[user_id] -= 1
+        if not self._returning[user_id]:
+            del self._returning[user_id]
 
     def _check_rate(self, sender: Sender) -> None:
         wait_ms = self._limiter.take((sender.user_id, sender.device_id))

@@ -5,11 +5,14 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from msgspec import Raw
 
 from goim.errors import ErrorCode, GoimError, StoreDown
+from goim.protocol.replies import SentData
+from goim.protocol.requests import SendData
 from tests.services.house import House, Phone, open_house, refused
 
 __all__ = ["open_house"]
@@ -163,6 +166,43 @@ async def test_more_than_can_be_written_is_refused_and_may_be_sent_again(house: 
     assert (await house.say("ann", "bob")).seq == 1
 
 
+async def test_a_message_is_not_overtaken_by_a_later_one_while_it_is_made_ready(house: House) -> None:
+    await house.friends_of_each_other("ann", "bob")
+    await house.say("ann", "bob")
+    await house.say("bob", "ann")
+    phone, ann = await house.phone("bob"), Phone("ann", "pen")
+    inserting, preparing = asyncio.Event(), asyncio.Event()
+    house.held |= {"Messages.insert": inserting, "Pending.put": preparing}
+    house.messages.send(ann, _text("first", to="bob", expire_at_ms=house.clock.now_ms() + 60_000), _nobody)
+    house.messages.send(Phone("bob", "pen"), _text("beside", to="ann"), _nobody)
+    await _until(lambda: house.calls["Pending.put"] == 1 and house.calls["Messages.insert"] == 3)
+    house.messages.send(ann, _text("second", to="bob"), _nobody)
+    preparing.set()
+    await _until(lambda: house.messages.batches.backlog == 2)
+    inserting.set()
+    await _until(lambda: len(phone.pushes) == 3)
+    assert [message["payload"]["text"] for message in phone.take("message")] == ["beside", "first", "second"]
+
+
+async def test_a_database_that_goes_away_when_rights_are_asked_again_is_told(house: House) -> None:
+    await house.people("ann", "bob")
+    group = await house.group("ann")
+    await house.group_door.join("bob", group)
+    conv_id = f"group:{group}"
+    await house.say("ann", conv_id)
+    inserting = house.held["Messages.insert"] = asyncio.Event()
+    answers: list[SentData | GoimError] = []
+    house.messages.send(Phone("ann", "pen"), _text("one", conv_id=conv_id), answers.append)
+    house.messages.send(Phone("bob", "pen"), _text("two", conv_id=conv_id), answers.append)
+    await _until(lambda: house.calls["Messages.insert"] == 2 and house.messages.batches.backlog == 1)
+    house.access.group_changed(group)
+    house.failures["Conversations.get"] = [StoreDown("away")]
+    inserting.set()
+    await _until(lambda: len(answers) == 2)
+    assert [answer.code for answer in answers if isinstance(answer, GoimError)] == [ErrorCode.UNAVAILABLE]
+    assert (await house.say("bob", conv_id)).seq == 3
+
+
 @pytest.mark.parametrize("text", ["", "你好", "\x00", "a" * 60_000])
 async def test_texts_are_kept_to_the_letter(house: House, text: str) -> None:
     await house.friends_of_each_other("ann", "bob")
@@ -170,6 +210,14 @@ async def test_texts_are_kept_to_the_letter(house: House, text: str) -> None:
     row = await house.table.get(sent.conv_id, sent.seq)
     assert row is not None
     assert json.loads(row.payload or "") == {"text": text}
+
+
+def _text(text: str, **more: Any) -> SendData:
+    return SendData(type="text", payload=Raw(json.dumps({"text": text}).encode()), **more)
+
+
+def _nobody(_: SentData | GoimError) -> None:
+    """Who sent it does not want to know."""
 
 
 async def _refusal(house: House, sender: str, to: str) -> ErrorCode:
