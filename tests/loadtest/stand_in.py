@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
 from collections import Counter
 from collections.abc import AsyncIterator
 from typing import Any
 
-from websockets.asyncio.server import Server, ServerConnection, serve
+from websockets.asyncio.server import Server, ServerConnection, broadcast, serve
 
 _EVERY = 5
+_LONGEST_HOLD = 0.1
 
 
 class StandIn:
@@ -72,9 +74,16 @@ class StandIn:
         self._held = None
         if fault == "swap":
             self._held = push
+            asyncio.get_running_loop().call_later(_LONGEST_HOLD, self._let_go, others, push)
         for other in others if fault not in ("lose", "swap") else []:
             for one in pushes:
                 await other.send(one)
+
+    def _let_go(self, others: list[ServerConnection], push: str) -> None:
+        """No later message came to change places with: it was the last, and is not to be lost."""
+        if self._held == push:
+            self._held = None
+            broadcast(others, push)
 
 
 @contextlib.asynccontextmanager
