@@ -4,6 +4,7 @@ VENV ?= .venv
 PYTHON ?= $(firstword $(foreach name,python3 python3.13 python3.12 python3.11 python,$(if $(shell \
 	$(name) -c 'import sys, venv; sys.version_info >= (3, 11) and print("yes")' 2>/dev/null),$(name))))
 BIN := $(VENV)/bin
+# The lock files name everything, so nothing is resolved: pip would prefer a newer release to a locked extra's.
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 RUNTIME := $(VENV)/.installed
 DEV := $(VENV)/.installed-dev
@@ -51,12 +52,12 @@ $(BIN)/python:
 
 $(RUNTIME): $(BIN)/python requirements.lock requirements-build.lock pyproject.toml
 	@echo 'Installing goim into $(VENV) (a minute, once) …'
-	@$(INSTALL) --require-hashes -r requirements.lock
-	@$(INSTALL) --require-hashes -r requirements-build.lock
+	@$(INSTALL) --no-deps --require-hashes -r requirements.lock
+	@$(INSTALL) --no-deps --require-hashes -r requirements-build.lock
 	@$(INSTALL) --no-deps --no-build-isolation --editable .
 	@touch $@
 
 $(DEV): $(RUNTIME) requirements-dev.lock
 	@echo 'Installing the test tools into $(VENV) (once) …'
-	@$(INSTALL) --require-hashes -r requirements-dev.lock
+	@$(INSTALL) --no-deps --require-hashes -r requirements-dev.lock
 	@touch $@
