@@ -11,7 +11,20 @@ import pytest
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "goim"
 FLOORS = [
-    {"errors", "clock", "ids", "lru", "batching", "tasks", "turns", "config", "metrics", "logs", "resources"},
+    {
+        "errors",
+        "clock",
+        "ids",
+        "lru",
+        "batching",
+        "lookups",
+        "tasks",
+        "turns",
+        "config",
+        "metrics",
+        "logs",
+        "resources",
+    },
     {"model"},
     {"protocol"},
     {"stores", "bus", "ratelimit", "blobs", "livecalls"},

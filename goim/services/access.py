@@ -8,6 +8,7 @@ from msgspec import Struct
 
 from goim.clock import Clock
 from goim.errors import ErrorCode, GoimError, invalid, not_found
+from goim.lookups import Lookups
 from goim.lru import Recent
 from goim.model.conversations import Conversation, ConvType, c2c, may_be_chosen, pair_subject
 from goim.model.groups import Role
@@ -70,6 +71,7 @@ class AccessBook:
         self._friends = friends
         self._blocks = blocks
         self._groups = groups
+        self._groups_of: Lookups[str, list[str]] = Lookups(groups.ids_of_users)
         self._members = members
         self._notices = notices
         self._clock = clock
@@ -139,7 +141,7 @@ class AccessBook:
 
     async def groups_of(self, user_id: str) -> list[str]:
         """The ids of all groups a user is in: what their connections are subscribed to."""
-        return await self._groups.ids_of_user(user_id)
+        return await self._groups_of.of(user_id) or []
 
     async def may_reach(self, user_id: str, other_id: str) -> GoimError | None:
         """Why one may not write to the other, or None when they are friends and neither blocks the other."""

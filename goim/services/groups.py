@@ -128,7 +128,7 @@ class GroupDesk:
 
     async def leave_all(self, user_id: str) -> None:
         """An account ends: its groups go to an admin, else to who was there first."""
-        for group_id in await self._groups.ids_of_user(user_id):
+        for group_id in (await self._groups.ids_of_users([user_id])).get(user_id, ()):
             async with self._roster.turn(group_id):
                 group, me = await self._groups.get(group_id), await self._members.get(group_id, user_id)
                 if group is None or me is None:

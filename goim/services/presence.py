@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 from collections.abc import AsyncIterator, Collection, Iterable, Sequence
-from math import inf
+from math import ceil, inf
 
 import structlog
 from msgspec import Struct
@@ -24,13 +25,14 @@ from goim.stores.base import Blocks, Friends, Members, Sessions
 MAX_ASKED = 200
 LASTING_SECONDS = 2.0
 TYPING_SECONDS = 1.0
+_TELL_EVERY = 0.1  # many who come at once are told of by few queries
 _AT_ONCE = 200
 _REMEMBERED = 100_000
 _log = structlog.get_logger(__name__)
 
 
 class _Flip(Struct, frozen=True):
-    """Somebody came or went: when friends hear of it if it lasts, and when it was."""
+    """Somebody came or went: when friends hear of it if it lasts (on the next tenth of a second), and when it was."""
 
     due: float
     at_ms: int
@@ -120,7 +122,7 @@ class PresenceBook:
     async def tell_due(self) -> None:
         """Tell friends of everybody who came or went two seconds ago and stayed so: some queries for all of them."""
         now = self._clock.monotonic()
-        due = [user_id for user_id, flip in self._flips.items() if flip.due <= now]
+        due = [user_id for user_id, _ in itertools.takewhile(lambda item: item[1].due <= now, self._flips.items())]
         for start in range(0, len(due), _AT_ONCE):
             await self._tell(due[start : start + _AT_ONCE])
 
@@ -135,7 +137,8 @@ class PresenceBook:
         if is_online == (user_id in self._told):
             self._flips.pop(user_id, None)
         elif user_id not in self._flips:
-            self._flips[user_id] = _Flip(self._clock.monotonic() + LASTING_SECONDS, self._clock.now_ms())
+            due = ceil((self._clock.monotonic() + LASTING_SECONDS) / _TELL_EVERY) * _TELL_EVERY
+            self._flips[user_id] = _Flip(due, self._clock.now_ms())
             self._wake.set()
 
     async def _tell(self, user_ids: Collection[str]) -> None:

@@ -15,6 +15,7 @@ from msgspec.structs import replace
 from goim.clock import Clock
 from goim.delivery import Delivery
 from goim.errors import StoreDown, invalid
+from goim.lookups import Lookups
 from goim.lru import Recent
 from goim.model.users import Login, Session, User
 from goim.notices import Notices, SessionsEnded
@@ -61,6 +62,7 @@ class SessionDesk:
         refresh_ttl: float,
     ) -> None:
         self._sessions = sessions
+        self._living: Lookups[str, Session] = Lookups(sessions.living)
         self._users = users
         self._delivery = delivery
         self._notices = notices
@@ -121,19 +123,25 @@ class SessionDesk:
 
         A session that was checked within the last minute costs no query.
         """
-        login = self._signer.read(token, self._clock.now_ms())
+        now = self._clock.now_ms()
+        login = self._signer.read(token, now)
         if self._ended.get(login.session_id):
             raise unauthorized("the session has ended")
         checked = self._checked.get(login.session_id)
         if checked is not None and self._clock.monotonic() - checked < CHECK_SECONDS:
             return login
-        session = await self._sessions.get(login.session_id)
-        if session is None or session.user_id != login.user_id or session.expires_at <= self._clock.now_ms():
-            raise unauthorized("the session has ended")
-        await self._check_user(session)
-        if not self._believe(login.session_id):
-            raise unauthorized("the session has ended")
-        return login
+        session = await self._living.of(login.session_id)
+        if session is None:
+            await self._end_closed(login.session_id)
+        elif session.user_id == login.user_id and session.expires_at > now and self._believe(login.session_id):
+            return login
+        raise unauthorized("the session has ended")
+
+    async def _end_closed(self, session_id: str) -> None:
+        """A session that is there all the same, of an account that is closed, is one of a crash's leavings."""
+        session = await self._sessions.get(session_id)
+        if session is not None:
+            await self._check_user(session)
 
     async def _check_user(self, session: Session) -> None:
         user = await self._users.get(session.user_id)
@@ -224,7 +232,7 @@ class SessionDesk:
     async def sweep(self) -> None:
         """Close the connections whose session has ended behind our back."""
         connected = {sink.session_id for sink in self._delivery.everybody()}
-        gone = connected - await self._sessions.living(connected)
+        gone = connected - (await self._sessions.living(connected)).keys()
         if gone:
             self._notices.emit(SessionsEnded(sorted(gone), CloseCode.SESSION_ENDED))
 

@@ -71,8 +71,8 @@ class Sessions(Protocol):
         """Delete sessions; those that do not exist are ignored."""
         ...
 
-    async def living(self, session_ids: Collection[str]) -> set[str]:
-        """Which of these sessions are there."""
+    async def living(self, session_ids: Collection[str]) -> dict[str, Session]:
+        """Those of these sessions that are there and whose user is, and is not disabled."""
         ...
 
     async def seen(self, devices: Sequence[Device]) -> None:
@@ -175,8 +175,8 @@ class Groups(Protocol):
         """My groups with my membership, by group_id."""
         ...
 
-    async def ids_of_user(self, user_id: str) -> list[str]:
-        """The ids of all my groups."""
+    async def ids_of_users(self, user_ids: Collection[str]) -> dict[str, list[str]]:
+        """The ids of all groups of each of these users that is in any."""
         ...
 
     async def page(self, after: str, limit: int) -> list[Group]:

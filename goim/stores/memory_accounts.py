@@ -98,8 +98,13 @@ class MemorySessions:
         for session_id in session_ids:
             self._data.sessions.pop(session_id, None)
 
-    async def living(self, session_ids: Collection[str]) -> set[str]:
-        return self._data.sessions.keys() & session_ids
+    async def living(self, session_ids: Collection[str]) -> dict[str, Session]:
+        found = [self._data.sessions[session_id] for session_id in session_ids if session_id in self._data.sessions]
+        return {session.session_id: session for session in found if self._may_log_in(session.user_id)}
+
+    def _may_log_in(self, user_id: str) -> bool:
+        user = self._data.users.get(user_id)
+        return user is not None and not user.is_disabled
 
     async def seen(self, devices: Sequence[Device]) -> None:
         self._data.devices.update({(device.user_id, device.device_id): device for device in devices})

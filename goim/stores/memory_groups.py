@@ -54,10 +54,13 @@ class MemoryGroups:
             self._data.forget_admissions(group_id=group_id)
 
     async def of_user(self, user_id: str, limit: int, offset: int) -> list[tuple[Group, Member]]:
-        mine = (await self.ids_of_user(user_id))[offset : offset + limit]
+        mine = self._ids_of_user(user_id)[offset : offset + limit]
         return [(self._data.groups[group_id], self._data.members[group_id][user_id]) for group_id in mine]
 
-    async def ids_of_user(self, user_id: str) -> list[str]:
+    async def ids_of_users(self, user_ids: Collection[str]) -> dict[str, list[str]]:
+        return {user_id: ids for user_id in user_ids if (ids := self._ids_of_user(user_id))}
+
+    def _ids_of_user(self, user_id: str) -> list[str]:
         return sorted(group_id for group_id, members in self._data.members.items() if user_id in members)
 
     async def page(self, after: str, limit: int) -> list[Group]:

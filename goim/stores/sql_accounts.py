@@ -29,7 +29,9 @@ SELECT session_id, user_id, device_id, refresh_hash, created_at, expires_at FROM
 # Compare and set in one statement: of two that spend the same token the second finds another hash and changes no row.
 ROTATE = "UPDATE im_sessions SET refresh_hash = ?, expires_at = ? WHERE session_id = ? AND refresh_hash = ?"
 
-LIVING = "SELECT session_id FROM im_sessions WHERE session_id = ?"
+LIVING = """
+SELECT s.session_id, s.user_id, s.device_id, s.refresh_hash, s.created_at, s.expires_at FROM im_sessions s
+JOIN im_users u ON u.user_id = s.user_id WHERE s.session_id = ? AND u.is_disabled = 0"""
 
 END_SESSION = "DELETE FROM im_sessions WHERE session_id = ?"
 
@@ -113,9 +115,9 @@ class SqlSessions:
     async def end(self, session_ids: Collection[str]) -> None:
         await self._engine.execute_many(END_SESSION, [(session_id,) for session_id in sorted(session_ids)])
 
-    async def living(self, session_ids: Collection[str]) -> set[str]:
+    async def living(self, session_ids: Collection[str]) -> dict[str, Session]:
         rows = await self._engine.fetch_each(LIVING, [(session_id,) for session_id in session_ids])
-        return {row[0] for row in rows}
+        return {row[0]: Session(**dict(zip(Session.__struct_fields__, row, strict=True))) for row in rows}
 
     async def seen(self, devices: Sequence[Device]) -> None:
         in_order = sorted(

@@ -30,7 +30,7 @@ m.user_id, m.role, m.mute_until, m.joined_at
 FROM im_group_members m JOIN im_groups g ON g.group_id = m.group_id
 WHERE m.user_id = ? ORDER BY m.group_id LIMIT ? OFFSET ?"""
 
-GROUP_IDS_OF_USER = "SELECT group_id FROM im_group_members WHERE user_id = ? ORDER BY group_id"
+GROUP_IDS_OF_USER = "SELECT user_id, group_id FROM im_group_members WHERE user_id = ? ORDER BY group_id"
 
 COUNT_MEMBERS = "UPDATE im_groups SET member_count = member_count + ? WHERE group_id = ?"
 SET_OWNER = "UPDATE im_groups SET owner_id = ? WHERE group_id = ?"
@@ -100,8 +100,11 @@ class SqlGroups:
         rows = await self._engine.fetch(GROUPS_OF_USER, (user_id, limit, offset))
         return [(_group(row), convert(row, Member)) for row in rows]
 
-    async def ids_of_user(self, user_id: str) -> list[str]:
-        return [group_id for (group_id,) in await self._engine.fetch_rows(GROUP_IDS_OF_USER, (user_id,))]
+    async def ids_of_users(self, user_ids: Collection[str]) -> dict[str, list[str]]:
+        found: dict[str, list[str]] = {}
+        for user_id, group_id in await self._engine.fetch_each(GROUP_IDS_OF_USER, [(each,) for each in user_ids]):
+            found.setdefault(user_id, []).append(group_id)
+        return found
 
     async def page(self, after: str, limit: int) -> list[Group]:
         query = GroupTable.select().where(GroupTable.group_id > after).order_by(GroupTable.group_id).limit(limit)

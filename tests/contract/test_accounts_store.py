@@ -188,11 +188,17 @@ async def test_ended_sessions_are_gone_and_the_others_stay(stores: Stores) -> No
     for number in (2, 1, 3):
         await stores.sessions.add(session(f"s{number}", created_at=number))
     await stores.sessions.add(session("t1", "u2"))
+    await stores.sessions.add(session("x1", "disabled"))
+    await stores.sessions.add(session("y1", "erased"))
+    for each in (user("u1", "ann"), user("u2", "bob"), user("disabled", "cat")):
+        await stores.users.add(each)
+    await stores.users.update("disabled", {"is_disabled": True})
     assert [each.session_id for each in await stores.sessions.of_user("u1")] == ["s1", "s2", "s3"]
-    assert await stores.sessions.living(["s1", "t1", "unknown"]) == {"s1", "t1"}
+    living = await stores.sessions.living(["s1", "t1", "x1", "y1", "unknown"])
+    assert living == {"s1": session("s1", created_at=1), "t1": session("t1", "u2")}
     await stores.sessions.end(["s1", "s3", "unknown"])
-    assert await stores.sessions.living({"s1", "s2"}) == {"s2"}
-    assert await stores.sessions.living([]) == set()
+    assert await stores.sessions.living({"s1", "s2"}) == {"s2": session("s2", created_at=2)}
+    assert await stores.sessions.living([]) == {}
     assert await stores.sessions.of_user("u1") == [session("s2", created_at=2)]
     assert await stores.sessions.of_user("u2") == [session("t1", "u2")]
     await stores.sessions.end([])

@@ -104,7 +104,7 @@ async def test_a_disbanded_group_leaves_only_its_conversation_behind(stores: Sto
     await stores.groups.disband("g1")
     assert await stores.groups.get("g1") is None
     assert await roles(stores) == {}
-    assert await stores.groups.ids_of_user("ann") == ["g2"]
+    assert await stores.groups.ids_of_users(["ann"]) == {"ann": ["g2"]}
     assert await stores.receipts.of_conversation("group:g1") == []
     assert await stores.conversations.entry("ann", "group:g1") is None
     assert await stores.conversations.get("group:g1") == of_group("g1", created_at=1_000)
@@ -122,8 +122,7 @@ async def test_my_groups_come_with_my_membership_in_order_of_their_ids(stores: S
         (group("g2", member_count=2), member("ann", "g2", role=Role.ADMIN, mute_until=9)),
         (group("g3", member_count=2), member("ann", "g3")),
     ]
-    assert await stores.groups.ids_of_user("ann") == ["g1", "g2", "g3"]
-    assert await stores.groups.ids_of_user("bob") == []
+    assert await stores.groups.ids_of_users(["ann", "bob"]) == {"ann": ["g1", "g2", "g3"]}
 
 
 async def test_pages_of_groups_and_members_go_on_where_the_last_one_ended(stores: Stores) -> None:

@@ -309,7 +309,7 @@ class House:
         """A connection that receives its user and their groups."""
         phone = Phone(user_id, device_id or f"{user_id}-phone-{next(self._numbers)}")
         self.delivery.attach(phone)
-        self.delivery.enter_groups(phone, await self.groups.ids_of_user(user_id))
+        self.delivery.enter_groups(phone, await self.access.groups_of(user_id))
         return phone
 
     # doing things

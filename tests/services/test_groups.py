@@ -378,7 +378,7 @@ async def test_an_erased_account_leaves_its_groups_to_an_admin_else_to_the_earli
     assert await house.role(without, "dora") is Role.OWNER
     assert await house.groups.get(alone) is None
     assert await house.role(others, "bob") is Role.OWNER
-    assert await house.groups.ids_of_user("ann") == []
+    assert await house.groups.ids_of_users(["ann"]) == {}
     assert [push["userId"] for push in dora.take("member_left")] == ["ann", "ann"]
 
 

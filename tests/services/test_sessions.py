@@ -40,16 +40,16 @@ async def test_another_node_asks_once(two_receptions: tuple[Reception, Reception
     before = there.queries
     await there.desk.verify(tokens.token)
     assert there.queries == before
-    assert before["sessions.get"] == 1
+    assert before["sessions.living"] == 1
 
 
 async def test_after_a_minute_the_database_is_asked_again(reception: Reception) -> None:
     tokens = await reception.log_in(await reception.person("alice"))
     reception.clock.advance(CHECK_SECONDS)
-    before = reception.queries["sessions.get"]
+    before = reception.queries["sessions.living"]
     await reception.desk.verify(tokens.token)
     await reception.desk.verify(tokens.token)
-    assert reception.queries["sessions.get"] == before + 1
+    assert reception.queries["sessions.living"] == before + 1
 
 
 async def test_a_session_that_another_process_ended_is_over_within_a_minute(reception: Reception) -> None:
@@ -108,7 +108,7 @@ async def test_a_session_that_ends_while_the_database_is_asked_is_refused(
     tokens = await here.log_in(await here.person("alice"))
     login = await here.desk.verify(tokens.token)
     ended = SessionsEnded([login.session_id], CloseCode.SESSION_ENDED)
-    there.stores["users"].after["get"] = lambda: there.notices.emit(ended)
+    there.stores["sessions"].after["living"] = lambda: there.notices.emit(ended)
     with refused(ErrorCode.UNAUTHORIZED):
         await there.desk.verify(tokens.token)
     with refused(ErrorCode.UNAUTHORIZED):
