@@ -16,7 +16,7 @@ from goim.gateway.transport import Transport
 from goim.model.users import Login
 from goim.protocol.close_codes import CloseCode
 from goim.protocol.envelope import RequestId
-from goim.protocol.frames import Frame, frame_of
+from goim.protocol.frames import frame_of
 from goim.protocol.replies import Error, Reply, error_data
 from goim.protocol.requests import (
     AnyRequest,
@@ -53,6 +53,7 @@ class Connection:
         "_transport",
         "connected_at",
         "device_id",
+        "send",
         "session_id",
         "transport_name",
         "user_id",
@@ -67,6 +68,7 @@ class Connection:
         self.transport_name = name
         self.connected_at = services.clock.now_ms()
         self._transport = transport
+        self.send = transport.send_frame  # no method of our own: a fan-out calls it for every delivery
         self._services = services
         self._tasks = tasks
         self._bad = 0
@@ -75,13 +77,9 @@ class Connection:
 
     # out
 
-    def send(self, frame: Frame) -> None:
-        """Queue a frame; never waits."""
-        self._transport.send_frame(frame)
-
     def reply(self, envelope: Reply) -> None:
         """Answer a request."""
-        self._transport.send_frame(frame_of(envelope))
+        self.send(frame_of(envelope))
 
     def refuse(self, request: AnyRequest, error: GoimError) -> None:
         """Answer a request with why not."""

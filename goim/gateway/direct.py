@@ -95,7 +95,7 @@ class DirectProtocol(WebSocketsSansIOProtocol):
         """Write what is queued; a reader that leaves too much lying is closed."""
         if not self.handshake_complete:
             return  # what was sent to a connection before its 101 leaves right after it
-        if self._out and self.is_open and self.queued_bytes > self._cork.queue_bytes:
+        if self.is_open and self.transport.get_write_buffer_size() > self._cork.queue_bytes:
             return self.close(CloseCode.SLOW_CONSUMER)
         self._write_queued()
 

@@ -8,22 +8,13 @@ encode_json = msgspec.json.Encoder().encode
 
 
 class Frame:
-    """The bytes of one envelope.
+    """The bytes of one envelope; `ws` is the same as a whole unmasked WebSocket text frame (RFC 6455 §5.2)."""
 
-    `ws` is the same as a whole unmasked WebSocket text frame (RFC 6455 §5.2), made when first asked for.
-    """
-
-    __slots__ = ("_ws", "body")
+    __slots__ = ("body", "ws")
 
     def __init__(self, body: bytes) -> None:
         self.body = body
-        self._ws: bytes | None = None
-
-    @property
-    def ws(self) -> bytes:
-        if self._ws is None:
-            self._ws = text_frame(self.body)
-        return self._ws
+        self.ws = text_frame(body)
 
     @property
     def line(self) -> bytes:
