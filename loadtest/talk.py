@@ -35,9 +35,10 @@ read_envelope = msgspec.json.Decoder(Envelope).decode
 class Talk:
     """A conversation in which one connection speaks.
 
-    `window` messages may be under way. A message is under way until it is answered, or, with `until_heard`, until every
-    hearer has it. The first one goes alone, because its ack brings the `convId` that the rest are sent to. Nothing is
-    due before `is_open` is set. Message n (1, 2, 3 …) carries n as its `id` and at the end of its `clientMsgId`.
+    `window` messages may be under way. A message is under way until it is answered. With `until_heard`, the whole
+    window is sent at once, and the next when every hearer has all of it. The first message goes alone, because its ack
+    brings the `convId` that the rest are sent to. Nothing is due before `is_open` is set. Message n (1, 2, 3 …) carries
+    n as its `id` and at the end of its `clientMsgId`.
     """
 
     def __init__(
@@ -58,8 +59,9 @@ class Talk:
     def due(self, now: float) -> bytes:
         """The frames that may be sent now, joined; empty if there are none."""
         sent = len(self.sent_at)
-        count = (self._window if self.conv_id else 1) + self._credit // self._unit - sent
-        if count <= 0 or not self.is_open:
+        under_way = sent - self._credit // self._unit
+        count = (self._window if self.conv_id else 1) - under_way
+        if count <= 0 or not self.is_open or (under_way and self.until_heard):
             return b""
         before, between, after = self._template
         if count == 1:
@@ -85,7 +87,7 @@ class Talk:
     def heard(self, count: int) -> bool:
         """One hearer received `count` messages; whether that makes room in the window."""
         self._credit += count
-        return self._credit >= (len(self.sent_at) - self._window + 1) * self._unit
+        return self._credit >= len(self.sent_at) * self._unit
 
     def _answered_otherwise(self, text: bytes) -> None:
         """The first ack, an error, a push that is none of ours, or something unreadable, which is blamed later."""

@@ -91,6 +91,18 @@ def test_a_message_to_many_is_under_way_until_all_have_it() -> None:
     assert len(_requests(talk.due(2.0))) == 1
 
 
+def test_a_window_to_many_goes_out_whole_when_all_have_the_last_one() -> None:
+    talk = _talk(hearers=2, window=3, until_heard=True)
+    talk.due(1.0)
+    talk.answered(_ack(1))
+    talk.heard(2)
+    assert len(_requests(talk.due(2.0))) == 3
+    assert not talk.heard(5)
+    assert talk.due(3.0) == b""
+    assert talk.heard(1)
+    assert len(_requests(talk.due(3.0))) == 3
+
+
 def test_nothing_is_due_once_it_is_closed() -> None:
     talk = _talk()
     talk.is_open = False
