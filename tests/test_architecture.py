@@ -27,7 +27,7 @@ FLOORS = [
     },
     {"model"},
     {"protocol"},
-    {"stores", "bus", "ratelimit", "blobs", "livecalls"},
+    {"stores", "bus", "events", "ratelimit", "blobs", "livecalls"},
     {"delivery", "notices"},
     {"services"},
     {"actions", "rest"},

@@ -7,6 +7,7 @@ from goim.bus.base import Bus
 from goim.clock import Clock
 from goim.config import Settings, signing_secret
 from goim.delivery import Delivery
+from goim.events.base import GroupEvents
 from goim.livecalls.memory import MemoryLiveCalls
 from goim.metrics import Metrics
 from goim.notices import Notices
@@ -28,6 +29,7 @@ from goim.services.files import FileDesk
 from goim.services.friends import FriendBook
 from goim.services.group_door import GroupDoor
 from goim.services.group_gate import GroupGate
+from goim.services.group_index import GroupIndex
 from goim.services.group_notices import GroupNotices
 from goim.services.group_operator import GroupOperator
 from goim.services.group_roster import GroupRoster
@@ -55,7 +57,15 @@ from goim.tasks import Tasks
 class Assembly:
     """What services share, made once, and the services over it. Nothing runs yet."""
 
-    def __init__(self, settings: Settings, stores: Stores, bus: Bus, clock: Clock, tasks: Tasks) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        stores: Stores,
+        bus: Bus,
+        clock: Clock,
+        tasks: Tasks,
+        group_events: GroupEvents | None = None,
+    ) -> None:
         self._settings = settings
         self._stores = stores
         self._clock = clock
@@ -72,7 +82,8 @@ class Assembly:
         self.images = Images(stores.blobs)
         self.grants = FileGrants(stores.grants, public_url=settings.server.public_url)
         self.sweeper = FileSweeper(stores.files, stores.blobs, clock, settings.files)
-        self.behind = Behind(stores.conversations, stores.receipts, clock)
+        self.group_index = group_index(settings, stores, clock)
+        self.behind = Behind(stores.conversations, stores.receipts, group_events or self.group_index, clock)
         self.indexer = SearchIndexer(stores.tail, stores.search, clock)
         self.operator: GroupOperator
         self.services = self._services()
@@ -306,3 +317,11 @@ class Assembly:
 
     def _per_minute(self, times: int) -> MemoryRateLimiter:
         return MemoryRateLimiter(self._clock, per_second=times / 60, burst=times)
+
+
+def group_index(settings: Settings, stores: Stores, clock: Clock) -> GroupIndex:
+    """What moves groups up in their members' lists: in a node, and in a consumer of its own."""
+    groups = settings.groups
+    return GroupIndex(
+        stores.conversations, clock, batch_size=groups.batch_size, batch_sleep=groups.batch_sleep_ms / 1000
+    )

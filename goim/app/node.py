@@ -54,6 +54,7 @@ class Node:
             self._assembly.passwords,
             self._assembly.images,
             self._assembly.grants.batches.running(),
+            self._assembly.group_index.running(),
             self._assembly.behind.running(),
             services.receipts.batches.running(),
             services.messages.batches.running(),

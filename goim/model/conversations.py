@@ -72,8 +72,7 @@ class Receipt(Struct, frozen=True, kw_only=True):
 
 
 class Activity(Struct, frozen=True, kw_only=True):
-    """A conversation moved: its place in the lists of these people (all members of its group when `user_ids` is
-    empty)."""
+    """A conversation moved: its place in the lists of these people."""
 
     conv_id: str
     user_ids: tuple[str, ...]

@@ -10,6 +10,7 @@ import structlog
 
 from goim.clock import Clock
 from goim.errors import StoreDown
+from goim.events.base import GroupEvent, GroupEvents
 from goim.model.conversations import Activity, Conversation, ConvType, Receipt
 from goim.stores.base import Conversations, Receipts
 from goim.tasks import beside
@@ -22,17 +23,18 @@ class Behind:
     """Remembers the latest of everything derived and writes it every 100 ms, when a list is asked for, and at the
     end."""
 
-    def __init__(self, conversations: Conversations, receipts: Receipts, clock: Clock) -> None:
+    def __init__(self, conversations: Conversations, receipts: Receipts, groups: GroupEvents, clock: Clock) -> None:
         self._conversations = conversations
         self._receipts = receipts
+        self._groups = groups
         self._clock = clock
-        self._moved: dict[str, tuple[Conversation, int]] = {}
+        self._moved: dict[str, tuple[Conversation, str, str, int, int]] = {}
         self._marks: dict[tuple[str, str], tuple[int, int]] = {}
         self._writing = asyncio.Lock()
 
-    def sent(self, conv: Conversation, sender: str, seq: int, at: int) -> None:
+    def sent(self, conv: Conversation, sender: str, kind: str, seq: int, at: int) -> None:
         """A message was stored: it moves the conversation up in its members' lists and its sender's watermark."""
-        self._moved[conv.conv_id] = (conv, at)
+        self._moved[conv.conv_id] = (conv, sender, kind, seq, at)
         self._marks[conv.conv_id, sender] = (seq, at)
 
     async def flush(self) -> None:
@@ -48,10 +50,16 @@ class Behind:
                 raise
 
     async def _write(
-        self, moved: dict[str, tuple[Conversation, int]], marks: dict[tuple[str, str], tuple[int, int]]
+        self,
+        moved: dict[str, tuple[Conversation, str, str, int, int]],
+        marks: dict[tuple[str, str], tuple[int, int]],
     ) -> None:
-        if moved:
-            await self._conversations.bump([_activity(conv, at) for conv, at in moved.values()])
+        pairs = [_activity(conv, at) for conv, _, _, _, at in moved.values() if conv.conv_type is ConvType.C2C]
+        if pairs:
+            await self._conversations.bump(pairs)
+        groups = [_event(*each) for each in moved.values() if each[0].conv_type is ConvType.GROUP]
+        if groups:
+            await self._groups.put(groups)
         if marks:
             await self._receipts.advance(
                 [
@@ -77,5 +85,8 @@ class Behind:
 
 
 def _activity(conv: Conversation, at: int) -> Activity:
-    people = (conv.user_a, conv.user_b) if conv.conv_type is ConvType.C2C else ()
-    return Activity(conv_id=conv.conv_id, user_ids=people, at=at)
+    return Activity(conv_id=conv.conv_id, user_ids=(conv.user_a, conv.user_b), at=at)
+
+
+def _event(conv: Conversation, sender: str, kind: str, seq: int, at: int) -> GroupEvent:
+    return GroupEvent(group_id=conv.group_id, conv_id=conv.conv_id, from_=sender, type=kind, seq=seq, ts=at)

@@ -207,7 +207,7 @@ class Messages:
             return
         push = MessagePush(_message(sending, draft, place, server_msg_id))
         self._delivery.to_conversation(conv, frame_of(push), sending.sender)
-        self._receipts.sent(conv, draft.from_user_id, seq, place.timestamp)
+        self._receipts.sent(conv, draft.from_user_id, draft.type, seq, place.timestamp)
         if sending.extras is not None:
             self._specials.tell(sending.sender, conv, seq, sending.extras)
 

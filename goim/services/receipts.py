@@ -91,13 +91,13 @@ class ReceiptBook:
         self.mark_read(user_id, conv_id, seq, done)
         return await answer
 
-    def sent(self, conv: Conversation, user_id: str, seq: int, at: int) -> None:
+    def sent(self, conv: Conversation, user_id: str, kind: str, seq: int, at: int) -> None:
         """Who sends has read up to there: known at once, written a moment later."""
         if self._specials.is_burning(conv.conv_id):
             self.mark_read(user_id, conv.conv_id, seq, _nobody)  # an answer reads what it answers
         elif seq > (self._known.get((conv.conv_id, user_id)) or 0):
             self._known.put((conv.conv_id, user_id), seq)
-        self._behind.sent(conv, user_id, seq, at)
+        self._behind.sent(conv, user_id, kind, seq, at)
 
     async def of_user(self, user_id: str, conv_ids: Sequence[str]) -> dict[str, int]:
         """The user's watermark in each of these conversations."""

@@ -251,6 +251,10 @@ class Conversations(Protocol):
         """Raise `updated_at` of existing entries; it never falls by this."""
         ...
 
+    async def bump_members(self, conv_id: str, at: int, after: str, limit: int) -> list[str]:
+        """The same for the first `limit` people, by user id, after `after` who have an entry of it: who they are."""
+        ...
+
 
 class Receipts(Protocol):
     """How far everybody has read."""

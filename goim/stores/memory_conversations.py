@@ -52,10 +52,15 @@ class MemoryConversations:
     async def bump(self, activities: Sequence[Activity]) -> None:
         for activity in activities:
             lines = self._data.entries[activity.conv_id]
-            for user_id in activity.user_ids or tuple(lines):
+            for user_id in activity.user_ids:
                 entry = lines.get(user_id)
                 if entry and entry.updated_at < activity.at:
                     lines[user_id] = replace(entry, updated_at=activity.at)
+
+    async def bump_members(self, conv_id: str, at: int, after: str, limit: int) -> list[str]:
+        members = sorted(user_id for user_id in self._data.entries[conv_id] if user_id > after)[:limit]
+        await self.bump([Activity(conv_id=conv_id, user_ids=tuple(members), at=at)])
+        return members
 
     def _with_receipt(self, user_id: str, entry: Entry) -> Entry:
         receipt = self._data.receipts[entry.conv.conv_id].get(user_id)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from contextlib import nullcontext
 from typing import Any
 
 from goim.model.conversations import Activity, Conversation, ConvType, Entry, Receipt
@@ -43,7 +42,9 @@ _BEFORE_ALL = (2, 0, "")
 
 # Each is one statement that compares and sets, so a late activity never takes back a newer one.
 BUMP_ONE = "UPDATE user_conversations SET updated_at = ? WHERE user_id = ? AND conv_id = ? AND updated_at < ?"
-BUMP_ALL = "UPDATE user_conversations SET updated_at = ? WHERE conv_id = ? AND updated_at < ?"
+MEMBERS = "SELECT user_id FROM user_conversations WHERE conv_id = ? AND user_id > ? ORDER BY user_id LIMIT ?"
+BUMP_MEMBERS = """
+UPDATE user_conversations SET updated_at = ? WHERE conv_id = ? AND user_id > ? AND user_id <= ? AND updated_at < ?"""
 
 # Compares and sets in one statement. MySQL assigns from left to right: read_at first, while seq is still the old one.
 ADVANCE = """
@@ -99,12 +100,13 @@ class SqlConversations:
     async def bump(self, activities: Sequence[Activity]) -> None:
         # In order of the keys, so that nodes that bump the same lines never deadlock.
         ones = sorted((each.conv_id, user_id, each.at) for each in activities for user_id in each.user_ids)
-        alls = sorted((each.conv_id, each.at) for each in activities if not each.user_ids)
-        async with self._engine.transaction() if ones and alls else nullcontext():  # each alone is a transaction
-            if ones:
-                await self._engine.execute_many(BUMP_ONE, [(at, user_id, conv_id, at) for conv_id, user_id, at in ones])
-            if alls:
-                await self._engine.execute_many(BUMP_ALL, [(at, conv_id, at) for conv_id, at in alls])
+        await self._engine.execute_many(BUMP_ONE, [(at, user_id, conv_id, at) for conv_id, user_id, at in ones])
+
+    async def bump_members(self, conv_id: str, at: int, after: str, limit: int) -> list[str]:
+        members = [user_id for (user_id,) in await self._engine.fetch_rows(MEMBERS, (conv_id, after, limit))]
+        if members:
+            await self._engine.execute(BUMP_MEMBERS, (at, conv_id, after, members[-1], at))
+        return members
 
 
 class SqlReceipts:

@@ -163,20 +163,19 @@ async def test_a_bump_raises_and_never_lowers_and_makes_no_entries(stores: Store
     await stores.conversations.bump([])
 
 
-async def test_an_activity_of_nobody_in_particular_is_everybodys_of_that_conversation(stores: Stores) -> None:
-    people = [Member(group_id="g1", user_id=each, role=Role.MEMBER, joined_at=1_000) for each in ("ann", "bob", "cleo")]
+async def test_a_groups_members_are_bumped_step_by_step(stores: Stores) -> None:
+    people = [Member(group_id="g1", user_id=each, role=Role.MEMBER, joined_at=1_000) for each in ("cleo", "ann", "bob")]
     await stores.groups.create(Group(group_id="g1", name="g", owner_id="ann", created_at=1_000), people)
     await stores.conversations.create(PAIR)
     await stores.conversations.bump([Activity(conv_id="group:g1", user_ids=("bob",), at=4_000)])
-    await stores.conversations.bump(
-        [
-            Activity(conv_id="group:g1", user_ids=(), at=3_000),
-            Activity(conv_id="group:g1", user_ids=("cleo",), at=5_000),
-        ]
-    )
+    assert await stores.conversations.bump_members("group:g1", 3_000, "", 2) == ["ann", "bob"]
     assert await listed(stores) == [("group:g1", 3_000), (PAIR.conv_id, 1_000)]
     assert await listed(stores, "bob") == [("group:g1", 4_000), (PAIR.conv_id, 1_000)]
-    assert await listed(stores, "cleo") == [("group:g1", 5_000)]
+    assert await listed(stores, "cleo") == [("group:g1", 1_000)]
+    assert await stores.conversations.bump_members("group:g1", 3_000, "bob", 2) == ["cleo"]
+    assert await listed(stores, "cleo") == [("group:g1", 3_000)]
+    assert await stores.conversations.bump_members("group:g1", 5_000, "cleo", 2) == []
+    assert await stores.conversations.bump_members("group:none", 5_000, "", 2) == []
 
 
 async def test_of_many_bumps_at_once_the_latest_stands(nodes: Nodes) -> None:

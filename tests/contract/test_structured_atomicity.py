@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from goim.model.conversations import Activity, Receipt, c2c
+from goim.model.conversations import Receipt, c2c
 from goim.model.favourites import Favourite, FavouriteType
 from goim.model.groups import Group, GroupNotice, Member, Role
 from goim.model.users import Device, Session, User
@@ -124,12 +124,6 @@ ACTS: dict[str, tuple[Act, tuple[str, ...]]] = {
     "start a conversation": (
         lambda stores: stores.conversations.create(c2c("ann", "cleo", created_at=1)),
         ("im_conversations", "user_conversations"),
-    ),
-    "bump both ways": (
-        lambda stores: stores.conversations.bump(
-            [Activity(conv_id="c2c:ann:bob", user_ids=("ann",), at=9), Activity(conv_id="group:g1", user_ids=(), at=9)]
-        ),
-        ("user_conversations",),
     ),
     "keep a favourite": (
         lambda stores: stores.favourites.add(_favourite("f2"), 9),

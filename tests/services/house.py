@@ -32,6 +32,7 @@ from goim.services.conversations import ConversationList
 from goim.services.favourites import FavouriteBook
 from goim.services.group_door import GroupDoor
 from goim.services.group_gate import GroupGate
+from goim.services.group_index import GroupIndex
 from goim.services.group_notices import GroupNotices
 from goim.services.group_operator import GroupOperator
 from goim.services.group_roster import GroupRoster
@@ -173,7 +174,8 @@ class House:
         self.access = AccessBook(
             self.conversations, self.friends, self.blocks, self.groups, self.members, self.notices, clock
         )
-        self.behind = Behind(self.conversations, self.receipts, clock)
+        self.group_index = GroupIndex(self.conversations, clock, batch_size=500, batch_sleep=0.05)
+        self.behind = Behind(self.conversations, self.receipts, self.group_index, clock)
         self.desk = ChangeDesk(
             self.access, self.table, self.changes, self.conversations, self.delivery, clock, recall_window=300
         )

@@ -1,0 +1,1 @@
+"""Carries durable facts to whoever works on them later, at least once."""

@@ -1,0 +1,85 @@
+"""Moves groups up in their members' lists, in steps with a rest between: a group of a million keeps nobody waiting."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Sequence
+
+import structlog
+
+from goim.clock import Clock
+from goim.errors import StoreDown
+from goim.events.base import GroupEvent, GroupEvents
+from goim.stores.base import Conversations
+from goim.tasks import beside
+
+_RETRY_SECONDS = 1.0
+_log = structlog.get_logger(__name__)
+
+
+class GroupIndex(GroupEvents):
+    """Works events off in this process: of each group the first step at once, the rest when nothing is due before it.
+
+    What waits is lost when the process dies; the group's next message makes up for it.
+    """
+
+    def __init__(self, conversations: Conversations, clock: Clock, *, batch_size: int, batch_sleep: float) -> None:
+        self._conversations = conversations
+        self._clock = clock
+        self._size = batch_size
+        self._rest = batch_sleep
+        self._begun: dict[str, tuple[GroupEvent, str]] = {}
+        self._wake = asyncio.Event()
+        self.members_moved = 0
+
+    async def put(self, events: Sequence[GroupEvent]) -> None:
+        for event in events:
+            last = await self._step(event, "")
+            self._begun.pop(event.group_id, None)  # what a newer event has begun, it will end
+            if last is not None:
+                self._begun[event.group_id] = (event, last)
+                self._wake.set()
+
+    async def apply(self, event: GroupEvent) -> None:
+        """Move a group up in the lists of all its members. Twice is once, and an older event moves nothing back."""
+        last = await self._step(event, "")
+        while last is not None:
+            await self._clock.sleep(self._rest)
+            last = await self._step(event, last)
+
+    @contextlib.asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Go on with large groups while the context is open."""
+        async with beside(self._run()):
+            yield
+
+    async def _run(self) -> None:
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            while self._begun:
+                for group_id in list(self._begun):  # in turn: a huge group keeps no other waiting
+                    await self._clock.sleep(self._rest)
+                    await self._go_on(group_id)
+
+    async def _go_on(self, group_id: str) -> None:
+        begun = self._begun.get(group_id)
+        if begun is None:
+            return
+        event, after = begun
+        try:
+            last = await self._step(event, after)
+        except StoreDown as error:
+            _log.warning("group_index_waits", error=str(error), groups=len(self._begun))
+            return await self._clock.sleep(_RETRY_SECONDS)
+        if self._begun.get(group_id) is begun:  # else a newer event has begun anew meanwhile
+            del self._begun[group_id]
+            if last is not None:
+                self._begun[group_id] = (event, last)
+
+    async def _step(self, event: GroupEvent, after: str) -> str | None:
+        """Move the next members; the last of them, or None when there are no more."""
+        moved = await self._conversations.bump_members(event.conv_id, event.ts, after, self._size)
+        self.members_moved += len(moved)
+        return moved[-1] if len(moved) == self._size else None
