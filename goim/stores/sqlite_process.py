@@ -101,6 +101,8 @@ class SqliteProcessEngine(SqliteEngine):
         return int((await self._order(("execute", sql, list(args))))[1])
 
     async def execute_all(self, statements: Sequence[Statement]) -> bool:
+        if self.open_transaction():
+            return await super().execute_all(statements)
         order: Order = ("statements", None, [(sql, list(args)) for sql, args in statements])
         return (await self._order(order))[0] == "done"
 

@@ -1,0 +1,16 @@
+"""Servers that many tests share: each is started once, by the first test that wants it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.mysql_server import MysqlServer, shared_server
+
+
+@pytest.fixture(scope="session")
+def mysql_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MysqlServer]:
+    """A MySQL-family server; databases on it are swept, not made, for each test."""
+    with shared_server(tmp_path_factory.mktemp("mysql")) as server:
+        yield server
