@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from goim.app.administering import administration_of
 from goim.app.storage import Stores
 from goim.bus.base import Bus
 from goim.clock import Clock
@@ -143,6 +144,18 @@ class Assembly:
             partial_uploads=PartialUploads(files, stores.blobs, clock, settings.files),
             calls=self._calls(messages),
             ice=IceServers(settings.webrtc, clock),
+            administration=administration_of(
+                settings,
+                stores,
+                accounts,
+                sessions,
+                devices,
+                self._access,
+                self.operator,
+                delivery,
+                self._metrics,
+                clock,
+            ),
         )
 
     def _sessions(self) -> SessionDesk:

@@ -75,6 +75,7 @@ class Node:
             services.calls.running(),
             self.sweeper.running(),
             self._assembly.indexer.running(),
+            services.administration.statistics.running(),
             self.tasks,
         ):
             yield

@@ -17,6 +17,7 @@ from goim.stores.engine import SqlEngine
 from goim.stores.favourites import Favourites
 from goim.stores.mailbox import Mailbox
 from goim.stores.migrate import Migrator
+from goim.stores.overview import Overview
 from goim.stores.search import LogTail, SearchIndex
 from goim.stores.sql import SqlChanges, SqlConvDeletes, SqlMessages, SqlPending
 from goim.stores.sql_accounts import SqlSessions, SqlUsers
@@ -27,6 +28,7 @@ from goim.stores.sql_files import SqlFiles, SqlGrants
 from goim.stores.sql_friends import SqlBlocks, SqlFriends
 from goim.stores.sql_groups import SqlGroups, SqlMembers
 from goim.stores.sql_mailbox import SqlMailbox
+from goim.stores.sql_overview import SqlOverview
 from goim.stores.sqlite import SqliteEngine
 from goim.stores.sqlite_process import SqliteProcessEngine
 from goim.stores.sqlite_search import SqliteLogTail, SqliteSearchIndex
@@ -57,6 +59,7 @@ class Stores:
     admissions: Admissions
     notice_board: NoticeBoard
     favourites: Favourites
+    overview: Overview
     tail: LogTail
     search: SearchIndex
 
@@ -117,6 +120,7 @@ async def sqlite_stores(settings: Settings) -> AsyncIterator[Stores]:
             admissions=SqlAdmissions(data),
             notice_board=SqlNoticeBoard(data),
             favourites=SqlFavourites(data),
+            overview=SqlOverview(data),
             tail=SqliteLogTail(log),
             search=SqliteSearchIndex(search),
         )

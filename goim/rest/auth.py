@@ -35,5 +35,10 @@ def require_login(sessions: SessionDesk) -> Guard:
 
 async def login_of(request: Request[Any, Any, Any]) -> Login:
     """Whose token came with the request; handlers take it as `login: NamedDependency[Login]`."""
-    login: Login = request.state[_KEY]
+    return login_in(request)
+
+
+def login_in(connection: ASGIConnection[Any, Any, Any, Any]) -> Login:
+    """The same for guards."""
+    login: Login = connection.state[_KEY]
     return login

@@ -11,6 +11,7 @@ from litestar.types import ASGIApp, ControllerRouterHandler
 
 from goim.rest.accounts import AccountController
 from goim.rest.address import Addresses
+from goim.rest.admin import ADMIN, require_admin
 from goim.rest.auth import login_of, require_login
 from goim.rest.bodies import MAX_BODY_BYTES, JsonRequest
 from goim.rest.conversations import ConversationController
@@ -49,6 +50,7 @@ ROUTES: Sequence[ControllerRouterHandler] = [
     TusController,
     presence,
     WebrtcController,
+    ADMIN,
 ]
 
 
@@ -77,7 +79,7 @@ def build_api(
 
     app = Litestar(
         route_handlers=[*ROUTES, *more],
-        guards=[require_login(services.sessions)],
+        guards=[require_login(services.sessions), require_admin(services.administration.admins)],
         dependencies={
             "services": Provide(provide_services),
             "login": Provide(login_of),

@@ -63,16 +63,19 @@ class DeviceBook:
 
         A session made for no device may serve several: if it is the caller's own, only the device's sockets close.
         """
-        user_id = login.user_id
+        await self._end(login.user_id, device_id, spared=login.session_id if login.device_id is None else None)
+
+    async def put_out(self, user_id: str, device_id: str) -> None:
+        """The same by somebody else: whatever session it was connected with ends."""
+        await self._end(user_id, device_id, spared=None)
+
+    async def _end(self, user_id: str, device_id: str, *, spared: str | None) -> None:
         sessions = await self._desk.of_user(user_id)
         session_ids = {session.session_id for session in sessions if session.device_id == device_id}
         seen_in = await self._sessions_seen_in(user_id, device_id)
         if not session_ids and not seen_in:
             raise not_found("device")
-        session_ids |= seen_in
-        if login.device_id is None:
-            session_ids.discard(login.session_id)
-        await self._desk.end(session_ids, CloseCode.KICKED)
+        await self._desk.end((session_ids | seen_in) - {spared}, CloseCode.KICKED)
         self._notices.emit(DeviceKicked(user_id, device_id))
         async with self._writing:  # a write under way would bring it back
             await self._sessions.forget_device(user_id, device_id)

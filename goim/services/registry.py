@@ -10,6 +10,7 @@ from goim.delivery import Delivery
 from goim.metrics import Metrics
 from goim.services.access import AccessBook
 from goim.services.accounts import Accounts
+from goim.services.administration import Administration
 from goim.services.calls import CallDesk
 from goim.services.changes import ChangeDesk
 from goim.services.conversations import ConversationList
@@ -66,3 +67,4 @@ class Services:
     partial_uploads: PartialUploads
     calls: CallDesk
     ice: IceServers
+    administration: Administration

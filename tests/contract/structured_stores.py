@@ -22,6 +22,8 @@ from goim.stores.memory_favourites import MemoryFavourites
 from goim.stores.memory_files import MemoryFiles, MemoryGrants
 from goim.stores.memory_friends import MemoryBlocks, MemoryFriends
 from goim.stores.memory_groups import MemoryGroups, MemoryMembers
+from goim.stores.memory_overview import MemoryOverview
+from goim.stores.overview import Overview
 from goim.stores.sql_accounts import SqlSessions, SqlUsers
 from goim.stores.sql_admissions import SqlAdmissions, SqlNoticeBoard
 from goim.stores.sql_conversations import SqlConversations, SqlReceipts
@@ -29,6 +31,7 @@ from goim.stores.sql_favourites import SqlFavourites
 from goim.stores.sql_files import SqlFiles, SqlGrants
 from goim.stores.sql_friends import SqlBlocks, SqlFriends
 from goim.stores.sql_groups import SqlGroups, SqlMembers
+from goim.stores.sql_overview import SqlOverview
 from goim.stores.sqlite import SqliteEngine
 
 SQLITE_SCHEMA = Path(__file__).parents[2] / "schemas/sqlite"
@@ -51,6 +54,7 @@ class Stores:
     admissions: Admissions
     notices: NoticeBoard
     favourites: Favourites
+    overview: Overview
 
 
 def memory_stores(data: MemoryData) -> Stores:
@@ -68,6 +72,7 @@ def memory_stores(data: MemoryData) -> Stores:
         admissions=MemoryAdmissions(data),
         notices=MemoryNoticeBoard(data),
         favourites=MemoryFavourites(data),
+        overview=MemoryOverview(data),
     )
 
 
@@ -86,6 +91,7 @@ def sql_stores(engine: SqlEngine) -> Stores:
         admissions=SqlAdmissions(engine),
         notices=SqlNoticeBoard(engine),
         favourites=SqlFavourites(engine),
+        overview=SqlOverview(engine),
     )
 
 

@@ -62,6 +62,8 @@ ANNS_ADMIRERS   = "  no     ok      block   ok     ok    ok     ok    ok     ok 
 ANNS_COMPANY    = "  no     blank   blank   blank  blank blank  ok    ok     ok    ok   "
 NOT_ANN         = "  no     none    low     low    none  none   none  none   none  low  "
 YANS_FRIENDS    = "  no     none    none    none   none  none   none  none   none  ok   "
+# … who runs goim: none of these, whatever they are in a group, and whether what they ask for is there or not
+OPERATORS       = "  no     low     low     low    low   low    low   low    low    low  "
 # … who says what is wrong
 WRONG_PASSWORD  = "  no     wrong   wrong   wrong  wrong wrong  wrong wrong  wrong wrong"
 WRONG_TOKEN     = "  no     no      no      no     no    no     no    no     no    no   "
@@ -168,6 +170,32 @@ ACTION_ROWS = [
     Row("webrtc_signaling", NOT_THEIRS, {"callId": "{call}", "to": "{ann}"} | SDP),
 ]
 
+ANY_USER, ANY_GROUP = "/api/admin/users/{ann}", "/api/admin/groups/{group}"
+ADMIN_REQUESTS: list[tuple[str, Any]] = [
+    ("GET /api/admin/users", None),
+    ("GET /api/admin/users?limit=0", None),
+    ("POST /api/admin/users", {"username": "somebody", "password": "{password}"}),
+    ("POST /api/admin/users", {"username": 1}),
+    (f"GET {ANY_USER}", None),
+    (f"DELETE {ANY_USER}", None),
+    (f"POST {ANY_USER}/disable", None),
+    (f"POST {ANY_USER}/enable", None),
+    (f"PUT {ANY_USER}/password", {"password": "{password}"}),
+    (f"GET {ANY_USER}/sessions", None),
+    (f"DELETE {ANY_USER}/sessions", None),
+    (f"DELETE {ANY_USER}/sessions/{{message}}", None),
+    (f"GET {ANY_USER}/devices", None),
+    (f"DELETE {ANY_USER}/devices/{{device}}", None),
+    ("GET /api/admin/groups", None),
+    ("POST /api/admin/groups", {"name": "Runs", "ownerId": "{ann}"}),
+    (f"GET {ANY_GROUP}", None),
+    (f"DELETE {ANY_GROUP}", None),
+    (f"GET {ANY_GROUP}/members", None),
+    (f"POST {ANY_GROUP}/members", {"userIds": ["{yan}"]}),
+    (f"PUT {ANY_GROUP}/members/{{ann}}", {"role": "admin"}),
+    (f"DELETE {ANY_GROUP}/members/{{ann}}", None),
+    ("GET /api/admin/stats", None),
+]
 GROUP = "/api/groups/{group}"
 SOMEBODY = f"{GROUP}/members/{{ann}}"
 ROUTE_ROWS = [
@@ -283,6 +311,7 @@ ROUTE_ROWS = [
     Row("POST /api/unread/mark_all_read", REGISTERED),
     Row("GET /api/webrtc/ice-servers", REGISTERED),
     Row("GET /api/webrtc/current-call", NOT_THEIRS),
+    *(Row(request, OPERATORS, data) for request, data in ADMIN_REQUESTS),
 ]
 
 
