@@ -51,6 +51,12 @@ class Metrics:
         self.connections: Counter[str] = Counter()
         self.closes: Counter[int] = Counter()
         self.send_queue_bytes: Callable[[], int] = int
+        self.hooks_delivered: Counter[str] = Counter()
+        self.hooks_failed: Counter[str] = Counter()
+        self.hooks_dropped: Counter[str] = Counter()
+        self.hooks_waiting: Counter[str] = Counter()
+        self.hooks_dead: Counter[str] = Counter()
+        self.hooks_age_seconds: Counter[str] = Counter()
         self.http: dict[tuple[str, str, int], Histogram] = {}
 
     def http_done(self, method: str, route: str, status: int, seconds: float) -> None:
@@ -76,7 +82,16 @@ class Metrics:
         yield _gauge("im_connections", "Live connections by transport.", "transport", self.connections)
         yield _counter("im_closes", "Connections ended by the server, by close code.", "code", self.closes)
         yield GaugeMetricFamily("im_send_queue_bytes", "Bytes queued for slow readers.", value=self.send_queue_bytes())
+        yield from self._hooks_families()
         yield self._http_family()
+
+    def _hooks_families(self) -> Iterable[Metric]:
+        yield _counter("im_hooks_delivered", "Events and pushes delivered, by lane.", "lane", self.hooks_delivered)
+        yield _counter("im_hooks_failed", "Attempts to deliver that failed, by lane.", "lane", self.hooks_failed)
+        yield _counter("im_hooks_dropped", "Events not taken: too many waited.", "lane", self.hooks_dropped)
+        yield _gauge("im_hooks_waiting", "Events and pushes that wait, by lane.", "lane", self.hooks_waiting)
+        yield _gauge("im_hooks_dead", "Events and pushes given up, by lane.", "lane", self.hooks_dead)
+        yield _gauge("im_hooks_age_seconds", "Age of the oldest that waits, by lane.", "lane", self.hooks_age_seconds)
 
     def _http_family(self) -> Metric:
         family = HistogramMetricFamily(

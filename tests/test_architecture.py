@@ -27,7 +27,7 @@ FLOORS = [
     },
     {"model"},
     {"protocol"},
-    {"stores", "bus", "events", "ratelimit", "blobs", "livecalls"},
+    {"stores", "bus", "events", "ratelimit", "blobs", "livecalls", "outbound"},
     {"delivery", "notices"},
     {"services"},
     {"actions", "rest"},
@@ -35,7 +35,7 @@ FLOORS = [
     {"app"},
 ]
 FLOOR_OF = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
-ADAPTERS = ("memory", "sqlite", "mysql", "tidb", "mongo", "redis", "kafka", "local", "s3", "sql_", "sql")
+ADAPTERS = ("memory", "sqlite", "mysql", "tidb", "mongo", "redis", "kafka", "local", "s3", "sql_", "sql", "http")
 BESIDE = {("stores", "metrics"), ("notices", "bus"), ("delivery", "notices")}
 FILES = sorted(PACKAGE.rglob("*.py"))
 

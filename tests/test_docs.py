@@ -23,6 +23,7 @@ from msgspec import inspect
 from goim.actions.table import ACTIONS
 from goim.app import server_for
 from goim.config import Settings, all_keys, refuse_unserved
+from goim.config.hooks import EVENT_TYPES
 from goim.config.keys import sections
 from goim.errors import HTTP_STATUS, ConfigError
 from goim.metrics import Metrics
@@ -208,6 +209,17 @@ def test_every_metric_is_described_with_its_type_and_labels() -> None:
         wanted[name] = (family.type, list(getattr(family, "_labelnames", ())))
     rows = table("docs/metrics.md", "")
     assert {undressed(row[0]): (row[1], undressed(row[2]).split()) for row in rows} == wanted
+
+
+def test_every_event_is_described() -> None:
+    assert [undressed(row[0]) for row in table("docs/webhooks.md", "Events")] == list(EVENT_TYPES)
+    shown = [
+        json.loads(line)
+        for line in page("docs/webhooks.md").splitlines()
+        if line.startswith('{"id"') and "…" not in line
+    ]
+    assert {event["type"] for event in shown} <= set(EVENT_TYPES)
+    assert shown
 
 
 # the command line

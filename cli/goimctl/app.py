@@ -11,7 +11,7 @@ from typer.exceptions import TyperException
 
 from goim import __version__
 from goim.errors import ConfigError, GoimError, MigrationError, StoreDown
-from goimctl import chat, config, doctor, files, groups, migrate, serve, tokens, users
+from goimctl import chat, config, doctor, files, groups, hooks, migrate, serve, tokens, users
 from goimctl.options import ConfigAnywhere
 from goimctl.output import ExitCode, Failed, tell_failure
 
@@ -28,6 +28,7 @@ app.command(epilog="Example: goimctl chat alice --with bob")(chat.chat)
 app.add_typer(users.group)
 app.add_typer(groups.group)
 app.add_typer(files.group)
+app.add_typer(hooks.group)
 app.command(epilog="Example: goimctl token alice --device robot")(tokens.token)
 app.add_typer(migrate.group)
 app.add_typer(config.group)

@@ -16,7 +16,7 @@ from goim.app.storage import blobs_of
 from goim.config import Settings
 from goim.config.settings import Server
 from goim.errors import MigrationError, StoreDown
-from goimctl import checks_machine
+from goimctl import checks_hooks, checks_machine
 from goimctl.databases import databases
 from goimctl.findings import Finding, State
 from goimctl.options import local_host, local_url
@@ -37,6 +37,7 @@ async def all_findings(settings: Settings, *, ask_server: bool) -> list[Finding]
     findings += await _databases(settings)
     if settings.files.s3_bucket:
         findings.append(await _bucket(settings))
+    findings += await checks_hooks.hooks(settings)
     if ask_server:
         findings.append(await asyncio.to_thread(_server, local_url(settings)))
     if ask_server and settings.server.tcp_addr and "tcp" in settings.server.roles:

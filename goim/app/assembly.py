@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from goim.app.administering import administration_of
+from goim.app.hooks import hooks_of
 from goim.app.storage import Stores
 from goim.bus.base import Bus
 from goim.clock import Clock
@@ -86,6 +87,7 @@ class Assembly:
         self.group_index = group_index(settings, stores, clock)
         self.behind = Behind(stores.conversations, stores.receipts, group_events or self.group_index, clock)
         self.indexer = SearchIndexer(stores.tail, stores.search, clock)
+        self.hooks = hooks_of(settings, stores, clock, self._metrics)
         self.operator: GroupOperator
         self.services = self._services()
 
@@ -110,6 +112,8 @@ class Assembly:
         one_message = OneMessage(self._access, history)
         favourites = FavouriteBook(stores.favourites, stores.users, self._access, one_message, clock)
         accounts.on_erase.append(favourites.erase)
+        if self.hooks is not None:
+            self.hooks.follow(messages, changes, roster, accounts)
         lines = Lines(stores.conversations, stores.deletes, stores.messages, self._log, self.behind, clock)
         return Services(
             settings=settings,

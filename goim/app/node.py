@@ -43,6 +43,7 @@ class Node:
         self.services = self._assembly.services
         self.operator = self._assembly.operator
         self.sweeper = self._assembly.sweeper
+        self.hooks = self._assembly.hooks
         self.gateway = WebSocketGateway(self.services, self.tasks)
         self.tcp = TcpGateway(self.services, self.tasks, clock)
 
@@ -55,6 +56,7 @@ class Node:
             self._assembly.images,
             self._assembly.grants.batches.running(),
             self._assembly.group_index.running(),
+            self.hooks.working() if self.hooks is not None else contextlib.nullcontext(),
             self._assembly.behind.running(),
             services.receipts.batches.running(),
             services.messages.batches.running(),
@@ -76,6 +78,7 @@ class Node:
             self.sweeper.running(),
             self._assembly.indexer.running(),
             services.administration.statistics.running(),
+            self.hooks.running() if self.hooks is not None else contextlib.nullcontext(),
             self.tasks,
         ):
             yield

@@ -17,6 +17,7 @@ from goim.stores.engine import SqlEngine
 from goim.stores.favourites import Favourites
 from goim.stores.mailbox import Mailbox
 from goim.stores.migrate import Migrator
+from goim.stores.outbox import FeedMarks, LogScan, Outbox
 from goim.stores.overview import Overview
 from goim.stores.search import LogTail, SearchIndex
 from goim.stores.sql import SqlChanges, SqlConvDeletes, SqlMessages, SqlPending
@@ -28,6 +29,7 @@ from goim.stores.sql_files import SqlFiles, SqlGrants
 from goim.stores.sql_friends import SqlBlocks, SqlFriends
 from goim.stores.sql_groups import SqlGroups, SqlMembers
 from goim.stores.sql_mailbox import SqlMailbox
+from goim.stores.sql_outbox import SqlFeedMarks, SqlLogScan, SqlOutbox
 from goim.stores.sql_overview import SqlOverview
 from goim.stores.sqlite import SqliteEngine
 from goim.stores.sqlite_process import SqliteProcessEngine
@@ -62,6 +64,9 @@ class Stores:
     overview: Overview
     tail: LogTail
     search: SearchIndex
+    outbox: Outbox
+    feed_marks: FeedMarks
+    log_scan: LogScan
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -123,6 +128,9 @@ async def sqlite_stores(settings: Settings) -> AsyncIterator[Stores]:
             overview=SqlOverview(data),
             tail=SqliteLogTail(log),
             search=SqliteSearchIndex(search),
+            outbox=SqlOutbox(data),
+            feed_marks=SqlFeedMarks(data),
+            log_scan=SqlLogScan(log),
         )
 
 

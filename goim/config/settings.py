@@ -16,7 +16,7 @@ from pydantic import (
     model_validator,
 )
 
-from goim.config import values
+from goim.config import hooks, values
 from goim.config.dsn import parse_dsn
 
 
@@ -44,6 +44,17 @@ def _check_url(text: str) -> str:
     return text
 
 
+def _check_endpoints(texts: tuple[str, ...]) -> tuple[str, ...]:
+    for text in texts:
+        hooks.parse_endpoint(text)
+    return texts
+
+
+def _check_hook_secrets(secrets: SecretStr) -> SecretStr:
+    hooks.parse_secrets(secrets.get_secret_value())
+    return secrets
+
+
 def _lower(value: object) -> object:
     return value.lower() if isinstance(value, str) else value
 
@@ -56,6 +67,8 @@ Texts = Annotated[tuple[str, ...], BeforeValidator(values.comma_list)]
 Listen = Annotated[str, AfterValidator(_check_address)]
 DsnText = Annotated[SecretStr, AfterValidator(_check_dsn)]
 Url = Annotated[str, AfterValidator(_check_url)]
+Endpoints = Annotated[tuple[str, ...], BeforeValidator(values.comma_list), AfterValidator(_check_endpoints)]
+HookSecrets = Annotated[SecretStr, AfterValidator(_check_hook_secrets)]
 MongoUri = Annotated[SecretStr, AfterValidator(_check_mongo)]
 Role = Literal["api", "gateway", "tcp", "updater"]
 MessageDb = Literal["", "sqlite", "mysql", "tidb", "mongodb"]
@@ -68,11 +81,14 @@ def key(
     variable: str | None = None,
     gt: float | None = None,
     ge: float | None = None,
+    le: float | None = None,
     min_length: int | None = None,
 ) -> Any:
     """One key: its default as people would write it, one line on what it does, the seed's own name of its variable."""
     extra: dict[str, Any] = {"variable": variable} if variable else {}
-    return Field(default, description=description, json_schema_extra=extra or None, gt=gt, ge=ge, min_length=min_length)
+    return Field(
+        default, description=description, json_schema_extra=extra or None, gt=gt, ge=ge, le=le, min_length=min_length
+    )
 
 
 class Section(BaseModel):
@@ -265,6 +281,22 @@ class Webrtc(Section):
     turn_secret: SecretStr = key("", "Secret shared with the TURN servers: each user gets a password good for an hour.")
 
 
+class Hooks(Section):
+    """Webhooks: your own servers are told what happens, and asked before a message is sent."""
+
+    endpoints: Endpoints = key(
+        [], 'Who is told, and of what: "crm https://crm.example.org/goim message.* user.created".'
+    )
+    secrets: HookSecrets = key(
+        "", "Sign what is sent: whsec_…, or several with commas; name=whsec_… is for one endpoint."
+    )
+    timeout: Duration = key("10s", "How long an endpoint may take to answer.", gt=0, le=30)
+    concurrency: int = key(8, "Requests to one endpoint at the same time.", ge=1)
+    give_up: Duration = key("3d", "For how long an event is tried again before it is given up.", gt=0)
+    max_waiting: int = key(100_000, "With so many events waiting for an endpoint, no more are taken for it.", ge=1)
+    allow_private: Texts = key([], "Hosts and networks of ours that hooks may reach; else only public addresses.")
+
+
 class Settings(Section):
     """Everything that can be set."""
 
@@ -286,6 +318,7 @@ class Settings(Section):
     mongo: Mongo = Mongo()
     kafka: Kafka = Kafka()
     webrtc: Webrtc = Webrtc()
+    hooks: Hooks = Hooks()
 
     @property
     def message_db(self) -> str:
@@ -305,6 +338,17 @@ class Settings(Section):
         name, value = needs.get(self.messages.db, ("", "given"))
         if not value:
             raise ValueError(f"messages.db is {self.messages.db}, but {name} is empty")
+        return self
+
+    @model_validator(mode="after")
+    def _what_is_told_is_signed(self) -> Self:
+        named = {text.split()[0] for text in self.hooks.endpoints}
+        keys = hooks.parse_secrets(self.hooks.secrets.get_secret_value())
+        if len(named) < len(self.hooks.endpoints):
+            raise ValueError("hooks.endpoints has a name twice")
+        unsigned = sorted(name for name in named if name not in keys and "" not in keys)
+        if unsigned:
+            raise ValueError(f"hooks.secrets has none for {unsigned[0]}; make one: goimctl hooks secret")
         return self
 
     @model_validator(mode="after")

@@ -19,6 +19,7 @@ from goim.ratelimit.base import RateLimiter
 from goim.services.access import AccessBook
 from goim.services.attempts import Attempts
 from goim.services.devices import DeviceBook
+from goim.services.event_feed import EventFeed
 from goim.services.passwords import Passwords
 from goim.services.sessions import SessionDesk, Tokens
 from goim.stores.base import Blocks, Friends, Taken, Users
@@ -91,6 +92,7 @@ class Accounts:
         self._registrations = registrations
         self._clock = clock
         self.on_erase: list[OnErase] = []
+        self.feed: EventFeed | None = None
 
     # coming in
 
@@ -120,6 +122,7 @@ class Accounts:
             await self._users.add(user)
         except Taken:
             raise _taken() from None
+        await self._note("user.created", profile_of(user))
         return user
 
     async def login(self, username: str, password: str, device_id: str | None, address: str) -> Tokens:
@@ -167,7 +170,10 @@ class Accounts:
             changes["nickname"] = checked_name("a nickname", nickname)
         if avatar_url is not None:
             changes["avatar_url"] = checked_avatar_url(avatar_url)
-        return profile_of(await self._update(user_id, changes))
+        profile = profile_of(await self._update(user_id, changes))
+        if changes:
+            await self._note("user.updated", profile)
+        return profile
 
     async def change_password(self, login: Login, old_password: str, new_password: str, address: str) -> None:
         """Replace the password and end all other sessions."""
@@ -184,11 +190,12 @@ class Accounts:
 
     async def disable(self, user_id: str) -> None:
         """Close an account without erasing it: no login, no session."""
-        await self._update(user_id, {"is_disabled": True})
+        user = await self._update(user_id, {"is_disabled": True})
         await self._sessions.end_all(user_id)
+        await self._note("user.disabled", public_of(user))
 
     async def enable(self, user_id: str) -> None:
-        await self._update(user_id, {"is_disabled": False})
+        await self._note("user.enabled", public_of(await self._update(user_id, {"is_disabled": False})))
 
     async def make_admin(self, user_id: str, *, is_admin: bool = True) -> None:
         await self._update(user_id, {"is_admin": is_admin})
@@ -224,6 +231,13 @@ class Accounts:
         for other_id in sorted(related):
             await self._access.relation_changed(user_id, other_id)
         self._delivery.to_users(friends, FriendRemoved(UserData(user_id)))
+        await self._note("user.erased", UserData(user_id))
+
+    async def _note(self, event_type: str, data: Struct) -> None:
+        """Have it in the outbox, where there is one, before it is answered."""
+        if self.feed is not None:
+            self.feed.note(event_type, data)
+            await self.feed.noted()
 
 
 def public_of(user: User) -> PublicUser:

@@ -13,6 +13,7 @@ from goim.delivery import Delivery
 from goim.errors import ErrorCode, GoimError, invalid, not_found
 from goim.model.conversations import Conversation
 from goim.model.groups import Role
+from goim.model.hooks import EVENT_OF_PUSH
 from goim.model.messages import EMPTIED, Change, MessageRow, Reaction, RowEdit, encode_extras, extras_of
 from goim.model.payloads import checked_payload
 from goim.protocol.frames import encode_json, frame_of
@@ -29,6 +30,7 @@ from goim.protocol.pushes import (
 )
 from goim.protocol.replies import ChangedData
 from goim.services.access import Access, AccessBook
+from goim.services.event_feed import EventFeed
 from goim.stores.base import Conversations, Taken
 from goim.stores.base_log import Changes, MessageTable
 from goim.turns import Turns
@@ -75,6 +77,7 @@ class ChangeDesk:
         self._recall_window_ms = recall_window * 1000
         self._edit_window_ms = edit_window * 1000
         self._turns = Turns()
+        self.feed: EventFeed | None = None
         self.on_recalled: list[Callable[[Conversation, int], None]] = []
 
     async def recall(self, actor: Actor, conv_id: str, server_msg_id: str) -> ChangedData:
@@ -227,12 +230,18 @@ class ChangeDesk:
         What changes nothing is acknowledged with the number of the last such change of the message.
         """
         async with self._turns.of(conv.conv_id):
+            data: Struct | Raw | None
             number, data = await self._store(conv, action, make, store)
             if data is not None:
                 self._delivery.to_conversation(conv, frame_of(push(data)), but)
-                return ChangedData(conv.conv_id, conv.message_id(seq), number)
-        last = await self._changes.of_message(conv.conv_id, seq, action)
-        return ChangedData(conv.conv_id, conv.message_id(seq), last.change if last is not None else number)
+        if data is None:
+            last = await self._changes.of_message(conv.conv_id, seq, action)
+            if last is not None:
+                number, data = last.change, last.data
+        if self.feed is not None and data is not None:  # known already, too: a crash may have come in between
+            self.feed.note(EVENT_OF_PUSH[action], data, f"{action}_{conv.message_id(seq)}_{number}")
+            await self.feed.noted()
+        return ChangedData(conv.conv_id, conv.message_id(seq), number)
 
     async def _store(self, conv: Conversation, action: str, make: Make, store: Store) -> tuple[int, Struct | None]:
         """The number and data of a new change, or the last number and None; a number lost to another node is taken

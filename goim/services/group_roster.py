@@ -9,6 +9,7 @@ from typing import Any
 from goim.clock import Clock
 from goim.delivery import Delivery
 from goim.model.groups import Group, Member, Role
+from goim.model.hooks import EVENT_OF_PUSH
 from goim.notices import GroupGone, GroupJoined, GroupLeft, Notices
 from goim.protocol.pushes import (
     GroupCreated,
@@ -21,6 +22,7 @@ from goim.protocol.pushes import (
     MemberUpdated,
 )
 from goim.services.access import AccessBook
+from goim.services.event_feed import EventFeed
 from goim.stores.base import Groups, Members
 from goim.stores.base_log import ConvDeletes
 from goim.stores.log import Log
@@ -28,6 +30,7 @@ from goim.turns import Turns
 
 OPERATOR = ""
 """Who acts when it is not a member but somebody who runs the server: `by` in the pushes."""
+_GroupPush = GroupCreated | GroupUpdated | GroupDisbanded | MemberJoined | MemberLeft | MemberUpdated
 
 
 class GroupRoster:
@@ -60,6 +63,7 @@ class GroupRoster:
         self._deletes = deletes
         self._history_for_new_members = history_for_new_members
         self._turns = Turns()
+        self.feed: EventFeed | None = None
 
     def turn(self, group_id: str) -> asyncio.Lock:
         """Held while a group is looked at and changed; those who wait for it keep it alive."""
@@ -82,22 +86,25 @@ class GroupRoster:
             muted=group.muted,
             by=group.owner_id,
         )
-        self._delivery.to_group(group.group_id, GroupCreated(told))
+        self._tell(GroupCreated(told))
+        await self._noted()
 
     async def update(self, group: Group, by: str, changes: Mapping[str, Any]) -> Group | None:
         """Set `name`, `avatar_url`, `join_policy` or `muted`; None if the group is gone."""
         changed = await self._groups.update(group.group_id, changes)
         if changed is not None:
             self._access.group_changed(group.group_id)
-            self._delivery.to_group(group.group_id, GroupUpdated(GroupData(group.group_id, by=by, **changes)))
+            self._tell(GroupUpdated(GroupData(group.group_id, by=by, **changes)))
+            await self._noted()
         return changed
 
     async def disband(self, group: Group, by: str) -> None:
         """End a group: its members are told while they still receive it."""
         await self._groups.disband(group.group_id)
         self._access.group_changed(group.group_id)
-        self._delivery.to_group(group.group_id, GroupDisbanded(GroupData(group.group_id, by=by)))
+        self._tell(GroupDisbanded(GroupData(group.group_id, by=by)))
         self._notices.emit(GroupGone(group.group_id))
+        await self._noted()
 
     async def let_in(self, group: Group, user_ids: Sequence[str], by: str) -> list[str]:
         """Let people in and return who is new. They miss nothing that is sent after this returns."""
@@ -112,8 +119,8 @@ class GroupRoster:
         for user_id in added:
             self._notices.emit(GroupJoined(user_id, group.group_id))
         for user_id in added:
-            told = MemberData(group.group_id, user_id, Role.MEMBER, by)
-            self._delivery.to_group(group.group_id, MemberJoined(told))
+            self._tell(MemberJoined(MemberData(group.group_id, user_id, Role.MEMBER, by)))
+        await self._noted()
         return added
 
     async def _hide_history(self, group: Group, user_ids: Sequence[str], last_seq: int, now: int) -> None:
@@ -129,8 +136,9 @@ class GroupRoster:
         self._access.group_changed(group.group_id)
         self._notices.emit(GroupLeft(member.user_id, group.group_id))
         told = MemberLeft(MemberData(group.group_id, member.user_id, member.role, by))
-        self._delivery.to_group(group.group_id, told)
+        self._tell(told)
         self._delivery.to_user(member.user_id, told)
+        await self._noted()
         return True
 
     async def set(self, group: Group, user_id: str, by: str, changes: Mapping[str, Any]) -> Member | None:
@@ -139,6 +147,7 @@ class GroupRoster:
         if changed is not None:
             self._access.group_changed(group.group_id)
             self._tell_changed(changed, by)
+            await self._noted()
         return changed
 
     async def hand_over(self, group: Group, heir: Member, by: str) -> bool:
@@ -152,10 +161,21 @@ class GroupRoster:
             member = await self._members.get(group.group_id, user_id)
             if member is not None:
                 self._tell_changed(member, by)
-        told = GroupData(group.group_id, owner_id=heir.user_id, by=by)
-        self._delivery.to_group(group.group_id, GroupUpdated(told))
+        self._tell(GroupUpdated(GroupData(group.group_id, owner_id=heir.user_id, by=by)))
+        await self._noted()
         return True
 
     def _tell_changed(self, member: Member, by: str) -> None:
         told = MemberData(member.group_id, member.user_id, member.role, by, mute_until=member.mute_until)
-        self._delivery.to_group(member.group_id, MemberUpdated(told))
+        self._tell(MemberUpdated(told))
+
+    def _tell(self, push: _GroupPush) -> None:
+        """Tell the members, and the outbox where there is one."""
+        self._delivery.to_group(push.data.group_id, push)
+        if self.feed is not None:
+            self.feed.note(EVENT_OF_PUSH[str(push.__struct_config__.tag)], push.data)
+
+    async def _noted(self) -> None:
+        """What was told is in the outbox, too."""
+        if self.feed is not None:
+            await self.feed.noted()

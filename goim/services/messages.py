@@ -26,6 +26,7 @@ from goim.protocol.replies import SentData
 from goim.protocol.requests import SendData
 from goim.ratelimit.base import RateLimiter
 from goim.services.access import Access, AccessBook
+from goim.services.event_feed import EventFeed
 from goim.services.file_grants import FileGrants
 from goim.services.receipts import ReceiptBook
 from goim.services.specials import Specials
@@ -101,6 +102,7 @@ class Messages:
         self._tasks = tasks
         self._specials = specials
         self._grants = grants
+        self.feed: EventFeed | None = None
         self._waiting: dict[str, deque[Sending]] = {}
         self._returning: Counter[str] = Counter()
         self.max_backlog = MAX_BACKLOG
@@ -204,9 +206,13 @@ class Messages:
         )
         self._metrics.send_latency_ms.observe((perf_counter() - sending.arrived) * 1000)
         if place.is_duplicate:
+            if self.feed is not None:
+                self.feed.resent(conv, seq)
             return
-        push = MessagePush(_message(sending, draft, place, server_msg_id))
-        self._delivery.to_conversation(conv, frame_of(push), sending.sender)
+        message = _message(sending, draft, place, server_msg_id)
+        self._delivery.to_conversation(conv, frame_of(MessagePush(message)), sending.sender)
+        if self.feed is not None:
+            self.feed.sent(conv, message)
         self._receipts.sent(conv, draft.from_user_id, draft.type, seq, place.timestamp)
         if sending.extras is not None:
             self._specials.tell(sending.sender, conv, seq, sending.extras)

@@ -228,6 +228,32 @@ class FavouriteTagTable(Table, tablename="favourite_tags", db=ROUTED):
     whole_key = Unique([user_id, tag, favourite_id])
 
 
+class OutboxTable(Table, tablename="outbox", db=ROUTED):
+    """What is to be sent to other servers."""
+
+    event_id = Varchar(length=160, primary_key=True)
+    lane = Varchar(length=64)
+    target = Varchar(length=200)
+    type = Varchar(length=64)
+    body = Text()
+    made_at = BigInt()
+    due_at = BigInt()
+    attempts = Integer()
+    state = Integer()
+    claim = Varchar(length=64)
+    problem = Varchar(length=255)
+
+    whole_key = Unique([event_id, lane, target])
+
+
+class FeedMarkTable(Table, tablename="outbox_feeds", db=ROUTED):
+    """How far each node is with putting its messages into the outbox."""
+
+    node_id = Varchar(length=64, primary_key=True)
+    safe_at = BigInt()
+    seen_at = BigInt()
+
+
 STRUCTURED_TABLES: tuple[type[Table], ...] = (
     UserTable,
     SessionTable,
@@ -247,4 +273,6 @@ STRUCTURED_TABLES: tuple[type[Table], ...] = (
     NoticeTable,
     FavouriteTable,
     FavouriteTagTable,
+    OutboxTable,
+    FeedMarkTable,
 )

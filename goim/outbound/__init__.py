@@ -1,0 +1,1 @@
+"""Requests to other people's servers, and what may be asked of them."""
