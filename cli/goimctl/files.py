@@ -8,14 +8,12 @@ import typer
 
 from goimctl.office import find_user, in_office
 from goimctl.options import Json
-from goimctl.output import count, moment, say, show_json, show_record, show_table
+from goimctl.output import count, moment, say, show_json, show_record, show_table, size_of
 
 if TYPE_CHECKING:
     from goim.app import Node
     from goim.model.files import FileStats, StoredFile
     from goim.services.file_sweep import Swept
-
-_UNITS = ("bytes", "KiB", "MiB", "GiB", "TiB")
 
 group = typer.Typer(
     name="files",
@@ -46,7 +44,7 @@ def list_(
         show_json({"files": [_file(each) for each in page], "nextOffset": next_offset})
         return
     rows = (
-        (each.file_id, each.owner_id, _size(each.size), each.mime_type, moment(each.created_at), each.name)
+        (each.file_id, each.owner_id, size_of(each.size), each.mime_type, moment(each.created_at), each.name)
         for each in page
     )
     show_table(("FILE", "OWNER", "SIZE", "TYPE", "SINCE", "NAME"), rows)
@@ -62,7 +60,7 @@ def stats(ctx: typer.Context, *, as_json: Json = False) -> None:
         return await office.sweeper.stats()
 
     found = in_office(ctx, work)
-    size = found.bytes if as_json else _size(found.bytes)
+    size = found.bytes if as_json else size_of(found.bytes)
     show_record({"files": found.files, "bytes": size, "owners": found.owners}, as_json=as_json)
 
 
@@ -98,11 +96,3 @@ def _file(file: StoredFile) -> dict[str, object]:
         "createdAt": file.created_at,
         "expiresAt": file.expires_at,
     }
-
-
-def _size(number: int) -> str:
-    """Bytes as people read them."""
-    size, unit = float(number), 0
-    while size >= 1024 and unit < len(_UNITS) - 1:
-        size, unit = size / 1024, unit + 1
-    return f"{size:.1f} {_UNITS[unit]}" if unit else count(number, "byte")

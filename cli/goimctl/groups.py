@@ -9,12 +9,12 @@ import typer
 from goimctl import groups_members
 from goimctl.office import find_users, in_office
 from goimctl.options import Json
-from goimctl.output import confirm, count, moment, say, show_json, show_record, show_table
+from goimctl.output import confirm, count, moment, plain, say, show_json, show_record, show_table
 
 if TYPE_CHECKING:
     from goim.app import Node
-    from goim.model.groups import Group, Member
-    from goim.model.users import User
+    from goim.model.groups import Group
+    from goim.services.admin_views import AdminGroup, AdminGroupPage, AdminMemberPage
 
 group = typer.Typer(
     name="groups",
@@ -45,47 +45,47 @@ def create(
     show_record({"groupId": made.group_id, "convId": made.conv_id}, as_json=as_json)
 
 
-@group.command("list", epilog="Example: goimctl groups list --json")
+@group.command("list", epilog="Example: goimctl groups list --find team --json")
 def list_(
     ctx: typer.Context,
     *,
+    find: Annotated[str, typer.Option(help="Only with this id, or with this in their name.", metavar="TEXT")] = "",
     limit: Limit = 100,
     after: Annotated[str, typer.Option(help="Go on after this group id.", metavar="ID")] = "",
     as_json: Json = False,
 ) -> None:
     """List the groups, the oldest first."""
 
-    async def work(office: Node) -> list[Group]:
-        return await office.operator.page(after, limit + 1)
+    async def work(office: Node) -> AdminGroupPage:
+        return await office.services.administration.groups.page(find, after, limit)
 
-    found = in_office(ctx, work)
-    page = found[:limit]
-    next_after = page[-1].group_id if len(found) > limit else None
+    page = in_office(ctx, work)
     if as_json:
-        show_json({"groups": [_group(each) for each in page], "nextAfter": next_after})
+        show_json({"groups": plain(page.groups), "nextAfter": page.after})
         return
-    rows = ((each.group_id, each.name, str(each.member_count), moment(each.created_at)) for each in page)
+    rows = ((each.group_id, each.name, str(each.member_count), moment(each.created_at)) for each in page.groups)
     show_table(("GROUP", "NAME", "MEMBERS", "SINCE"), rows)
-    if next_after:
-        say(f"there are more: goimctl groups list --after {next_after}")
+    if page.after:
+        say(f"there are more: the same with --after {page.after}")
 
 
 @group.command(epilog="Example: goimctl groups show 0m3k8x5w2v9q4r")
 def show(ctx: typer.Context, group_id: groups_members.GroupId, *, limit: Limit = 1000, as_json: Json = False) -> None:
     """Show a group and who is in it."""
 
-    async def work(office: Node) -> tuple[Group, list[tuple[Member, User]]]:
-        accounts = office.services.accounts
-        members = await office.operator.members(group_id, "", limit)
-        return await office.operator.get(group_id), [(each, await accounts.get(each.user_id)) for each in members]
+    async def work(office: Node) -> tuple[AdminGroup, AdminMemberPage]:
+        groups = office.services.administration.groups
+        return await groups.show(group_id), await groups.members(group_id, "", limit)
 
-    shown, members = in_office(ctx, work)
+    shown, page = in_office(ctx, work)
     if as_json:
-        show_json(_group(shown) | {"members": [_member(*each) for each in members]})
+        show_json(plain(shown) | {"members": plain(page.members)})
         return
-    show_record(_group(shown) | {"createdAt": moment(shown.created_at)}, as_json=False)
-    rows = ((user.username, user.user_id, each.role, moment(each.joined_at)) for each, user in members)
+    show_record(plain(shown) | {"createdAt": moment(shown.created_at)}, as_json=False)
+    rows = ((each.username, each.user_id, each.role, moment(each.joined_at)) for each in page.members)
     show_table(("MEMBER", "USER ID", "ROLE", "SINCE"), rows)
+    if page.after:
+        say(f"there are more: the same with --limit {shown.member_count}")
 
 
 @group.command(epilog="Example: goimctl groups disband 0m3k8x5w2v9q4r --yes")
@@ -103,27 +103,3 @@ def disband(
 
     in_office(ctx, work)
     say("the group is no more")
-
-
-def _group(group: Group) -> dict[str, object]:
-    return {
-        "groupId": group.group_id,
-        "convId": group.conv_id,
-        "name": group.name,
-        "ownerId": group.owner_id,
-        "memberCount": group.member_count,
-        "joinPolicy": group.join_policy,
-        "muted": group.muted,
-        "createdAt": group.created_at,
-    }
-
-
-def _member(member: Member, user: User) -> dict[str, object]:
-    return {
-        "userId": user.user_id,
-        "username": user.username,
-        "nickname": user.nickname,
-        "role": member.role,
-        "muteUntil": member.mute_until,
-        "joinedAt": member.joined_at,
-    }

@@ -8,9 +8,11 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from enum import IntEnum
+from typing import Any
 
 import typer
 
+_UNITS = ("bytes", "KiB", "MiB", "GiB", "TiB")
 _PIPE_WIDTH = 10_000  # in a pipe a row is a line, however long
 
 
@@ -71,6 +73,13 @@ def tell_failure(failure: Failed) -> None:
         say(f"hint: {failure.hint}")
 
 
+def plain(value: object) -> Any:
+    """What the server calls by its own types, as JSON has it."""
+    from msgspec import to_builtins
+
+    return to_builtins(value)
+
+
 def show_json(value: object) -> None:
     """Print data for programs; what JSON does not know is written as text."""
     typer.echo(json.dumps(value, ensure_ascii=False, indent=2, default=str))
@@ -104,6 +113,14 @@ def _plain(value: object) -> str:
 
 def count(number: int, noun: str) -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def size_of(number: int) -> str:
+    """Bytes as people read them."""
+    size, unit = float(number), 0
+    while size >= 1024 and unit < len(_UNITS) - 1:
+        size, unit = size / 1024, unit + 1
+    return f"{size:.1f} {_UNITS[unit]}" if unit else count(number, "byte")
 
 
 def moment(ms: int) -> str:

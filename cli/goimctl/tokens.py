@@ -8,7 +8,7 @@ import typer
 
 from goimctl.office import find_user, in_office
 from goimctl.options import Json
-from goimctl.output import show_json
+from goimctl.output import plain, show_json
 
 if TYPE_CHECKING:
     from goim.app import Node
@@ -29,8 +29,6 @@ def token(
 
     issued = in_office(ctx, work)
     if as_json:
-        from msgspec import to_builtins
-
-        show_json(to_builtins(issued))
+        show_json(plain(issued))
     else:
         typer.echo(issued.token)

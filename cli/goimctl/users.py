@@ -6,17 +6,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from goimctl import users_rights
+from goimctl import users_rights, users_sessions
 from goimctl.office import find_user, in_office
 from goimctl.options import Json
-from goimctl.output import moment, say, show_json, show_record, show_table
+from goimctl.output import moment, plain, say, show_json, show_record, show_table
 from goimctl.passwords import FromStdin, Generate, new_password
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from goim.app import Node
     from goim.model.users import User
+    from goim.services.admin_views import AdminUser, AdminUserDetails, AdminUserPage
 
 group = typer.Typer(
     name="users",
@@ -24,6 +23,7 @@ group = typer.Typer(
     epilog="Example: goimctl users create alice",
 )
 users_rights.add_to(group)
+users_sessions.add_to(group)
 
 
 @group.command(epilog="Example: goimctl users create alice --nickname Alice")
@@ -53,29 +53,33 @@ def create(
     show_record({"userId": user.user_id, "username": user.username} | told, as_json=as_json)
 
 
-@group.command("list", epilog="Example: goimctl users list --json")
+@group.command("list", epilog="Example: goimctl users list --find ann --json")
 def list_(
     ctx: typer.Context,
     *,
+    find: Annotated[str, typer.Option(help="Only with this id, or with this in their names.", metavar="TEXT")] = "",
+    admins: Annotated[bool, typer.Option("--admins", help="Only administrators.")] = False,
+    disabled: Annotated[bool, typer.Option("--disabled", help="Only disabled accounts.")] = False,
     limit: Annotated[int, typer.Option(help="How many at most.", min=1)] = 100,
     after: Annotated[str, typer.Option(help="Go on after this user id.", metavar="ID")] = "",
     as_json: Json = False,
 ) -> None:
     """List the accounts, the oldest first."""
 
-    async def work(office: Node) -> Sequence[User]:
-        return await office.services.accounts.page(after, limit + 1)
+    async def work(office: Node) -> AdminUserPage:
+        from goim.model.overview import UserFilter
 
-    found = in_office(ctx, work)
-    page = found[:limit]
-    next_after = page[-1].user_id if len(found) > limit else None
+        wanted = UserFilter(query=find, admins=admins, disabled=disabled)
+        return await office.services.administration.users.page(wanted, after, limit)
+
+    page = in_office(ctx, work)
     if as_json:
-        show_json({"users": [_account(user) for user in page], "nextAfter": next_after})
+        show_json({"users": plain(page.users), "nextAfter": page.after})
         return
-    rows = ((user.username, user.user_id, user.nickname, _state(user), moment(user.created_at)) for user in page)
+    rows = ((user.username, user.user_id, user.nickname, _state(user), moment(user.created_at)) for user in page.users)
     show_table(("USERNAME", "USER ID", "NICKNAME", "STATE", "SINCE"), rows)
-    if next_after:
-        say(f"there are more: goimctl users list --after {next_after}")
+    if page.after:
+        say(f"there are more: the same with --after {page.after}")
 
 
 @group.command(epilog="Example: goimctl users show alice")
@@ -87,15 +91,15 @@ def show(
 ) -> None:
     """Show one account."""
 
-    async def work(office: Node) -> dict[str, object]:
+    async def work(office: Node) -> AdminUserDetails:
         user = await find_user(office, who)
-        sessions = await office.services.sessions.of_user(user.user_id)
-        groups = await office.services.access.groups_of(user.user_id)
-        return _account(user) | {"sessions": len(sessions), "groups": len(groups)}
+        return await office.services.administration.users.show(user.user_id)
 
-    account = in_office(ctx, work)
+    shown = in_office(ctx, work)
+    account = plain(shown)
     if not as_json:
-        account["createdAt"] = moment(int(str(account["createdAt"])))
+        account["createdAt"] = moment(shown.created_at)
+        account["lastSeen"] = moment(shown.last_seen) if shown.last_seen else "never"
     show_record(account, as_json=as_json)
 
 
@@ -122,17 +126,5 @@ def passwd(
         show_record({"userId": user.user_id, "username": user.username, "password": password}, as_json=as_json)
 
 
-def _account(user: User) -> dict[str, object]:
-    return {
-        "userId": user.user_id,
-        "username": user.username,
-        "nickname": user.nickname,
-        "avatarUrl": user.avatar_url,
-        "isAdmin": user.is_admin,
-        "isDisabled": user.is_disabled,
-        "createdAt": user.created_at,
-    }
-
-
-def _state(user: User) -> str:
+def _state(user: AdminUser) -> str:
     return ", ".join(name for name, holds in (("admin", user.is_admin), ("disabled", user.is_disabled)) if holds)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from msgspec import Struct
@@ -156,10 +156,6 @@ class Accounts:
         if not 0 < len(query) <= MAX_SEARCH:
             raise invalid(f"q has 1 to {MAX_SEARCH} characters")
         return [public_of(user) for user in await self._users.search(query, limit)]
-
-    async def page(self, after: str, limit: int) -> Sequence[User]:
-        """All accounts with an id after `after`, by id."""
-        return await self._users.page(after, limit)
 
     # changing
 

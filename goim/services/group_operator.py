@@ -23,10 +23,6 @@ class GroupOperator:
         self._roster = roster
         self._clock = clock
 
-    async def page(self, after: str, limit: int) -> list[Group]:
-        """Groups with an id after `after`, by id."""
-        return await self._groups.page(after, limit)
-
     async def get(self, group_id: str) -> Group:
         """Any group."""
         group = await self._groups.get(group_id)

@@ -45,10 +45,6 @@ class Users(Protocol):
         """Enabled accounts whose username or nickname contains `query` (any case), by username."""
         ...
 
-    async def page(self, after: str, limit: int) -> list[User]:
-        """Accounts with a user_id after `after`, by user_id."""
-        ...
-
     async def erase(self, user_id: str) -> None:
         """Delete the account with its sessions, devices, friendships and blocks; its username is free again."""
         ...
@@ -177,10 +173,6 @@ class Groups(Protocol):
 
     async def ids_of_users(self, user_ids: Collection[str]) -> dict[str, list[str]]:
         """The ids of all groups of each of these users that is in any."""
-        ...
-
-    async def page(self, after: str, limit: int) -> list[Group]:
-        """Groups with a group_id after `after`, by group_id."""
         ...
 
 

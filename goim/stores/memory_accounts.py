@@ -52,9 +52,6 @@ class MemoryUsers:
         ]
         return sorted(found, key=lambda user: user.username.lower())[:limit]
 
-    async def page(self, after: str, limit: int) -> list[User]:
-        return [self._data.users[user_id] for user_id in sorted(self._data.users) if user_id > after][:limit]
-
     async def erase(self, user_id: str) -> None:
         data = self._data
         data.users.pop(user_id, None)

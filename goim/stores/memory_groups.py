@@ -63,9 +63,6 @@ class MemoryGroups:
     def _ids_of_user(self, user_id: str) -> list[str]:
         return sorted(group_id for group_id, members in self._data.members.items() if user_id in members)
 
-    async def page(self, after: str, limit: int) -> list[Group]:
-        return [self._data.groups[group_id] for group_id in sorted(self._data.groups) if group_id > after][:limit]
-
 
 class MemoryMembers:
     """`Members` in dicts."""

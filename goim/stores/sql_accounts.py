@@ -74,10 +74,6 @@ class SqlUsers:
         part = query.lower()
         return _users(await self._engine.fetch(SEARCH_USERS, (part, part, limit)))
 
-    async def page(self, after: str, limit: int) -> list[User]:
-        query = UserTable.select().where(UserTable.user_id > after).order_by(UserTable.user_id).limit(limit)
-        return _users(await run(self._engine, query))
-
     async def erase(self, user_id: str) -> None:
         async with self._engine.transaction():
             for query in (

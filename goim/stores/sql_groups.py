@@ -106,10 +106,6 @@ class SqlGroups:
             found.setdefault(user_id, []).append(group_id)
         return found
 
-    async def page(self, after: str, limit: int) -> list[Group]:
-        query = GroupTable.select().where(GroupTable.group_id > after).order_by(GroupTable.group_id).limit(limit)
-        return [_group(row) for row in await run(self._engine, query)]
-
 
 class SqlMembers:
     """`Members` in an SQL database."""

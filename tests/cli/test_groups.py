@@ -43,6 +43,9 @@ def test_groups_are_listed_page_by_page_and_disbanded(goimctl: Goimctl, group_id
     assert [(each["groupId"], each["memberCount"]) for each in first["groups"]] == [(group_id, 2)]
     rest = goimctl.json("groups", "list", "--after", first["nextAfter"])
     assert ([each["name"] for each in rest["groups"]], rest["nextAfter"]) == (["Other"], None)
+    assert [each["name"] for each in goimctl.json("groups", "list", "--find", "OTH")["groups"]] == ["Other"]
+    part = goimctl.done("groups", "show", group_id, "--limit", "1")
+    assert part.stderr == "there are more: the same with --limit 2\n"
     unsure = goimctl("groups", "disband", other)
     assert (unsure.returncode, unsure.stderr.splitlines()[-1]) == (2, "hint: --yes")
     goimctl.done("groups", "disband", other, "--yes")

@@ -84,6 +84,41 @@ async def test_one_session_can_be_ended_and_the_others_go_on(people: World, goim
     assert await laptop.closed() == 4001
 
 
+async def test_a_device_is_put_out(people: World, goimctl: Goimctl) -> None:
+    bob = await people.person("bob")
+    phone = await people.device(bob, "phone")
+    async with people.online(await people.log_in(bob), "pad") as pad:
+        await pad.ask("ping")
+    await devices_are(goimctl, {"phone", "pad"})
+    assert (await goimctl.meanwhile("users", "devices", "bob", "--end", "phone")).stderr == "phone is out\n"
+    assert await phone.closed() == 4010
+    with pytest.raises(Refused, match="UNAUTHORIZED"):
+        await bob.get("/api/users/me")
+    await devices_are(goimctl, {"pad"})
+    unknown = await asyncio.to_thread(goimctl, "users", "devices", "bob", "--end", "phone")
+    assert unknown.stderr == "error: bob has no device phone\nhint: goimctl users devices bob\n"
+
+
+async def devices_are(goimctl: Goimctl, wanted: set[str]) -> None:
+    """The server writes who came and went a moment later."""
+    found: set[str] = set()
+    async with asyncio.timeout(10):
+        while found != wanted:
+            listed = await asyncio.to_thread(goimctl.json, "users", "devices", "bob")
+            found = {device["deviceId"] for device in listed["devices"]}
+
+
+async def test_who_is_made_an_administrator_is_one_until_it_is_taken_back(people: World, goimctl: Goimctl) -> None:
+    alice = await people.person("alice")
+    with pytest.raises(Refused, match="FORBIDDEN"):
+        await alice.get("/api/admin/stats")
+    await goimctl.meanwhile("users", "admin", "alice")
+    assert (await alice.get("/api/admin/stats"))["users"]["admins"] == 1
+    await goimctl.meanwhile("users", "admin", "alice", "--revoke")
+    with pytest.raises(Refused, match="FORBIDDEN"):
+        await alice.get("/api/admin/stats")
+
+
 async def test_a_new_password_ends_what_was_open_with_the_old_one(people: World, goimctl: Goimctl) -> None:
     bob = await people.person("bob")
     phone = await people.device(bob)

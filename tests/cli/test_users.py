@@ -41,7 +41,9 @@ def test_an_account_is_made_shown_listed_changed_and_erased(goimctl: Goimctl) ->
         "createdAt": shown["createdAt"],
         "sessions": 0,
         "groups": 0,
+        "lastSeen": 0,
     }
+    assert "lastSeen    never" in goimctl.done("users", "show", "alice").stdout.splitlines()
     goimctl.done("users", "admin", "alice", "--revoke")
     goimctl.done("users", "disable", made["userId"])
     first = goimctl.json("users", "list", "--limit", "1")
@@ -53,6 +55,22 @@ def test_an_account_is_made_shown_listed_changed_and_erased(goimctl: Goimctl) ->
     table = goimctl.done("users", "list").stdout.splitlines()
     assert table[0].split() == ["USERNAME", "USER", "ID", "NICKNAME", "STATE", "SINCE"]
     assert [row.split()[0] for row in table[1:]] == ["bob"]
+
+
+def test_accounts_are_found_by_what_they_are_called_and_are(goimctl: Goimctl) -> None:
+    create(goimctl, "ann", "joanna", "bob")
+    goimctl.done("users", "admin", "bob")
+    goimctl.done("users", "disable", "ann")
+
+    def found(*args: str) -> list[str]:
+        return [user["username"] for user in goimctl.json("users", "list", *args)["users"]]
+
+    assert found("--find", "ANN") == ["ann", "joanna"]
+    assert found("--find", goimctl.json("users", "show", "bob")["userId"]) == ["bob"]
+    assert found("--admins") == ["bob"]
+    assert found("--disabled", "--find", "ann") == ["ann"]
+    more = goimctl.done("users", "list", "--find", "ann", "--limit", "1")
+    assert more.stderr.startswith("there are more: the same with --after ")
 
 
 def test_a_generated_password_is_told_once_and_none_other_ever(goimctl: Goimctl) -> None:

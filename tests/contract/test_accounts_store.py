@@ -63,7 +63,7 @@ async def test_of_many_who_want_one_name_at_once_one_gets_it(nodes: Nodes) -> No
     adds = [nodes[number % 2].users.add(user(f"u{number}", "Ann")) for number in range(20)]
     results = await asyncio.gather(*adds, return_exceptions=True)
     assert [type(result) for result in results if result is not None] == [Taken] * 19
-    assert len(await nodes[0].users.page("", 100)) == 1
+    assert len(await nodes[0].users.search("ann", 100)) == 1
 
 
 async def test_accounts_by_ids_leave_out_who_does_not_exist(stores: Stores) -> None:
@@ -86,7 +86,7 @@ async def test_an_update_of_nothing_or_of_nobody_changes_nothing(stores: Stores)
     await stores.users.add(user("u1"))
     assert await stores.users.update("u1", {}) == user("u1")
     assert await stores.users.update("u9", {"nickname": "Nobody"}) is None
-    assert await stores.users.page("", 10) == [user("u1")]
+    assert await stores.users.by_ids(["u1", "u9"]) == {"u1": user("u1")}
 
 
 async def test_a_new_username_is_found_and_the_old_one_is_free(stores: Stores) -> None:
@@ -125,13 +125,6 @@ async def test_search_stops_at_the_limit_in_order_of_names(stores: Stores) -> No
     for name in ("Cleo-x", "anna-x", "Bert-x"):
         await stores.users.add(user(name))
     assert [each.user_id for each in await stores.users.search("-X", 2)] == ["anna-x", "Bert-x"]
-
-
-async def test_pages_of_accounts_go_on_where_the_last_one_ended(stores: Stores) -> None:
-    for number in (3, 1, 2):
-        await stores.users.add(user(f"u{number}"))
-    assert [each.user_id for each in await stores.users.page("", 2)] == ["u1", "u2"]
-    assert [each.user_id for each in await stores.users.page("u2", 2)] == ["u3"]
 
 
 async def test_erasing_an_account_takes_all_that_is_its_own_and_nothing_else(stores: Stores) -> None:

@@ -432,9 +432,7 @@ async def test_an_operator_acts_in_any_group_without_being_in_it(house: House) -
     with refused(ErrorCode.FORBIDDEN):
         await house.operator.set_role(group.group_id, "bob", Role.MEMBER)
     await house.operator.remove(group.group_id, "ann")
-    assert [each.group_id for each in await house.operator.page("", 10)] == [group.group_id]
     await house.operator.disband(group.group_id)
-    assert await house.operator.page("", 10) == []
     with refused(ErrorCode.NOT_FOUND):
         await house.operator.get(group.group_id)
 
