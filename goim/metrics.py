@@ -57,6 +57,8 @@ class Metrics:
         self.hooks_waiting: Counter[str] = Counter()
         self.hooks_dead: Counter[str] = Counter()
         self.hooks_age_seconds: Counter[str] = Counter()
+        self.before_send: Counter[str] = Counter()
+        self.before_send_seconds = Histogram(SECONDS)
         self.http: dict[tuple[str, str, int], Histogram] = {}
 
     def http_done(self, method: str, route: str, status: int, seconds: float) -> None:
@@ -92,6 +94,8 @@ class Metrics:
         yield _gauge("im_hooks_waiting", "Events and pushes that wait, by lane.", "lane", self.hooks_waiting)
         yield _gauge("im_hooks_dead", "Events and pushes given up, by lane.", "lane", self.hooks_dead)
         yield _gauge("im_hooks_age_seconds", "Age of the oldest that waits, by lane.", "lane", self.hooks_age_seconds)
+        yield _counter("im_before_send", "What became of questions before sending.", "said", self.before_send)
+        yield _histogram("im_before_send_seconds", "Duration of such a question.", self.before_send_seconds)
 
     def _http_family(self) -> Metric:
         family = HistogramMetricFamily(

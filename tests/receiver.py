@@ -31,13 +31,14 @@ Script = Callable[[Got], tuple[int, bytes]]
 
 @dataclass
 class Receiver:
-    """Answers every POST with what `answer` makes of it; `held` requests wait for that event first."""
+    """Answers every POST with what `answer` makes of it; those that `holds` says wait for the event `held` first."""
 
     port: int = 0
     scheme: str = "http"
     got: list[Got] = field(default_factory=list)
     answer: Script = lambda _: (204, b"")
     held: asyncio.Event | None = None
+    holds: Callable[[Got], bool] = lambda _: True
     headers: dict[str, str] = field(default_factory=dict)
     _news: asyncio.Event = field(default_factory=asyncio.Event)
     _names: dict[int, str | None] = field(default_factory=dict)
@@ -69,7 +70,7 @@ class Receiver:
         got = Got(head[0].split()[1], headers, body, self._names.get(id(connection)))
         self.got.append(got)
         self._news.set()
-        if self.held is not None:
+        if self.held is not None and self.holds(got):
             await self.held.wait()
         status, answer = self.answer(got)
         more = "".join(f"{name}: {value}\r\n" for name, value in self.headers.items())

@@ -21,6 +21,8 @@ async def hooks(settings: Settings) -> list[Finding]:
     guard = Guard(settings.hooks.allow_private)
     endpoints = [parse_endpoint(text) for text in settings.hooks.endpoints]
     urls = [(f"hook {endpoint.name}", endpoint.url) for endpoint in endpoints]
+    if settings.hooks.before_send:
+        urls.append(("hook before_send", settings.hooks.before_send))
     return list(await asyncio.gather(*(_reach(guard, name, url) for name, url in urls)))
 
 

@@ -31,7 +31,7 @@ EVENT_TYPES = (
 """Everything that endpoints may be told; never renamed."""
 _SECRET = "whsec_"  # noqa: S105 the prefix of one
 _NAME = re.compile(r"[a-z0-9][a-z0-9_\-]{0,31}")
-_RESERVED = ("webpush", "http-push")
+_RESERVED = ("before_send", "push", "web_push")
 
 
 class Endpoint(Struct, frozen=True):

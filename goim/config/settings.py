@@ -50,6 +50,10 @@ def _check_endpoints(texts: tuple[str, ...]) -> tuple[str, ...]:
     return texts
 
 
+def _check_hook_url(text: str) -> str:
+    return hooks.checked_url(text) if text else text
+
+
 def _check_hook_secrets(secrets: SecretStr) -> SecretStr:
     hooks.parse_secrets(secrets.get_secret_value())
     return secrets
@@ -68,6 +72,7 @@ Listen = Annotated[str, AfterValidator(_check_address)]
 DsnText = Annotated[SecretStr, AfterValidator(_check_dsn)]
 Url = Annotated[str, AfterValidator(_check_url)]
 Endpoints = Annotated[tuple[str, ...], BeforeValidator(values.comma_list), AfterValidator(_check_endpoints)]
+HookUrl = Annotated[str, AfterValidator(_check_hook_url)]
 HookSecrets = Annotated[SecretStr, AfterValidator(_check_hook_secrets)]
 MongoUri = Annotated[SecretStr, AfterValidator(_check_mongo)]
 Role = Literal["api", "gateway", "tcp", "updater"]
@@ -294,6 +299,12 @@ class Hooks(Section):
     concurrency: int = key(8, "Requests to one endpoint at the same time.", ge=1)
     give_up: Duration = key("3d", "For how long an event is tried again before it is given up.", gt=0)
     max_waiting: int = key(100_000, "With so many events waiting for an endpoint, no more are taken for it.", ge=1)
+    before_send: HookUrl = key("", "Asked before a message is stored, and may refuse or replace it; empty: nobody.")
+    before_send_timeout: Duration = key("1s", "How long a question may take.", gt=0, le=30)
+    before_send_concurrency: int = key(64, "Questions at the same time.", ge=1)
+    before_send_on_error: Annotated[Literal["allow", "deny"], BeforeValidator(_lower)] = key(
+        "allow", "What becomes of a message about which there is no answer: allow or deny."
+    )
     allow_private: Texts = key([], "Hosts and networks of ours that hooks may reach; else only public addresses.")
 
 
@@ -343,10 +354,11 @@ class Settings(Section):
     @model_validator(mode="after")
     def _what_is_told_is_signed(self) -> Self:
         named = {text.split()[0] for text in self.hooks.endpoints}
+        asked = {"before_send"} if self.hooks.before_send else set()
         keys = hooks.parse_secrets(self.hooks.secrets.get_secret_value())
         if len(named) < len(self.hooks.endpoints):
             raise ValueError("hooks.endpoints has a name twice")
-        unsigned = sorted(name for name in named if name not in keys and "" not in keys)
+        unsigned = sorted(name for name in named | asked if name not in keys and "" not in keys)
         if unsigned:
             raise ValueError(f"hooks.secrets has none for {unsigned[0]}; make one: goimctl hooks secret")
         return self

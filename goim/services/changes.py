@@ -30,6 +30,7 @@ from goim.protocol.pushes import (
 )
 from goim.protocol.replies import ChangedData
 from goim.services.access import Access, AccessBook
+from goim.services.before_send import BeforeSend, question
 from goim.services.event_feed import EventFeed
 from goim.stores.base import Conversations, Taken
 from goim.stores.base_log import Changes, MessageTable
@@ -78,6 +79,7 @@ class ChangeDesk:
         self._edit_window_ms = edit_window * 1000
         self._turns = Turns()
         self.feed: EventFeed | None = None
+        self.before_send: BeforeSend | None = None
         self.on_recalled: list[Callable[[Conversation, int], None]] = []
 
     async def recall(self, actor: Actor, conv_id: str, server_msg_id: str) -> ChangedData:
@@ -97,7 +99,11 @@ class ChangeDesk:
             raise invalid(f"only messages of type {' and '.join(EDITABLE)} are edited")
         if self._clock.now_ms() - row.timestamp > self._edit_window_ms:
             raise GoimError(ErrorCode.RECALL_EXPIRED, "it is too late to edit this message")
-        return await self._edit(access.conv, row, checked_payload(row.type, payload), but=actor)
+        wanted = checked_payload(row.type, payload)
+        if self.before_send is not None and wanted != row.payload:
+            asked = question(access.conv, actor.user_id, row.type, wanted, server_msg_id=server_msg_id)
+            wanted = await self.before_send.judge(asked)
+        return await self._edit(access.conv, row, wanted, but=actor)
 
     async def react(
         self, actor: Actor, conv_id: str, server_msg_id: str, emoji: str, *, remove: bool = False

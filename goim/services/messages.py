@@ -8,7 +8,7 @@ from collections.abc import Callable
 from time import perf_counter
 from typing import Protocol
 
-from msgspec import UNSET, Struct
+from msgspec import UNSET, Raw, Struct
 from msgspec.structs import replace
 
 from goim.batching import Batcher
@@ -26,6 +26,7 @@ from goim.protocol.replies import SentData
 from goim.protocol.requests import SendData
 from goim.ratelimit.base import RateLimiter
 from goim.services.access import Access, AccessBook
+from goim.services.before_send import BeforeSend, question
 from goim.services.event_feed import EventFeed
 from goim.services.file_grants import FileGrants
 from goim.services.receipts import ReceiptBook
@@ -103,6 +104,7 @@ class Messages:
         self._specials = specials
         self._grants = grants
         self.feed: EventFeed | None = None
+        self.before_send: BeforeSend | None = None
         self._waiting: dict[str, deque[Sending]] = {}
         self._returning: Counter[str] = Counter()
         self.max_backlog = MAX_BACKLOG
@@ -122,7 +124,8 @@ class Messages:
         except GoimError as error:
             return done(error)
         extras = _extras(data)
-        is_ready = extras is None and data.expire_at_ms is None and data.type in _PLAIN
+        is_plain = extras is None and data.expire_at_ms is None and data.type in _PLAIN
+        is_ready = is_plain and self.before_send is None
         self.batches.put(
             Sending(sender, data, client_msg_id, payload, done, perf_counter(), extras=extras, is_ready=is_ready)
         )
@@ -285,12 +288,26 @@ class Messages:
     async def _make_ready(self, sending: Sending, access: Access) -> None:
         """What some messages need before they are stored; `_commit` asks again whether they may be."""
         access.check_write(self._clock.now_ms())
+        if self.before_send is not None:
+            await self._judge(sending, self.before_send)
         data, key = sending.data, sending.key
         await self._specials.prepare(access, key, sending.extras, data.expire_at_ms)
         shared = self._grants.check(key[1], key[0], data.type, sending.payload) if self._grants is not None else None
         if shared is not None:
             await shared
         sending.is_ready = True
+
+    async def _judge(self, sending: Sending, before_send: BeforeSend) -> None:
+        """Send what is allowed. A message that is there already is acknowledged again, whatever is said of it now."""
+        conv_id, user_id, client_msg_id = sending.key
+        assert sending.access is not None
+        asked = question(sending.access.conv, user_id, sending.data.type, sending.payload, client_msg_id=client_msg_id)
+        try:
+            sending.payload = await before_send.judge(asked)
+        except GoimError:
+            if not await self._log.was_sent((conv_id, user_id, client_msg_id)):
+                raise
+        sending.data = replace(sending.data, payload=Raw(sending.payload.encode()))
 
 
 def _promise() -> tuple[asyncio.Future[SentData], Done]:

@@ -99,6 +99,10 @@ class Log:
         self._metrics.commit_seconds.observe(perf_counter() - started)
         return batch.places
 
+    async def was_sent(self, key: SentKey) -> bool:
+        """Whether this draft was stored before."""
+        return self._sent.get(key) is not None or bool(await self._table.find_sent([key]))
+
     async def last_seqs(self, conv_ids: Collection[str]) -> dict[str, int]:
         """The last seq of each of these conversations, 0 where there is none."""
         known = {conv_id: self._last.get(conv_id) for conv_id in conv_ids}
