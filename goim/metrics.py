@@ -59,6 +59,10 @@ class Metrics:
         self.hooks_age_seconds: Counter[str] = Counter()
         self.before_send: Counter[str] = Counter()
         self.before_send_seconds = Histogram(SECONDS)
+        self.group_events: Counter[str] = Counter()
+        self.group_events_waiting = 0
+        self.group_lag = 0
+        self.group_members_moved = 0
         self.http: dict[tuple[str, str, int], Histogram] = {}
 
     def http_done(self, method: str, route: str, status: int, seconds: float) -> None:
@@ -85,6 +89,7 @@ class Metrics:
         yield _counter("im_closes", "Connections ended by the server, by close code.", "code", self.closes)
         yield GaugeMetricFamily("im_send_queue_bytes", "Bytes queued for slow readers.", value=self.send_queue_bytes())
         yield from self._hooks_families()
+        yield from self._group_families()
         yield self._http_family()
 
     def _hooks_families(self) -> Iterable[Metric]:
@@ -96,6 +101,18 @@ class Metrics:
         yield _gauge("im_hooks_age_seconds", "Age of the oldest that waits, by lane.", "lane", self.hooks_age_seconds)
         yield _counter("im_before_send", "What became of questions before sending.", "said", self.before_send)
         yield _histogram("im_before_send_seconds", "Duration of such a question.", self.before_send_seconds)
+
+    def _group_families(self) -> Iterable[Metric]:
+        yield CounterMetricFamily(
+            "im_group_members_moved",
+            "Lines of members' lists that new messages moved up.",
+            value=self.group_members_moved,
+        )
+        yield _counter("im_group_events", "Events of groups in Kafka by what came of them.", "what", self.group_events)
+        yield GaugeMetricFamily(
+            "im_group_events_waiting", "Groups whose event waits for a broker.", value=self.group_events_waiting
+        )
+        yield GaugeMetricFamily("im_group_lag", "Records that a consumer has not read yet.", value=self.group_lag)
 
     def _http_family(self) -> Metric:
         family = HistogramMetricFamily(

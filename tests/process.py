@@ -24,15 +24,17 @@ def free_port() -> int:
 
 
 class ServerProcess:
-    """`goimctl serve` on one data folder and port; it may be started again after its end."""
+    """`goimctl serve` (or `consume`) on one data folder and port; it may be started again after its end."""
 
-    def __init__(self, folder: Path, **variables: str) -> None:
+    def __init__(self, folder: Path, *, command: str = "serve", **variables: str) -> None:
         self.folder = folder
+        self._command = command
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
-        self.log = folder / "server.log"
+        self.log = folder / f"{command}-{self.port}.log"
         self._variables = {
             "IM_LISTEN_ADDR": f"127.0.0.1:{self.port}",
+            "IM_KAFKA_CONSUMER_ADDR": f"127.0.0.1:{self.port}",
             "IM_SERVER_DATA_DIR": str(folder / "data"),
             "IM_WS_SEND_QPS": "1000000",
             "IM_WS_SEND_BURST": "1000000",
@@ -48,7 +50,7 @@ class ServerProcess:
                 sys.executable,
                 "-c",
                 "from goimctl.app import main; main()",
-                "serve",
+                self._command,
                 cwd=self.folder,
                 env=kept | self._variables,
                 stdout=log,

@@ -15,6 +15,7 @@ from goim.app.storage import Stores, sqlite_stores
 from goim.bus.memory import MemoryBus, MemoryHub
 from goim.clock import SystemClock
 from goim.gateway.connection import Connection
+from goim.metrics import Metrics
 from goim.model.users import Login, User
 from goim.protocol.close_codes import CloseCode
 from goim.protocol.frames import Frame
@@ -88,8 +89,8 @@ class Wire:
 async def test_it_goes_on_to_a_second_node_by_the_bus(tmp_path: Path) -> None:
     settings, hub = node_settings(tmp_path), MemoryHub()
     async with sqlite_stores(settings) as stores, Tasks() as tasks:
-        here = Assembly(settings, stores, MemoryBus(hub), SystemClock(), tasks)
-        there = Assembly(settings, stores, MemoryBus(hub), SystemClock(), tasks)
+        here = Assembly(settings, stores, MemoryBus(hub), SystemClock(), tasks, Metrics())
+        there = Assembly(settings, stores, MemoryBus(hub), SystemClock(), tasks, Metrics())
         await _friends(stores)
         async with (
             here.behind.running(),

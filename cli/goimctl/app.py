@@ -11,7 +11,7 @@ from typer.exceptions import TyperException
 
 from goim import __version__
 from goim.errors import ConfigError, GoimError, MigrationError, StoreDown
-from goimctl import chat, config, doctor, files, groups, hooks, migrate, serve, stats, tokens, users
+from goimctl import chat, config, consume, doctor, files, groups, hooks, migrate, serve, stats, tokens, users
 from goimctl.options import ConfigAnywhere
 from goimctl.output import ExitCode, Failed, tell_failure
 
@@ -24,6 +24,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,  # its tracebacks show local variables, and those hold secrets
 )
 app.command(epilog="Example: IM_LISTEN_ADDR=127.0.0.1:8080 goimctl serve")(serve.serve)
+app.command(epilog="Example: IM_KAFKA_BROKERS=127.0.0.1:9092 goimctl consume")(consume.consume)
 app.command(epilog="Example: goimctl chat alice --with bob")(chat.chat)
 app.add_typer(users.group)
 app.add_typer(groups.group)

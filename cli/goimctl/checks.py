@@ -38,6 +38,10 @@ async def all_findings(settings: Settings, *, ask_server: bool) -> list[Finding]
     if settings.files.s3_bucket:
         findings.append(await _bucket(settings))
     findings += await checks_hooks.hooks(settings)
+    if settings.kafka.brokers:
+        from goimctl import checks_kafka
+
+        findings.append(await checks_kafka.brokers(settings.kafka))
     if ask_server:
         findings.append(await asyncio.to_thread(_server, local_url(settings)))
     if ask_server and settings.server.tcp_addr and "tcp" in settings.server.roles:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from goim.app.assembly import Assembly
+from goim.app.kafka import consume, open_consumer
 from goim.app.node import Node, open_node, open_office, serve, server_for
 from goim.app.storage import Database, Stores, open_databases, sqlite_stores
 
@@ -11,6 +12,8 @@ __all__ = [
     "Database",
     "Node",
     "Stores",
+    "consume",
+    "open_consumer",
     "open_databases",
     "open_node",
     "open_office",

@@ -66,13 +66,14 @@ class Assembly:
         bus: Bus,
         clock: Clock,
         tasks: Tasks,
+        metrics: Metrics,
         group_events: GroupEvents | None = None,
     ) -> None:
         self._settings = settings
         self._stores = stores
         self._clock = clock
         self._tasks = tasks
-        self._metrics = Metrics()
+        self._metrics = metrics
         self._notices = Notices(bus)
         self._delivery = Delivery(bus, self._notices, self._metrics)
         self._limiter = MemoryRateLimiter(clock, per_second=settings.ws.send_qps, burst=settings.ws.send_burst)
@@ -84,7 +85,7 @@ class Assembly:
         self.images = Images(stores.blobs)
         self.grants = FileGrants(stores.grants, public_url=settings.server.public_url)
         self.sweeper = FileSweeper(stores.files, stores.blobs, clock, settings.files)
-        self.group_index = group_index(settings, stores, clock)
+        self.group_index = group_index(settings, stores, clock, self._metrics)
         self.behind = Behind(stores.conversations, stores.receipts, group_events or self.group_index, clock)
         self.indexer = SearchIndexer(stores.tail, stores.search, clock)
         self.hooks = hooks_of(settings, stores, clock, self._metrics)
@@ -336,9 +337,9 @@ class Assembly:
         return MemoryRateLimiter(self._clock, per_second=times / 60, burst=times)
 
 
-def group_index(settings: Settings, stores: Stores, clock: Clock) -> GroupIndex:
+def group_index(settings: Settings, stores: Stores, clock: Clock, metrics: Metrics) -> GroupIndex:
     """What moves groups up in their members' lists: in a node, and in a consumer of its own."""
     groups = settings.groups
     return GroupIndex(
-        stores.conversations, clock, batch_size=groups.batch_size, batch_sleep=groups.batch_sleep_ms / 1000
+        stores.conversations, clock, metrics, batch_size=groups.batch_size, batch_sleep=groups.batch_sleep_ms / 1000
     )

@@ -5,19 +5,22 @@ from __future__ import annotations
 import contextlib
 import gc
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 
 import structlog
 
 from goim.app.assembly import Assembly
+from goim.app.kafka import group_events_of
 from goim.app.storage import Stores, sqlite_stores
 from goim.bus.base import Bus
 from goim.bus.memory import MemoryBus
 from goim.clock import Clock, SystemClock
 from goim.config import Settings, refuse_unserved, signing_secret
+from goim.events.base import GroupEvents
 from goim.gateway.server import NodeServer, server_of
 from goim.gateway.tcp import TcpGateway, tls_context
 from goim.gateway.websocket import WebSocketGateway
+from goim.metrics import Metrics
 from goim.protocol.close_codes import CloseCode
 from goim.protocol.frames import frame_of
 from goim.protocol.pushes import Reconnect, ReconnectData
@@ -34,12 +37,20 @@ _log = structlog.get_logger(__name__)
 class Node:
     """The services over their stores, and the gateways to them."""
 
-    def __init__(self, settings: Settings, stores: Stores, bus: Bus, clock: Clock) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        stores: Stores,
+        bus: Bus,
+        clock: Clock,
+        metrics: Metrics | None = None,
+        group_events: GroupEvents | None = None,
+    ) -> None:
         self.settings = settings
         self.tasks = Tasks()
-        self.readiness = Readiness(checks={"data": _asks_data(stores), "messages": _asks_messages(stores)})
+        self.readiness = Readiness(checks={"data": stores.data_answers, "messages": stores.messages_answer})
         self._clock = clock
-        self._assembly = Assembly(settings, stores, bus, clock, self.tasks)
+        self._assembly = Assembly(settings, stores, bus, clock, self.tasks, metrics or Metrics(), group_events)
         self.services = self._assembly.services
         self.operator = self._assembly.operator
         self.sweeper = self._assembly.sweeper
@@ -108,20 +119,6 @@ class Node:
         _log.info("drained", connections=len(sinks))
 
 
-def _asks_data(stores: Stores) -> Callable[[], Awaitable[None]]:
-    async def ask() -> None:
-        await stores.users.by_ids(["nobody"])
-
-    return ask
-
-
-def _asks_messages(stores: Stores) -> Callable[[], Awaitable[None]]:
-    async def ask() -> None:
-        await stores.messages.last_seqs(["nothing"])
-
-    return ask
-
-
 @contextlib.asynccontextmanager
 async def open_node(settings: Settings, *, bus: Bus | None = None, clock: Clock | None = None) -> AsyncIterator[Node]:
     """A node over its stores, everything running."""
@@ -129,10 +126,12 @@ async def open_node(settings: Settings, *, bus: Bus | None = None, clock: Clock 
     signing_secret(settings)  # first: nothing is opened with a secret that is no good
     async with sqlite_stores(settings) as stores:
         clock = clock or SystemClock()
-        node = Node(settings, stores, bus or MemoryBus(), clock)
-        mailroom = Mailroom(stores.mailbox, node.services.delivery, clock)
-        async with mailroom.running(), node.running():
-            yield node
+        metrics = Metrics()
+        async with group_events_of(settings, clock, metrics) as group_events:
+            node = Node(settings, stores, bus or MemoryBus(), clock, metrics, group_events)
+            mailroom = Mailroom(stores.mailbox, node.services.delivery, clock)
+            async with mailroom.running(), node.running():
+                yield node
 
 
 @contextlib.asynccontextmanager

@@ -68,6 +68,14 @@ class Stores:
     feed_marks: FeedMarks
     log_scan: LogScan
 
+    async def data_answers(self) -> None:
+        """Ask the structured store for a sign of life."""
+        await self.users.by_ids(["nobody"])
+
+    async def messages_answer(self) -> None:
+        """Ask the log for one."""
+        await self.messages.last_seqs(["nothing"])
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Database:

@@ -271,6 +271,13 @@ class Kafka(Section):
 
     brokers: Texts = key([], "host:port of brokers; empty: the updates are made in process.")
     group_update_topic: str = key("im-group-update", "The topic of these updates.", min_length=1)
+    idempotent: bool = key(True, "Whether nodes write to it idempotently: off for brokers that cannot.")
+    consumer_addr: Listen = key(":8081", "Where goimctl consume answers /healthz and /metrics.", min_length=1)
+
+    @property
+    def consumer_listen(self) -> values.Address:
+        """Host and port of a consumer's own HTTP."""
+        return values.address(self.consumer_addr)
 
 
 class Webrtc(Section):

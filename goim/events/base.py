@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Annotated, Protocol
 
 import msgspec
-from msgspec import Struct
+from msgspec import Meta, Struct
+
+from goim.clock import LATEST_MS
 
 
 class GroupEvent(Struct, frozen=True, kw_only=True, rename="camel"):
@@ -20,7 +22,7 @@ class GroupEvent(Struct, frozen=True, kw_only=True, rename="camel"):
     from_: str = msgspec.field(name="from")
     type: str
     seq: int
-    ts: int
+    ts: Annotated[int, Meta(ge=0, le=LATEST_MS)]
 
 
 class GroupEvents(Protocol):

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from time import perf_counter
 
 import structlog
-from litestar import MediaType, Response, get
-from litestar.di import NamedDependency
+from litestar import Litestar, MediaType, Response, get
+from litestar.di import NamedDependency, Provide
 from litestar.enums import ScopeType
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 from msgspec import Struct
@@ -19,6 +19,7 @@ from prometheus_client.registry import Collector
 
 from goim.errors import not_found
 from goim.metrics import Metrics
+from goim.rest.errors import ERROR_HANDLERS
 
 _PATIENCE = 2.0
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
@@ -136,3 +137,23 @@ async def metrics(scrape: NamedDependency[Scrape]) -> Response[bytes]:
 
 
 OPERATIONS = [healthz, readyz, metrics]
+
+
+def operations_app(readiness: Readiness, metrics: Metrics, *, is_counting: bool) -> ASGIApp:
+    """An app of nothing but these routes, for a process that serves nobody else."""
+    scrape = Scrape(metrics, is_enabled=is_counting)
+
+    async def provide_readiness() -> Readiness:
+        return readiness
+
+    async def provide_scrape() -> Scrape:
+        return scrape
+
+    dependencies = {"readiness": Provide(provide_readiness), "scrape": Provide(provide_scrape)}
+    return Litestar(
+        route_handlers=OPERATIONS,
+        dependencies=dependencies,
+        exception_handlers=ERROR_HANDLERS,
+        openapi_config=None,
+        logging_config=None,
+    )

@@ -11,6 +11,7 @@ import structlog
 from goim.clock import Clock
 from goim.errors import StoreDown
 from goim.events.base import GroupEvent, GroupEvents
+from goim.metrics import Metrics
 from goim.stores.base import Conversations
 from goim.tasks import beside
 
@@ -24,14 +25,16 @@ class GroupIndex(GroupEvents):
     What waits is lost when the process dies; the group's next message makes up for it.
     """
 
-    def __init__(self, conversations: Conversations, clock: Clock, *, batch_size: int, batch_sleep: float) -> None:
+    def __init__(
+        self, conversations: Conversations, clock: Clock, metrics: Metrics, *, batch_size: int, batch_sleep: float
+    ) -> None:
         self._conversations = conversations
         self._clock = clock
+        self._metrics = metrics
         self._size = batch_size
         self._rest = batch_sleep
         self._begun: dict[str, tuple[GroupEvent, str]] = {}
         self._wake = asyncio.Event()
-        self.members_moved = 0
 
     async def put(self, events: Sequence[GroupEvent]) -> None:
         for event in events:
@@ -81,5 +84,5 @@ class GroupIndex(GroupEvents):
     async def _step(self, event: GroupEvent, after: str) -> str | None:
         """Move the next members; the last of them, or None when there are no more."""
         moved = await self._conversations.bump_members(event.conv_id, event.ts, after, self._size)
-        self.members_moved += len(moved)
+        self._metrics.group_members_moved += len(moved)
         return moved[-1] if len(moved) == self._size else None

@@ -251,7 +251,6 @@ def test_the_message_database_follows_mysql_unless_told() -> None:
         ("IM_MYSQL_DSN", "root@/goim"),
         ("IM_TIDB_DSN", "root@/goim"),
         ("IM_MONGO_URI", "mongodb://db/goim"),
-        ("IM_KAFKA_BROKERS", "k1:9092"),
     ],
 )
 def test_what_this_version_does_not_serve_is_refused_by_name(name: str, value: str) -> None:

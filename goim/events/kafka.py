@@ -1,0 +1,294 @@
+"""Events of groups through Kafka: nodes put them into a topic, consumers of one group share its partitions.
+
+Keyed by group, so one consumer has all events of a group, in order. The value is the JSON of a `GroupEvent`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+
+import msgspec
+import structlog
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
+from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
+from msgspec import Struct
+
+from goim.clock import Clock
+from goim.errors import StoreDown
+from goim.events.base import GroupEvent, GroupEvents
+from goim.metrics import Metrics
+from goim.tasks import beside
+
+CONSUMERS = "im-group-consumer"
+"""The consumer group that all processes of `goimctl consume` belong to."""
+DEAD = ".dead"
+"""What is no event goes to a topic of the same name with this at its end."""
+_MAX_WAITING = 100_000
+_FIRST_RETRY, _LAST_RETRY = 0.5, 15.0
+_POLL_MS = 1000
+_AT_ONCE = 1000
+_POLL_INTERVAL_MS = 30 * 60_000  # a group of a million takes minutes, and who is at work is not dead
+_encode = msgspec.json.Encoder().encode
+_decode = msgspec.json.Decoder(GroupEvent).decode
+_log = structlog.get_logger(__name__)
+
+
+class Topic(Struct, frozen=True, kw_only=True):
+    """Where the events are."""
+
+    brokers: tuple[str, ...]
+    name: str
+
+
+class Backoff:
+    """Longer and longer waits, until something works again."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._seconds = _FIRST_RETRY
+
+    def reset(self) -> None:
+        self._seconds = _FIRST_RETRY
+
+    async def wait(self) -> None:
+        await self._clock.sleep(self._seconds)
+        self._seconds = min(self._seconds * 2, _LAST_RETRY)
+
+
+class KafkaGroupEvents(GroupEvents):
+    """The producing side. While the brokers are away the latest event of each group waits, in bounds."""
+
+    def __init__(
+        self, topic: Topic, clock: Clock, metrics: Metrics, *, is_idempotent: bool, max_waiting: int = _MAX_WAITING
+    ) -> None:
+        self._topic = topic
+        self._metrics = metrics
+        self._is_idempotent = is_idempotent
+        self._backoff = Backoff(clock)
+        self._max = max_waiting
+        self._waiting: dict[str, GroupEvent] = {}
+        self._wake = asyncio.Event()
+        self._idle = asyncio.Event()
+        self._idle.set()
+
+    async def put(self, events: Sequence[GroupEvent]) -> None:
+        for event in events:
+            self._waiting.pop(event.group_id, None)  # the later one contains it, and goes to the end
+            self._waiting[event.group_id] = event
+        self._bound()
+        self._idle.clear()
+        self._wake.set()
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether anything has not been acknowledged by a broker yet."""
+        return not self._idle.is_set()
+
+    @contextlib.asynccontextmanager
+    async def running(self, *, grace: float = 5.0) -> AsyncIterator[None]:
+        """Send what is put; at the end, what waits has `grace` seconds to get away."""
+        async with beside(self._run()):
+            yield
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(grace):
+                    await self._idle.wait()
+        if self._waiting:
+            _log.warning("group_events_lost", groups=len(self._waiting))
+
+    async def _run(self) -> None:
+        while True:
+            try:
+                async with self._producer() as producer:
+                    await self._send_all(producer)
+            except KafkaError as error:
+                _log.warning("kafka_away", error=repr(error), waiting=len(self._waiting))
+                await self._backoff.wait()
+
+    @contextlib.asynccontextmanager
+    async def _producer(self) -> AsyncIterator[AIOKafkaProducer]:
+        await self._wake.wait()  # no connection before there is something to say
+        producer = AIOKafkaProducer(
+            bootstrap_servers=list(self._topic.brokers),
+            acks="all",
+            enable_idempotence=self._is_idempotent,
+            request_timeout_ms=10_000,
+        )
+        try:
+            await producer.start()
+            yield producer
+        finally:
+            await producer.stop()
+
+    async def _send_all(self, producer: AIOKafkaProducer) -> None:
+        """Send what waits, in batches, until something goes wrong."""
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            batch, self._waiting = self._waiting, {}
+            try:
+                sent = [
+                    await producer.send(self._topic.name, _encode(event), key=event.group_id.encode())
+                    for event in batch.values()
+                ]
+                await asyncio.gather(*sent)
+            except BaseException:
+                self._waiting = batch | self._waiting  # perhaps sent twice; a newer one of the same group stays
+                self._bound()
+                self._wake.set()
+                raise
+            self._metrics.group_events["sent"] += len(batch)
+            self._metrics.group_events_waiting = len(self._waiting)
+            self._backoff.reset()
+            if not self._waiting:
+                self._idle.set()
+
+    def _bound(self) -> None:
+        """Too many groups wait: forget those that have waited longest. Their next message makes up for it."""
+        for group_id in list(self._waiting)[: max(0, len(self._waiting) - self._max)]:
+            del self._waiting[group_id]
+            self._metrics.group_events["dropped"] += 1
+        self._metrics.group_events_waiting = len(self._waiting)
+
+
+Apply = Callable[[GroupEvent], Awaitable[None]]
+"""Works off one event. Twice must be once, and an older event must do nothing after a newer one."""
+
+
+class KafkaGroupConsumer:
+    """The consuming side: reads, applies of each group only the latest event, and commits what is done.
+
+    Nothing is committed before it is applied, so a crash, a lost connection or a rebalance has it applied again. While
+    the database is away the same events are tried again and again. A record that is no event goes to the dead letters.
+    """
+
+    def __init__(self, topic: Topic, apply: Apply, clock: Clock, metrics: Metrics) -> None:
+        self.is_connected = False
+        self._topic = topic
+        self._metrics = metrics
+        self._apply = apply
+        self._backoff = Backoff(clock)
+
+    @contextlib.asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Consume while the context is open; at its end what is half done is left to the others of the group."""
+        async with beside(self._run()):
+            yield
+
+    async def _run(self) -> None:
+        while True:
+            try:
+                async with self._consumer() as consumer:
+                    await self._consume(consumer)
+            except KafkaError as error:
+                _log.warning("kafka_away", error=repr(error))
+            finally:
+                self.is_connected = False
+            await self._backoff.wait()
+
+    @contextlib.asynccontextmanager
+    async def _consumer(self) -> AsyncIterator[AIOKafkaConsumer]:
+        consumer = AIOKafkaConsumer(
+            self._topic.name,
+            bootstrap_servers=list(self._topic.brokers),
+            group_id=CONSUMERS,
+            enable_auto_commit=False,
+            auto_offset_reset="earliest",
+            max_poll_interval_ms=_POLL_INTERVAL_MS,
+            max_poll_records=_AT_ONCE,
+        )
+        try:
+            await consumer.start()
+            yield consumer
+        finally:
+            await consumer.stop()
+
+    async def _consume(self, consumer: AIOKafkaConsumer) -> None:
+        self.is_connected = True
+        while True:
+            records = await consumer.getmany(timeout_ms=_POLL_MS)
+            self._metrics.group_lag = await _lag(consumer)
+            if not records:
+                continue
+            events, poison = _sorted_out(records)
+            for event, record in events.values():
+                error = await self._apply_in_the_end(event)
+                if error is not None:
+                    poison.append((record, error))
+            if poison:
+                await self._bury(poison)
+            await self._commit(consumer, records)
+            self._metrics.group_events["consumed"] += sum(map(len, records.values()))
+            self._backoff.reset()
+
+    async def _apply_in_the_end(self, event: GroupEvent) -> str | None:
+        """Wait for the database if need be; what is wrong with an event that cannot be applied at all."""
+        while True:
+            try:
+                await self._apply(event)
+            except StoreDown as error:
+                _log.warning("group_event_waits", group_id=event.group_id, error=str(error))
+                await self._backoff.wait()
+            except Exception as error:  # noqa: BLE001 one broken event must not keep all later ones
+                _log.exception("group_event_failed", group_id=event.group_id)
+                return repr(error)
+            else:
+                return None
+
+    async def _commit(
+        self, consumer: AIOKafkaConsumer, records: Mapping[TopicPartition, Sequence[ConsumerRecord]]
+    ) -> None:
+        ends = {partition: each[-1].offset + 1 for partition, each in records.items()}
+        mine = {partition: end for partition, end in ends.items() if partition in consumer.assignment()}
+        try:
+            if mine:
+                await consumer.commit(mine)
+        except (
+            IllegalStateError,
+            CommitFailedError,
+        ):  # a partition went to another consumer meanwhile, which does it once more
+            _log.info("commit_lost_to_rebalance", partitions=len(mine))
+
+    async def _bury(self, poison: Sequence[tuple[ConsumerRecord, str]]) -> None:
+        """Keep what is no event where somebody can look at it; only then may it be committed."""
+        producer = AIOKafkaProducer(bootstrap_servers=list(self._topic.brokers), acks="all")
+        try:
+            await producer.start()
+            for record, why in poison:
+                headers = [("error", why.encode()), ("from", f"{record.partition}:{record.offset}".encode())]
+                await producer.send_and_wait(
+                    self._topic.name + DEAD, record.value or b"", key=record.key, headers=headers
+                )
+                self._metrics.group_events["dead"] += 1
+                _log.warning("group_event_dead", partition=record.partition, offset=record.offset, error=why)
+        finally:
+            await producer.stop()
+
+
+def _sorted_out(
+    records: Mapping[TopicPartition, Sequence[ConsumerRecord]],
+) -> tuple[dict[str, tuple[GroupEvent, ConsumerRecord]], list[tuple[ConsumerRecord, str]]]:
+    """The latest event of each group, and the records that are none, with what is wrong with them."""
+    events: dict[str, tuple[GroupEvent, ConsumerRecord]] = {}
+    poison: list[tuple[ConsumerRecord, str]] = []
+    for record in (record for each in records.values() for record in each):
+        try:
+            event = _decode(record.value or b"")
+        except (msgspec.MsgspecError, RecursionError) as error:
+            poison.append((record, str(error)))
+            continue
+        known = events.get(event.group_id)
+        if known is None or known[0].ts <= event.ts:
+            events[event.group_id] = (event, record)
+    return events, poison
+
+
+async def _lag(consumer: AIOKafkaConsumer) -> int:
+    """Records of our partitions that were not read yet, as far as is known."""
+    lag = 0
+    for partition in consumer.assignment():
+        with contextlib.suppress(IllegalStateError):  # it is being given to another consumer
+            end = consumer.highwater(partition)
+            lag += 0 if end is None else max(0, end - int(await consumer.position(partition)))
+    return lag
