@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from goimctl import groups_members
-from goimctl.office import find_users, in_office
+from goimctl.office import find_group, find_users, in_office
 from goimctl.options import Json
 from goimctl.output import confirm, count, moment, plain, say, show_json, show_record, show_table
 
@@ -21,7 +21,6 @@ group = typer.Typer(
     help="Groups: make, look at, change and end them. A running server follows within a second.",
     epilog="Example: goimctl groups create Team alice bob",
 )
-groups_members.add_to(group)
 
 Limit = Annotated[int, typer.Option(help="How many at most.", min=1)]
 
@@ -75,6 +74,7 @@ def show(ctx: typer.Context, group_id: groups_members.GroupId, *, limit: Limit =
 
     async def work(office: Node) -> tuple[AdminGroup, AdminMemberPage]:
         groups = office.services.administration.groups
+        await find_group(office, group_id)
         return await groups.show(group_id), await groups.members(group_id, "", limit)
 
     shown, page = in_office(ctx, work)
@@ -82,6 +82,7 @@ def show(ctx: typer.Context, group_id: groups_members.GroupId, *, limit: Limit =
         show_json(plain(shown) | {"members": plain(page.members)})
         return
     show_record(plain(shown) | {"createdAt": moment(shown.created_at)}, as_json=False)
+    typer.echo()
     rows = ((each.username, each.user_id, each.role, moment(each.joined_at)) for each in page.members)
     show_table(("MEMBER", "USER ID", "ROLE", "SINCE"), rows)
     if page.after:
@@ -99,7 +100,11 @@ def disband(
     confirm(f"End the group {group_id} for everybody?", yes=yes)
 
     async def work(office: Node) -> None:
+        await find_group(office, group_id)
         await office.operator.disband(group_id)
 
     in_office(ctx, work)
     say("the group is no more")
+
+
+groups_members.add_to(group)  # last: help lists commands in this order

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from goimctl.office import find_user, find_users, in_office
-from goimctl.output import say
+from goim.errors import ErrorCode, GoimError
+from goimctl.office import find_group, find_user, find_users, in_office
+from goimctl.output import Failed, say
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from goim.app import Node
+    from goim.model.users import User
 
 GroupId = Annotated[str, typer.Argument(help="The group's id.", metavar="GROUP")]
 People = Annotated[list[str], typer.Argument(help="Usernames or user ids.", metavar="WHO…")]
@@ -36,6 +41,7 @@ def add(ctx: typer.Context, group_id: GroupId, people: People) -> None:
     """Let people in."""
 
     async def work(office: Node) -> list[str]:
+        await find_group(office, group_id)
         users = await find_users(office, people)
         return await office.operator.add(group_id, [user.user_id for user in users])
 
@@ -47,8 +53,10 @@ def remove(ctx: typer.Context, group_id: GroupId, people: People) -> None:
     """Put people out, but not the owner."""
 
     async def work(office: Node) -> None:
+        await find_group(office, group_id)
         for user in await find_users(office, people):
-            await office.operator.remove(group_id, user.user_id)
+            with _among_members(user, group_id):
+                await office.operator.remove(group_id, user.user_id)
             say(f"{user.username} is out")
 
     in_office(ctx, work)
@@ -65,8 +73,21 @@ def role(
     async def work(office: Node) -> None:
         from goim.model.groups import Role
 
+        await find_group(office, group_id)
         user = await find_user(office, who)
-        await office.operator.set_role(group_id, user.user_id, Role(role.value))
+        with _among_members(user, group_id):
+            await office.operator.set_role(group_id, user.user_id, Role(role.value))
         say(f"{user.username} is {role.value} now")
 
     in_office(ctx, work)
+
+
+@contextlib.contextmanager
+def _among_members(user: User, group_id: str) -> Iterator[None]:
+    """Who is not found in the block is not in the group."""
+    try:
+        yield
+    except GoimError as error:
+        if error.code is ErrorCode.NOT_FOUND:
+            raise Failed(f"{user.username} is not in this group", hint=f"goimctl groups show {group_id}") from None
+        raise

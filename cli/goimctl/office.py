@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from goim.app import Node
     from goim.config import Settings
+    from goim.model.groups import Group
     from goim.model.users import User
 
 T = TypeVar("T")
@@ -51,6 +52,16 @@ async def find_user(office: Node, who: str) -> User:
     except GoimError as error:
         if error.code is ErrorCode.NOT_FOUND:
             raise Failed(f"no such user: {who}", hint="goimctl users list") from None
+        raise
+
+
+async def find_group(office: Node, group_id: str) -> Group:
+    """A group by its id; says which one there is not."""
+    try:
+        return await office.operator.get(group_id)
+    except GoimError as error:
+        if error.code is ErrorCode.NOT_FOUND:
+            raise Failed(f"no such group: {group_id}", hint="goimctl groups list") from None
         raise
 
 

@@ -47,6 +47,7 @@ def _lines(found: Totals, server: dict[str, Any] | None) -> dict[str, object]:
     lines |= {f"database {name}": size_of(number) for name, number in found.storage.databases.items()}
     lines["free on disk"] = size_of(found.storage.free_bytes)
     if server is not None:
+        lines["connections"] = sum(server["connections"].values())
         lines |= {f"connections {name}": number for name, number in server["connections"].items()}
         lines["messages since start"] = server["messagesSinceStart"]
     return lines

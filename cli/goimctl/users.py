@@ -22,8 +22,6 @@ group = typer.Typer(
     help="Accounts: make, look at, close and erase them. A running server follows within a second.",
     epilog="Example: goimctl users create alice",
 )
-users_rights.add_to(group)
-users_sessions.add_to(group)
 
 
 @group.command(epilog="Example: goimctl users create alice --nickname Alice")
@@ -128,3 +126,7 @@ def passwd(
 
 def _state(user: AdminUser) -> str:
     return ", ".join(name for name, holds in (("admin", user.is_admin), ("disabled", user.is_disabled)) if holds)
+
+
+users_rights.add_to(group)  # last: help lists commands in this order
+users_sessions.add_to(group)

@@ -40,7 +40,10 @@ def sessions(
         ending = {session.session_id for session in living} if end_all else set(end or ())
         unknown = ending - {session.session_id for session in living}
         if unknown:
-            raise Failed(f"{user.username} has no session {', '.join(sorted(unknown))}")
+            raise Failed(
+                f"{user.username} has no session {', '.join(sorted(unknown))}",
+                hint=f"goimctl users sessions {user.username}",
+            )
         await desk.end(ending)
         if ending:
             say(f"{len(ending)} ended")

@@ -50,7 +50,7 @@ def test_groups_are_listed_page_by_page_and_disbanded(goimctl: Goimctl, group_id
     assert (unsure.returncode, unsure.stderr.splitlines()[-1]) == (2, "hint: --yes")
     goimctl.done("groups", "disband", other, "--yes")
     gone = goimctl("groups", "show", other)
-    assert (gone.returncode, gone.stderr) == (1, "error: no such group\n")
+    assert (gone.returncode, gone.stderr) == (1, f"error: no such group: {other}\nhint: goimctl groups list\n")
     assert goimctl.done("groups", "list").stdout.splitlines()[1].split()[:3] == [group_id, "Team", "2"]
 
 
@@ -58,7 +58,13 @@ def test_who_is_not_there_is_named(goimctl: Goimctl, group_id: str) -> None:
     done = goimctl("groups", "add", group_id, "bob", "nobody")
     assert (done.returncode, done.stderr) == (1, "error: no such user: nobody\nhint: goimctl users list\n")
     outside = goimctl("groups", "role", group_id, "cleo", "admin")
-    assert (outside.returncode, outside.stderr) == (1, "error: no such member\n")
+    assert (outside.returncode, outside.stderr) == (
+        1,
+        f"error: cleo is not in this group\nhint: goimctl groups show {group_id}\n",
+    )
+    for args in (("add", "none", "bob"), ("remove", "none", "bob"), ("disband", "none", "--yes")):
+        nowhere = goimctl("groups", *args)
+        assert (nowhere.returncode, nowhere.stderr) == (1, "error: no such group: none\nhint: goimctl groups list\n")
     role = goimctl("groups", "role", group_id, "bob", "king")
     assert role.returncode == 2
     assert "'king' is not one of 'owner', 'admin', 'member'" in role.stderr

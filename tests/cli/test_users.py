@@ -145,7 +145,10 @@ def test_a_session_of_somebody_else_is_not_ended(goimctl: Goimctl) -> None:
     assert goimctl.json("token", "alice").keys() == {"token", "userId", "expiresAt", "refreshToken"}
     (session,) = goimctl.json("users", "sessions", "alice")["sessions"]
     done = goimctl("users", "sessions", "bob", "--end", session["sessionId"])
-    assert (done.returncode, done.stderr) == (1, f"error: bob has no session {session['sessionId']}\n")
+    assert (done.returncode, done.stderr) == (
+        1,
+        f"error: bob has no session {session['sessionId']}\nhint: goimctl users sessions bob\n",
+    )
     assert goimctl.json("users", "sessions", "alice")["sessions"] == [session]
 
 
