@@ -150,7 +150,7 @@ async def open_office(settings: Settings) -> AsyncIterator[Node]:
 def server_for(node: Node, *, is_direct: bool = True) -> NodeServer:
     """uvicorn with a node's routes and sockets; `is_direct=False` serves WebSockets by plain ASGI."""
     app = build_api(node.services, node.readiness, more=[node.gateway.route()])
-    return server_of(app, node.settings, node.drain, is_direct=is_direct)
+    return server_of(app, node.settings, node.drain, node.services.metrics.closes, is_direct=is_direct)
 
 
 async def serve(settings: Settings, started: Callable[[str], None]) -> None:

@@ -89,7 +89,6 @@ class Connection:
 
     def close(self, code: CloseCode) -> None:
         """End the connection and say why."""
-        self._services.metrics.closes[int(code)] += 1
         self._transport.close(code)
 
     @property

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from typing import Protocol
 
 
@@ -18,11 +19,14 @@ class Talker(Protocol):
 
 
 class Cork:
-    """Collects the talkers of this loop iteration and pulls at its end; `queue_bytes` is what a reader may leave
-    lying."""
+    """Collects the talkers of this loop iteration and pulls at its end.
 
-    def __init__(self, queue_bytes: int) -> None:
+    What they share is here, too: `queue_bytes` is what a reader may leave lying, `closes` counts how they were ended.
+    """
+
+    def __init__(self, queue_bytes: int, closes: Counter[int]) -> None:
         self.queue_bytes = queue_bytes
+        self.closes = closes
         self._talkers: list[Talker] = []
 
     def add(self, talker: Talker) -> None:

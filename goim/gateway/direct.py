@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import Counter
 from typing import Any
 
 from uvicorn._types import ASGISendEvent
@@ -72,6 +73,7 @@ class DirectProtocol(WebSocketsSansIOProtocol):
             return
         self._write_queued()
         self.is_open = False
+        self._cork.closes[int(code)] += 1
         self.stop_keepalive()
         self.conn.send_close(code)
         self.transport.write(b"".join(self.conn.data_to_send()))
@@ -119,10 +121,19 @@ class DirectProtocol(WebSocketsSansIOProtocol):
     def handle_parser_exception(self) -> None:
         self.is_open = False
         super().handle_parser_exception()
+        self._count_failure()
 
     def keepalive_timeout(self) -> None:
+        was_over = self.close_sent
         self.is_open = False
         super().keepalive_timeout()
+        if not was_over:
+            self._count_failure()
+
+    def _count_failure(self) -> None:
+        """The parent has ended the connection with a code of its own."""
+        if self.conn.close_sent is not None:
+            self._cork.closes[self.conn.close_sent.code] += 1
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.is_open = False
@@ -218,8 +229,8 @@ class DirectProtocol(WebSocketsSansIOProtocol):
 class DirectProtocolFactory:
     """What uvicorn calls for each upgraded connection: all connections of a server share one cork."""
 
-    def __init__(self, queue_bytes: int) -> None:
-        self._cork = Cork(queue_bytes)
+    def __init__(self, queue_bytes: int, closes: Counter[int]) -> None:
+        self._cork = Cork(queue_bytes, closes)
 
     def __call__(self, *args: Any, **kwargs: Any) -> asyncio.Protocol:
         return DirectProtocol(*args, cork=self._cork, **kwargs)

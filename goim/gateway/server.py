@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from asyncio import TimerHandle
+from collections import Counter
 from collections.abc import Callable, Coroutine
 from types import FrameType
 from typing import Any
@@ -133,11 +134,19 @@ def _is_worth_saying(record: logging.LogRecord) -> bool:
 
 
 def server_of(
-    app: Any, settings: Settings, drain: Callable[[], Coroutine[Any, Any, None]], *, is_direct: bool = True
+    app: Any,
+    settings: Settings,
+    drain: Callable[[], Coroutine[Any, Any, None]],
+    closes: Counter[int],
+    *,
+    is_direct: bool = True,
 ) -> NodeServer:
-    """The server of a node; `is_direct=False` serves WebSockets by plain ASGI, as any other server would."""
+    """The server of a node; `is_direct=False` serves WebSockets by plain ASGI, as any other server would.
+
+    `closes` counts the connections that were ended, by close code.
+    """
     logging.getLogger("uvicorn.error").addFilter(_is_worth_saying)
-    ws: Any = DirectProtocolFactory(settings.gateway.send_queue_bytes) if is_direct else "websockets-sansio"
+    ws: Any = DirectProtocolFactory(settings.gateway.send_queue_bytes, closes) if is_direct else "websockets-sansio"
     config = Config(
         app,
         host=settings.server.listen.host or None,  # type: ignore[arg-type]  # asyncio: every interface

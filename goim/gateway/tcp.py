@@ -132,6 +132,7 @@ class TcpProtocol(asyncio.Protocol):
         if self._is_open:
             self.flush()
         if self._is_open:
+            self._gateway.cork.closes[int(code)] += 1
             self._transport.write(frame_of(Close(CloseData(int(code)))).line)
             self._end()
 
@@ -161,7 +162,7 @@ class TcpGateway:
         settings = services.settings.gateway
         self.tasks = tasks
         self.clients: set[TcpProtocol] = set()
-        self.cork = Cork(settings.send_queue_bytes)
+        self.cork = Cork(settings.send_queue_bytes, services.metrics.closes)
         self.max_line = settings.max_frame_bytes
         self._services = services
         self._clock = clock

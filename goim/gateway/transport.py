@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Awaitable, Callable
 from typing import Any, Protocol
 
@@ -50,17 +50,23 @@ class AsgiTransport:
     """The same behaviour over plain ASGI `send` and `receive`: slower, and right under any server."""
 
     def __init__(
-        self, receive: Callable[[], Awaitable[Any]], send: Callable[[Any], Awaitable[None]], queue_bytes: int
+        self,
+        receive: Callable[[], Awaitable[Any]],
+        send: Callable[[Any], Awaitable[None]],
+        queue_bytes: int,
+        closes: Counter[int],
     ) -> None:
         self._asgi_receive = receive
         self._asgi_send = send
         self._limit = queue_bytes
+        self._closes = closes
         self._out: deque[Frame] = deque()
         self._wake = asyncio.Event()
         self._reading = asyncio.Event()
         self._reading.set()
         self._receive: Receive | None = None
         self._close_code: CloseCode | None = None
+        self._fresh_bytes = 0
         self.queued_bytes = 0
 
     def start(self, receive: Receive) -> None:
@@ -69,15 +75,23 @@ class AsgiTransport:
     def send_frame(self, frame: Frame) -> None:
         if self._close_code is not None:
             return
-        if self.queued_bytes > self._limit:
+        if self.queued_bytes - self._fresh_bytes > self._limit:
             return self.close(CloseCode.SLOW_CONSUMER)
+        if not self._fresh_bytes:
+            asyncio.get_running_loop().call_soon(self._age)
         self._out.append(frame)
         self.queued_bytes += len(frame.body)
+        self._fresh_bytes += len(frame.body)
         self._wake.set()
+
+    def _age(self) -> None:
+        """What was queued in one loop iteration has had its chance: from now on it is the reader who is slow."""
+        self._fresh_bytes = 0
 
     def close(self, code: CloseCode) -> None:
         if self._close_code is None:
             self._close_code = code
+            self._closes[int(code)] += 1
             self._wake.set()
 
     def pause(self) -> None:

@@ -69,7 +69,8 @@ class WebSocketGateway:
         direct: Transport | None = scope.get("extensions", {}).get(EXTENSION)
         plain = None
         if direct is None:
-            plain = AsgiTransport(receive, send, self._services.settings.gateway.send_queue_bytes)
+            services = self._services
+            plain = AsgiTransport(receive, send, services.settings.gateway.send_queue_bytes, services.metrics.closes)
         transport = direct or plain
         assert transport is not None
         connection = Connection(login, device_id, transport, "websocket", self._services, self._tasks)

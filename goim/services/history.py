@@ -97,16 +97,29 @@ class History:
         from_seq = max(wanted.from_seq, floor)
         page = await self._after(conv, from_seq, limit) if from_seq < last_seq else Page([], False)
         changes: list[Change] = []
+        has_more = False
         if wanted.from_change < last_change:
-            changes = await self._changes.after(conv.conv_id, max(wanted.from_change, 0), limit + 1)
+            changes, has_more = await self._changes_after(conv.conv_id, max(wanted.from_change, 0), limit, floor)
         return SyncedConv(
             conv_id=conv.conv_id,
             messages=page.messages,
-            changes=[ChangeData(each.change, each.action, each.data) for each in shown_changes(changes[:limit], floor)],
+            changes=[ChangeData(each.change, each.action, each.data) for each in changes],
             last_seq=max(last_seq, page.messages[-1].seq if page.messages else 0),
-            last_change=max(last_change, changes[:limit][-1].change if changes else 0),
-            has_more=page.has_more or len(changes) > limit,
+            last_change=max(last_change, changes[-1].change if changes else 0),
+            has_more=page.has_more or has_more,
         )
+
+    async def _changes_after(self, conv_id: str, change: int, limit: int, floor: int) -> tuple[list[Change], bool]:
+        """Changes that may be seen, and whether there are more.
+
+        There are never none and more: a client goes on from the last one it was shown.
+        """
+        while True:
+            changes = await self._changes.after(conv_id, change, limit + 1)
+            shown, has_more = shown_changes(changes[:limit], floor), len(changes) > limit
+            if shown or not has_more:
+                return shown, has_more
+            change = changes[limit - 1].change
 
     async def _after(self, conv: Conversation, from_seq: int, limit: int) -> Page:
         rows = await self._table.after(conv.conv_id, max(from_seq, 0), limit + 1, self._clock.now_ms())

@@ -216,7 +216,7 @@ class Messages:
         self._delivery.to_conversation(conv, frame_of(MessagePush(message)), sending.sender)
         if self.feed is not None:
             self.feed.sent(conv, message)
-        self._receipts.sent(conv, draft.from_user_id, draft.type, seq, place.timestamp)
+        self._receipts.sent(conv, sending.sender, draft.type, seq, place.timestamp)
         if sending.extras is not None:
             self._specials.tell(sending.sender, conv, seq, sending.extras)
 

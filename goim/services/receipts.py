@@ -18,6 +18,7 @@ from goim.protocol.frames import frame_of
 from goim.protocol.pushes import ReadBy, ReadByData
 from goim.services.access import Access, AccessBook
 from goim.services.behind import Behind
+from goim.services.changes import Actor
 from goim.services.specials import Specials
 from goim.stores.base import Receipts
 from goim.stores.log import Log
@@ -91,10 +92,11 @@ class ReceiptBook:
         self.mark_read(user_id, conv_id, seq, done)
         return await answer
 
-    def sent(self, conv: Conversation, user_id: str, kind: str, seq: int, at: int) -> None:
+    def sent(self, conv: Conversation, sender: Actor, kind: str, seq: int, at: int) -> None:
         """Who sends has read up to there: known at once, written a moment later."""
+        user_id = sender.user_id
         if self._specials.is_burning(conv.conv_id):
-            self.mark_read(user_id, conv.conv_id, seq, _nobody)  # an answer reads what it answers
+            self.mark_read(user_id, conv.conv_id, seq, _nobody, sender)  # an answer reads what it answers
         elif seq > (self._known.get((conv.conv_id, user_id)) or 0):
             self._known.put((conv.conv_id, user_id), seq)
         self._behind.sent(conv, user_id, kind, seq, at)

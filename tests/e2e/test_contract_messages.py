@@ -259,6 +259,24 @@ async def test_sync_brings_what_was_missed_in_steps(town: World) -> None:
     assert (synced["messages"], synced["changes"], synced["hasMore"]) == ([], [], False)
 
 
+async def test_sync_always_gives_something_to_go_on_from(town: World) -> None:
+    """Changes that somebody may not see any more are passed over, however many they are."""
+    ann, bob = await town.circle(2)
+    anns, bobs = await town.device(ann), await town.device(bob)
+    conv_id = await flooded(anns, {"to": bob.user_id}, 6)
+    old = await history(ann, conv_id)
+    await bob.post("/api/conversations/delete", {"convId": conv_id})
+    new = await anns.ask("send", text("after that", convId=conv_id))
+    for message in [*old, new]:
+        target = {"convId": conv_id, "serverMsgId": message["serverMsgId"]}
+        await anns.ask("edit", target | {"payload": {"text": "edited"}})
+    at = {"convId": conv_id, "fromSeq": 0, "fromChange": 0}
+    (synced,) = (await bobs.ask("sync", {"convs": [at], "limit": 2}))["convs"]
+    assert [message["seq"] for message in synced["messages"]] == [new["seq"]]
+    assert [change["change"] for change in synced["changes"]] == [7]
+    assert (synced["lastChange"], synced["hasMore"]) == (7, False)
+
+
 async def test_sync_tells_of_my_conversations_only(town: World) -> None:
     ann, bob, cleo = await town.circle(3)
     mine = [(await other.post("/api/messages", text("hi", to=ann.user_id)))["convId"] for other in (bob, cleo)]

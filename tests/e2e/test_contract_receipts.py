@@ -71,6 +71,19 @@ async def test_who_sends_has_read_up_to_there(town: World) -> None:
     assert (await device.ask("read", {"convId": conv_id, "seq": 1}))["seq"] == 3, "no way back"
 
 
+async def test_an_answer_to_what_burns_reads_it_and_is_not_told_to_who_answers(town: World) -> None:
+    ann, bob = await town.circle(2)
+    burning = await ann.post("/api/messages", text(to=bob.user_id) | {"burnAfterRead": True})
+    anns, bobs, other = await town.device(ann), await town.device(bob, "one"), await town.device(bob, "two")
+    answer = await bobs.ask("send", text(convId=burning["convId"]))
+    for device in (anns, other):
+        assert (await device.push("recalled"))["reason"] == "burned"
+        assert (await device.push("read", lambda read: read["userId"] == bob.user_id))["seq"] == answer["seq"]
+    told = [(push["action"], push["data"].get("userId")) for push in await bobs.quiet()]
+    assert ("recalled", None) in told
+    assert ("read", bob.user_id) not in told
+
+
 async def test_numbers_are_added_up_and_read_all_at_once(town: World) -> None:
     ann, bob, cleo = await town.circle(3)
     group = await bob.post("/api/groups", {"name": "us", "memberIds": [ann.user_id]})

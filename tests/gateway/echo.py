@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
+from collections import Counter
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -17,11 +18,12 @@ from goim.protocol.frames import Frame
 
 MAX_FRAME = 128 * 1024
 QUEUE_BYTES = 256 * 1024
+CLOSES: Counter[int] = Counter()
 
 
 async def echo(scope: Any, receive: Any, send: Any) -> None:
-    """Text comes back as it is; "close" ends the connection with 4010, "flood" answers with 64 MiB, bytes come
-    back in hex."""
+    """Text comes back as it is; "close" ends the connection with 4010, "flood" answers with 64 MiB one after
+    another, "burst" with 2 MiB at once, bytes come back in hex."""
     if scope["type"] == "lifespan":
         while True:
             message = await receive()
@@ -30,7 +32,7 @@ async def echo(scope: Any, receive: Any, send: Any) -> None:
                 return
     await receive()
     direct: Transport | None = scope["extensions"].get(EXTENSION)
-    plain = AsgiTransport(receive, send, QUEUE_BYTES) if direct is None else None
+    plain = AsgiTransport(receive, send, QUEUE_BYTES, CLOSES) if direct is None else None
     transport = direct or plain
     assert transport is not None
 
@@ -39,6 +41,8 @@ async def echo(scope: Any, receive: Any, send: Any) -> None:
             transport.close(CloseCode.KICKED)
         elif data == b"flood":
             asyncio.get_running_loop().call_soon(flood, 1024)
+        elif data == b"burst":
+            burst(transport)
         else:
             transport.send_frame(Frame(data if is_text else data.hex().encode()))
 
@@ -52,11 +56,16 @@ async def echo(scope: Any, receive: Any, send: Any) -> None:
     await (receive() if plain is None else plain.run())
 
 
+def burst(transport: Transport) -> None:
+    for _ in range(32):
+        transport.send_frame(Frame(b"x" * 65536))
+
+
 @contextlib.asynccontextmanager
 async def echo_server(*, is_direct: bool, ping_interval: float = 30.0) -> AsyncIterator[int]:
     """Run it on a free port and say which."""
     listener = socket.create_server(("127.0.0.1", 0))
-    ws: Any = DirectProtocolFactory(QUEUE_BYTES) if is_direct else "websockets-sansio"
+    ws: Any = DirectProtocolFactory(QUEUE_BYTES, CLOSES) if is_direct else "websockets-sansio"
     config = Config(
         echo,
         ws=ws,

@@ -12,7 +12,7 @@ import pytest
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
-from tests.gateway.echo import MAX_FRAME, echo_server
+from tests.gateway.echo import CLOSES, MAX_FRAME, echo_server
 
 MASK = b"\x01\x02\x03\x04"
 
@@ -202,6 +202,7 @@ async def test_the_server_closes_with_its_own_code_after_what_was_queued(port: i
 
 
 async def test_a_reader_that_does_not_read_is_closed_and_costs_bounded_memory(port: int) -> None:
+    before = CLOSES[4008]
     async with raw(port) as client:
         client.writer.write(client_frame(1, b"flood"))
         received, op = 0, 1
@@ -211,7 +212,33 @@ async def test_a_reader_that_does_not_read_is_closed_and_costs_bounded_memory(po
             received += len(payload)
         assert op == 8
         assert int.from_bytes(payload[:2], "big") == 4008
+        assert CLOSES[4008] == before + 1
         assert received < 32 * 1024 * 1024
+
+
+async def test_a_reader_that_reads_gets_more_at_once_than_may_wait_for_it(port: int) -> None:
+    async with connect(f"ws://127.0.0.1:{port}/", compression=None) as ws:
+        for _ in range(3):
+            await ws.send("burst")
+            assert sum([len(await ws.recv()) for _ in range(32)]) == 32 * 65536
+
+
+async def test_how_a_connection_was_ended_is_counted_once(port: int) -> None:
+    before = CLOSES[4010]
+    async with raw(port) as client:
+        client.writer.write(client_frame(1, b"close"))
+        assert await client.close_code() == 4010
+    assert CLOSES[4010] == before + 1
+
+
+async def test_what_the_parent_ends_is_counted_too() -> None:
+    async with echo_server(is_direct=True) as port:
+        before = CLOSES[1009], CLOSES[1002]
+        for frame, code in ((client_frame(1, b"x" * (MAX_FRAME + 1)), 1009), (client_frame(1, b"x", rsv=0x40), 1002)):
+            async with raw(port) as client:
+                client.writer.write(frame)
+                assert await client.close_code() == code
+        assert (CLOSES[1009], CLOSES[1002]) == (before[0] + 1, before[1] + 1)
 
 
 async def test_others_get_theirs_when_one_connection_dies_in_the_middle(port: int) -> None:
