@@ -26,7 +26,7 @@ def chat(
     register: Annotated[bool, typer.Option("--register", help="Make the account if there is none.")] = False,
     from_stdin: FromStdin = False,
 ) -> None:
-    """Talk to people at the terminal; /help lists what there is besides. What is said goes to stdout."""
+    """Talk to people at the terminal; /help lists what else there is. What is said goes to stdout."""
     import asyncio
 
     from goimctl.talk.api import Unreachable

@@ -10,7 +10,7 @@ from goimctl.serve import check_free
 
 
 def consume(ctx: typer.Context) -> None:
-    """Keep the conversation lists of groups' members in order, from Kafka. Any number of these may run."""
+    """Keep the conversation lists of groups in order, from Kafka. Any number of these may run."""
     import asyncio
 
     from goim.app import consume as consume_events

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 group = typer.Typer(
     name="files",
-    help="Uploaded files: look at them, count them, sweep away what is over.",
+    help="Uploaded files: list them, count them, sweep out old ones.",
     epilog="Example: goimctl files stats",
 )
 
@@ -54,7 +54,7 @@ def list_(
 
 @group.command(epilog="Example: goimctl files stats --json")
 def stats(ctx: typer.Context, *, as_json: Json = False) -> None:
-    """Count the files, their bytes (without thumbnails) and the people who own any."""
+    """Count the files, their bytes and who owns any. Thumbnails are not counted."""
 
     async def work(office: Node) -> FileStats:
         return await office.sweeper.stats()

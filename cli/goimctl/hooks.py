@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 group = typer.Typer(
     name="hooks",
-    help="Webhooks and pushes: see what was not delivered, send it again, try an endpoint.",
+    help="Webhooks and pushes: what failed, send it again, try one.",
     epilog="Example: goimctl hooks list",
 )
 
@@ -63,7 +63,7 @@ def retry(
     event: Annotated[str | None, typer.Option(help="Only this event.", metavar="ID")] = None,
     as_json: Json = False,
 ) -> None:
-    """Let what was given up wait again, as if it were new: a running server sends it within a second."""
+    """Let what was given up wait again, as if it were new. A running server sends it within a second."""
 
     async def work(office: Node) -> int:
         return await _hooks(office).outbox.revive(lane, event, office.services.clock.now_ms())

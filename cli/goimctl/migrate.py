@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 group = typer.Typer(
     name="migrate",
-    help="The schema of the databases: bring it up (which is what `goimctl migrate` alone does), look at it.",
+    help="The schema: bring it up, see how it stands. Alone it is the same as `migrate up`.",
     epilog="Example: goimctl migrate --dry-run",
 )
 
@@ -56,7 +56,7 @@ async def _apply(settings: Settings, *, dry_run: bool) -> Sequence[tuple[str, Mi
 
 @group.command(epilog="Example: goimctl migrate status --json")
 def status(ctx: typer.Context, *, as_json: Json = False) -> None:
-    """Show every file and how it stands: applied, pending, edited after it was applied, or dirty (half applied)."""
+    """Show how every file stands. Applied, pending, edited after it was applied, or dirty (half applied)."""
     import asyncio
 
     found = asyncio.run(_status(load_settings(ctx).settings))
@@ -89,7 +89,7 @@ def _file(database: str, status: Status) -> dict[str, object]:
 def resolve(
     ctx: typer.Context, version: Annotated[int, typer.Argument(help="The number of the file.", metavar="VERSION")]
 ) -> None:
-    """Take a half-applied file as applied, after you have finished it by hand."""
+    """Take a half-applied file as applied. Finish it by hand first."""
     import asyncio
 
     asyncio.run(_resolve(load_settings(ctx).settings, version))

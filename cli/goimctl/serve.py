@@ -22,7 +22,7 @@ _USUAL_PORT = 8080
 
 
 def serve(ctx: typer.Context) -> None:
-    """Run a node: HTTP, WebSocket and what goes with them, until Ctrl-C or SIGTERM."""
+    """Run a node until Ctrl-C or SIGTERM: HTTP, WebSocket, TCP."""
     import asyncio
 
     from goim.app import serve as serve_node

@@ -20,7 +20,7 @@ _PATIENCE = 5.0
 
 
 def stats(ctx: typer.Context, *, as_json: Json = False) -> None:
-    """Count accounts, groups and files, measure the databases, and ask the server for its connections."""
+    """Count what there is, measure the databases, ask the server."""
 
     async def work(office: Node) -> Totals:
         return await office.services.administration.statistics.totals()

@@ -31,7 +31,7 @@ def sessions(
     end_all: Annotated[bool, typer.Option("--end-all", help="End all of them.")] = False,
     as_json: Json = False,
 ) -> None:
-    """List somebody's sessions, or end some: their tokens stop working and their sockets close."""
+    """List somebody's sessions, or end some. Their tokens stop working and their sockets close."""
 
     async def work(office: Node) -> list[Session]:
         user = await find_user(office, who)
@@ -66,8 +66,9 @@ def devices(
     end: Annotated[list[str] | None, typer.Option(help="Put this one out (may be repeated).", metavar="DEVICE")] = None,
     as_json: Json = False,
 ) -> None:
-    """List somebody's devices, or put some out: their sessions end and they are forgotten.
+    """List somebody's devices, or put some out.
 
+    The sessions of a device that is put out end, and it is forgotten.
     Which of them are connected just now only the server knows; a connected one was last seen when it came.
     """
 

@@ -36,6 +36,14 @@ def test_every_help_says_what_it_does_and_gives_an_example(path: str) -> None:
     assert command.help
 
 
+@pytest.mark.parametrize("path", COMMANDS)
+def test_every_command_is_listed_in_a_whole_sentence(path: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The list of commands cuts short what does not fit into a line of a terminal."""
+    monkeypatch.setenv("COLUMNS", "80")
+    command, context = COMMANDS[path]
+    assert "..." not in command.get_help(context).partition("Commands:")[2]
+
+
 def test_goimctl_alone_shows_its_help(goimctl: Goimctl) -> None:
     alone = goimctl()
     assert alone.returncode == 0
