@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import Protocol
 
 from goim.bus.base import Bus
@@ -18,6 +18,7 @@ from goim.notices import (
     Notices,
     SessionsEnded,
 )
+from goim.ordering import Lanes, decode_placed, encode_placed
 from goim.protocol.close_codes import CloseCode
 from goim.protocol.frames import Frame, frame_of
 from goim.protocol.pushes import Push
@@ -53,7 +54,8 @@ class Sink(Protocol):
 
 _USER = "im:u:"
 _GROUP = "im:g:"
-_ADDRESSED = b"\0"  # an envelope begins with a brace
+_ENVELOPE = b"{"
+_ADDRESSED = b"\0"  # and what has its place in a conversation is an array of msgpack
 
 
 def user_topic(user_id: str) -> str:
@@ -90,6 +92,7 @@ class Delivery:
         self._members: _Table = {}
         self._groups: dict[str, set[str]] = {}
         self._arriving: dict[Sink, set[str]] = {}
+        self.lanes = Lanes(self._to_those_here)
         self.watchers: list[Callable[[Sink, bool], None]] = []
         metrics.send_queue_bytes = self.queued_bytes
         bus.listen(self.arrive)
@@ -98,7 +101,7 @@ class Delivery:
         notices.on(GroupGone, lambda n: self._forget_group(n.group_id))
         notices.on(SessionsEnded, lambda n: self._end(n.session_ids, CloseCode(n.code)))
         notices.on(DeviceKicked, lambda n: self._close_device(n.user_id, n.device_id, CloseCode.KICKED))
-        notices.on(DeviceConnected, lambda n: self._close_device(n.user_id, n.device_id, CloseCode.REPLACED))
+        notices.on(DeviceConnected, lambda n: self._close_device(n.user_id, n.device_id, CloseCode.REPLACED, n.since))
 
     # who is here
 
@@ -123,6 +126,24 @@ class Delivery:
         for group_id in groups:
             self._add(self._members, group_id, group_topic, sink)
 
+    async def settled(self) -> None:
+        """Return when a connection that was attached before would receive what other nodes send it."""
+        await self._bus.settled()
+
+    def set_groups(self, user_id: str, group_ids: Collection[str]) -> None:
+        """The groups of a user's connections are these and no others."""
+        mine = self._groups.get(user_id, set())
+        for group_id in mine - set(group_ids):
+            self._leave(user_id, group_id)
+        for group_id in set(group_ids) - mine:
+            self._join(user_id, group_id)
+
+    def tell_of_devices(self, since: int) -> None:
+        """Tell the other nodes again of the devices that have connected here since a time."""
+        for sink in self.everybody():
+            if sink.connected_at >= since:
+                self._notices.tell_others(DeviceConnected(sink.user_id, sink.device_id, sink.connected_at))
+
     def detach(self, sink: Sink) -> None:
         """A connection is gone. Twice is once."""
         if sink not in self._users.get(sink.user_id, ()):
@@ -133,6 +154,7 @@ class Delivery:
             self._remove(self._members, group_id, group_topic, sink)
         if sink.user_id not in self._users:
             self._groups.pop(sink.user_id, None)
+            self.lanes.user_left(sink.user_id, self._users.__contains__)
         self._metrics.connections[sink.transport_name] -= 1
         for watch in self.watchers:
             watch(sink, False)
@@ -140,6 +162,14 @@ class Delivery:
     def connections_of(self, user_id: str) -> list[Sink]:
         """The user's connections on this node."""
         return list(self._users.get(user_id, ()))
+
+    def users(self) -> list[str]:
+        """Everybody who has connections on this node."""
+        return list(self._users)
+
+    def groups(self) -> list[str]:
+        """Every group that has members with connections on this node."""
+        return list(self._members)
 
     def everybody(self) -> Iterator[Sink]:
         """All connections of this node."""
@@ -152,13 +182,27 @@ class Delivery:
 
     # telling them
 
-    def to_conversation(self, conv: Conversation, frame: Frame, but: object = None) -> None:
-        """Send to every connection of every member, except the connection `but`."""
-        if conv.conv_type is ConvType.C2C:
-            self._to_user(conv.user_a, frame, but)
-            self._to_user(conv.user_b, frame, but)
-        else:
-            self._to_group(conv.group_id, frame, but)
+    def to_conversation(
+        self, conv: Conversation, frame: Frame, but: object = None, *, seq: int = 0, change: int = 0
+    ) -> None:
+        """Send to every connection of every member, except the connection `but`.
+
+        With `seq` in its order: message `seq`, change number `change` of it, or what only follows it (`FOLLOWS`).
+        """
+        if not self._bus.has_company:
+            return self._to_those_here(conv, frame, but)
+        if not seq:
+            self._to_those_here(conv, frame, but)
+        elif self._is_anybody_here(conv):
+            self.lanes.offer(conv, seq, change, frame, but)
+        return self._publish(conv, encode_placed(conv, seq, change, frame.body) if seq else frame.body)
+
+    def remind(self, conv: Conversation, seq: int) -> None:
+        """Message `seq` is in the log, and it may be that nobody was told: a node that has it takes no notice."""
+        if self._bus.has_company:
+            if self._is_anybody_here(conv):
+                self.lanes.remind(conv, seq)
+            self._publish(conv, encode_placed(conv, seq, 0, b""))
 
     def to_user(self, user_id: str, push: Push, but: object = None, *, device_id: str | None = None) -> None:
         """Send to every connection of one user, or only to that of one device; never to the connection `but`."""
@@ -178,6 +222,13 @@ class Delivery:
         """Send to every connection of every member of a group."""
         self._to_group(group_id, frame_of(push), None)
 
+    def _publish(self, conv: Conversation, body: bytes) -> None:
+        if conv.conv_type is ConvType.C2C:
+            self._bus.publish(user_topic(conv.user_a), body)
+            self._bus.publish(user_topic(conv.user_b), body)
+        else:
+            self._bus.publish(group_topic(conv.group_id), body)
+
     def _to_user(self, user_id: str, frame: Frame, but: object) -> None:
         self._send(self._users.get(user_id), frame, but)
         if self._bus.has_company:
@@ -187,6 +238,18 @@ class Delivery:
         self._send(self._members.get(group_id), frame, but)
         if self._bus.has_company:
             self._bus.publish(group_topic(group_id), frame.body)
+
+    def _to_those_here(self, conv: Conversation, frame: Frame, but: object) -> None:
+        if conv.conv_type is ConvType.C2C:
+            self._send(self._users.get(conv.user_a), frame, but)
+            self._send(self._users.get(conv.user_b), frame, but)
+        else:
+            self._send(self._members.get(conv.group_id), frame, but)
+
+    def _is_anybody_here(self, conv: Conversation) -> bool:
+        if conv.conv_type is ConvType.C2C:
+            return conv.user_a in self._users or conv.user_b in self._users
+        return conv.group_id in self._members
 
     def _send(self, sinks: dict[Sink, None] | None, frame: Frame, but: object = None) -> None:
         if not sinks:
@@ -212,9 +275,20 @@ class Delivery:
             return self._notices.arrive(body)
         if body[:1] == _ADDRESSED:
             return self._arrive_at_device(topic.removeprefix(_USER), *_address_of(body))
+        if body[:1] != _ENVELOPE:
+            return self._arrive_in_order(body)
         is_user = topic.startswith(_USER)
         sinks = self._users.get(topic[len(_USER) :]) if is_user else self._members.get(topic[len(_GROUP) :])
         return self._send(sinks, Frame(body))
+
+    def _arrive_in_order(self, body: bytes) -> None:
+        placed = decode_placed(body)
+        conv = placed.conv
+        if not self._bus.has_company:
+            if placed.body:
+                self._to_those_here(conv, Frame(placed.body), None)  # a command's: nothing else comes from elsewhere
+        elif self._is_anybody_here(conv):
+            self.lanes.take(placed)
 
     def _arrive_at_device(self, user_id: str, device_id: str, body: bytes) -> None:
         self._send_to_device(user_id, device_id, Frame(body))
@@ -233,6 +307,8 @@ class Delivery:
         if sinks is not None and sinks.pop(sink, self) is None and not sinks:
             del table[key]
             self._bus.unsubscribe(topic(key))
+            if table is self._members:
+                self.lanes.group_left(key)
 
     def _join(self, user_id: str, group_id: str) -> None:
         for sink in self.connections_of(user_id):
@@ -255,9 +331,9 @@ class Delivery:
 
     # ending connections
 
-    def _close_device(self, user_id: str, device_id: str, code: CloseCode) -> None:
+    def _close_device(self, user_id: str, device_id: str, code: CloseCode, since: int | None = None) -> None:
         for sink in self.connections_of(user_id):
-            if sink.device_id == device_id:
+            if sink.device_id == device_id and (since is None or sink.connected_at <= since):
                 self.detach(sink)
                 sink.close(code)
 

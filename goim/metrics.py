@@ -48,6 +48,12 @@ class Metrics:
         self.commit_batch_size = Histogram(BATCH)
         self.commit_seconds = Histogram(SECONDS)
         self.commit_retries = 0
+        self.bus_published = 0
+        self.bus_received = 0
+        self.bus_dropped = 0
+        self.bus_reconnects = 0
+        self.bus_replayed = 0
+        self.bus_lag_seconds = 0.0
         self.connections: Counter[str] = Counter()
         self.closes: Counter[int] = Counter()
         self.send_queue_bytes: Callable[[], int] = int
@@ -85,6 +91,7 @@ class Metrics:
         yield CounterMetricFamily(
             "im_commit_retries", "Commits done again after a lost race.", value=self.commit_retries
         )
+        yield from self._bus_families()
         yield _gauge("im_connections", "Live connections by transport.", "transport", self.connections)
         yield _counter("im_closes", "Connections ended by the server, by close code.", "code", self.closes)
         yield GaugeMetricFamily("im_send_queue_bytes", "Bytes queued for slow readers.", value=self.send_queue_bytes())
@@ -113,6 +120,20 @@ class Metrics:
             "im_group_events_waiting", "Groups whose event waits for a broker.", value=self.group_events_waiting
         )
         yield GaugeMetricFamily("im_group_lag", "Records that a consumer has not read yet.", value=self.group_lag)
+
+    def _bus_families(self) -> Iterable[Metric]:
+        yield CounterMetricFamily("im_bus_published", "Things told to other nodes.", value=self.bus_published)
+        yield CounterMetricFamily("im_bus_received", "Things told by other nodes.", value=self.bus_received)
+        yield CounterMetricFamily("im_bus_dropped", "Things that could not be told.", value=self.bus_dropped)
+        yield CounterMetricFamily(
+            "im_bus_reconnects", "Connections to the bus after the first.", value=self.bus_reconnects
+        )
+        yield CounterMetricFamily(
+            "im_bus_replayed", "Pushes that the bus did not bring, read from the log.", value=self.bus_replayed
+        )
+        yield GaugeMetricFamily(
+            "im_bus_lag_seconds", "How long the bus took to answer the last ping.", value=self.bus_lag_seconds
+        )
 
     def _http_family(self) -> Metric:
         family = HistogramMetricFamily(

@@ -43,10 +43,14 @@ class SessionsEnded(Struct, frozen=True, tag="sessions_ended"):
 
 
 class DeviceConnected(Struct, frozen=True, tag="device_connected"):
-    """A device is connected here now, and so nowhere else."""
+    """A device is connected here now, and so nowhere else.
+
+    `since` (unix milliseconds) when that is told late: a connection made after it stays.
+    """
 
     user_id: str
     device_id: str
+    since: int | None = None
 
 
 class DeviceKicked(Struct, frozen=True, tag="device_kicked"):
@@ -54,7 +58,29 @@ class DeviceKicked(Struct, frozen=True, tag="device_kicked"):
     device_id: str
 
 
-Notice = AccessChanged | GroupJoined | GroupLeft | GroupGone | SessionsEnded | DeviceConnected | DeviceKicked
+class Burning(Struct, frozen=True, tag="burning"):
+    """A conversation has messages that are to be recalled when they are read."""
+
+    conv_id: str
+
+
+class Interrupted(Struct, frozen=True, tag="interrupted"):
+    """What nodes told each other since a time (unix milliseconds) may be lost: believe nothing, look again."""
+
+    since: int
+
+
+Notice = (
+    AccessChanged
+    | GroupJoined
+    | GroupLeft
+    | GroupGone
+    | SessionsEnded
+    | DeviceConnected
+    | DeviceKicked
+    | Burning
+    | Interrupted
+)
 N = TypeVar("N", bound=Struct)
 _decode = msgspec.msgpack.Decoder(Notice).decode
 _encode = msgspec.msgpack.Encoder().encode
@@ -81,6 +107,10 @@ class Notices:
         """Tell only the other nodes."""
         if self._bus.has_company:
             self._bus.publish(TOPIC, _encode(notice))
+
+    def tell_here(self, notice: Notice) -> None:
+        """Tell only this node."""
+        self._run(notice)
 
     def arrive(self, body: bytes) -> None:
         """A notice from another node."""

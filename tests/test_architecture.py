@@ -28,7 +28,7 @@ FLOORS = [
     {"model"},
     {"protocol"},
     {"stores", "bus", "events", "ratelimit", "blobs", "livecalls", "outbound"},
-    {"delivery", "notices"},
+    {"delivery", "notices", "ordering"},
     {"services"},
     {"actions", "rest"},
     {"gateway"},
@@ -36,7 +36,7 @@ FLOORS = [
 ]
 FLOOR_OF = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
 ADAPTERS = ("memory", "sqlite", "mysql", "tidb", "mongo", "redis", "kafka", "local", "s3", "sql_", "sql", "http")
-BESIDE = {("stores", "metrics"), ("notices", "bus"), ("delivery", "notices")}
+BESIDE = {("stores", "metrics"), ("notices", "bus"), ("delivery", "notices"), ("delivery", "ordering")}
 FILES = sorted(PACKAGE.rglob("*.py"))
 
 

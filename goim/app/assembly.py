@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from goim.app.administering import administration_of
 from goim.app.hooks import hooks_of
+from goim.app.joining import catch_up_of
 from goim.app.storage import Stores
 from goim.bus.base import Bus
 from goim.clock import Clock
@@ -77,7 +78,7 @@ class Assembly:
         self._notices = Notices(bus)
         self._delivery = Delivery(bus, self._notices, self._metrics)
         self._limiter = MemoryRateLimiter(clock, per_second=settings.ws.send_qps, burst=settings.ws.send_burst)
-        self._log = Log(stores.messages, clock, self._metrics)
+        self._log = Log(stores.messages, clock, self._metrics, is_shared=lambda: bus.has_company)
         self._access = AccessBook(
             stores.conversations, stores.friends, stores.blocks, stores.groups, stores.members, self._notices, clock
         )
@@ -91,6 +92,7 @@ class Assembly:
         self.hooks = hooks_of(settings, stores, clock, self._metrics)
         self.operator: GroupOperator
         self.services = self._services()
+        self.catch_up = catch_up_of(self.services, stores, bus, self._log, self._notices)
 
     def _services(self) -> Services:
         stores, settings, clock, delivery = self._stores, self._settings, self._clock, self._delivery
@@ -101,7 +103,14 @@ class Assembly:
         groups = self._groups(gate, roster)
         changes = self._changes()
         specials = Specials(
-            stores.messages, stores.pending, stores.members, stores.conversations, changes, delivery, clock
+            stores.messages,
+            stores.pending,
+            stores.members,
+            stores.conversations,
+            changes,
+            delivery,
+            self._notices,
+            clock,
         )
         receipts = self._receipts(specials)
         messages = self._messages(receipts, specials)

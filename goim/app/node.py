@@ -80,6 +80,7 @@ class Node:
         services = self.services
         async with (
             self.working(),
+            self._assembly.catch_up.running(),
             services.specials.running(),
             services.streams.running(),
             services.sessions.running(),

@@ -5,8 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
+from msgspec import Struct
+
 Receiver = Callable[[str, bytes], None]
 """Called with (topic, body) for everything another node published to a topic this node subscribed to."""
+
+
+class Interruption(Struct, frozen=True):
+    """Since `since` (unix milliseconds) things may not have arrived here, and with `is_mutual` not at the others."""
+
+    since: int
+    is_mutual: bool
+
+
+Alarm = Callable[[Interruption], None]
 
 
 class Bus(Protocol):
@@ -29,4 +41,12 @@ class Bus(Protocol):
 
     def listen(self, receiver: Receiver) -> None:
         """Say who gets what arrives; once, before the first subscribe."""
+        ...
+
+    def on_interruption(self, alarm: Alarm) -> None:
+        """Say who is told when the bus works again after a time in which things may have been lost; once."""
+        ...
+
+    async def settled(self) -> None:
+        """Return when what was subscribed to before is received, or cannot be soon."""
         ...

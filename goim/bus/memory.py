@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from goim.bus.base import Receiver
+from goim.bus.base import Alarm, Interruption, Receiver
 
 
 class MemoryHub:
@@ -20,14 +20,18 @@ class MemoryBus:
         self._hub = hub or MemoryHub()
         self._hub.buses += 1
         self._receiver: Receiver | None = None
+        self._alarm: Alarm | None = None
+        self._cut_at: int | None = None
 
     @property
     def has_company(self) -> bool:
         return self._hub.buses > 1
 
     def publish(self, topic: str, body: bytes) -> None:
-        for bus in self._hub.subscribers.get(topic, ()):
-            if bus is not self and bus._receiver is not None:
+        if self._cut_at is not None:
+            return
+        for bus in list(self._hub.subscribers.get(topic, ())):
+            if bus is not self and bus._receiver is not None and bus._cut_at is None:
                 bus._receiver(topic, body)
 
     def subscribe(self, topic: str) -> None:
@@ -44,3 +48,18 @@ class MemoryBus:
 
     def listen(self, receiver: Receiver) -> None:
         self._receiver = receiver
+
+    def on_interruption(self, alarm: Alarm) -> None:
+        self._alarm = alarm
+
+    async def settled(self) -> None: ...
+
+    def cut(self, now_ms: int) -> None:
+        """Lose everything that comes or goes from now on, as a bus may."""
+        self._cut_at = now_ms
+
+    def mend(self) -> None:
+        """Be well again."""
+        since, self._cut_at = self._cut_at, None
+        if since is not None and self._alarm is not None:
+            self._alarm(Interruption(since, is_mutual=True))

@@ -195,6 +195,7 @@ class TcpGateway:
             client.connection = connection
             self._services.delivery.attach(connection)
             self._services.delivery.enter_groups(connection, await self._services.access.groups_of(login.user_id))
+            await self._services.delivery.settled()
             connection.reply(AuthOk(id=request.id, data=AuthOkData(login.user_id, device_id)))
             client.start(connection.receive)
         except GoimError as error:

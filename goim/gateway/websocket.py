@@ -78,6 +78,7 @@ class WebSocketGateway:
         delivery.attach(connection)
         try:
             delivery.enter_groups(connection, await self._services.access.groups_of(login.user_id))
+            await delivery.settled()
             transport.start(connection.receive)
             if self._services.messages.is_overloaded:
                 connection.close(CloseCode.OVERLOADED)  # browsers do not see the status of a refused handshake

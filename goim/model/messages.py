@@ -197,8 +197,11 @@ _decode_place = msgspec.json.Decoder(_Place).decode
 _TELLING = ("edited", "stream_end")
 
 
+def seq_of_change(change: Change) -> int:
+    """Which message a change happened to."""
+    return _decode_place(change.data).seq
+
+
 def shown_changes(changes: Sequence[Change], floor: int) -> list[Change]:
     """Changes as somebody sees them who may read only above `floor`: none that tells what a message below it says."""
-    return [
-        each for each in changes if each.action not in _TELLING or not floor or _decode_place(each.data).seq > floor
-    ]
+    return [each for each in changes if each.action not in _TELLING or not floor or seq_of_change(each) > floor]

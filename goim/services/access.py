@@ -12,7 +12,7 @@ from goim.lookups import Lookups
 from goim.lru import Recent
 from goim.model.conversations import Conversation, ConvType, c2c, may_be_chosen, pair_subject
 from goim.model.groups import Role
-from goim.notices import AccessChanged, Notices
+from goim.notices import AccessChanged, Interrupted, Notices
 from goim.stores.base import Blocks, Conversations, Friends, Groups, Members, Taken
 
 _REMEMBERED = 100_000
@@ -77,9 +77,10 @@ class AccessBook:
         self._clock = clock
         self._known: Recent[str, dict[str, Access]] = Recent(_REMEMBERED)
         self._pairs: Recent[str, str] = Recent(_REMEMBERED)
-        self._changes = 0
+        self._changes = self._all_changed = 0
         self._changed_at: Recent[str, int] = Recent(_REMEMBERED)
         notices.on(AccessChanged, lambda notice: self._forget(notice.conv_id))
+        notices.on(Interrupted, lambda _: self._forget_all())
 
     def cached(self, user_id: str, target: Target) -> Access | None:
         """The answer if it is remembered and the request names the conversation without contradiction."""
@@ -133,7 +134,7 @@ class AccessBook:
 
     def is_current(self, access: Access) -> bool:
         """Whether nobody changed who may do what in this conversation since the access was looked up."""
-        return (self._changed_at.get(access.conv.conv_id) or 0) <= access.asked_at
+        return max(self._changed_at.get(access.conv.conv_id) or 0, self._all_changed) <= access.asked_at
 
     async def of_group(self, user_id: str, group_id: str) -> Access:
         """What a member may do in a group's conversation; `NOT_FOUND` for anybody else."""
@@ -226,6 +227,11 @@ class AccessBook:
             known = {}
             self._known.put(access.conv.conv_id, known)
         known[user_id] = access
+
+    def _forget_all(self) -> None:
+        self._changes += 1
+        self._all_changed = self._changes
+        self._known.clear()
 
     def _forget(self, conv_id: str) -> None:
         self._changes += 1

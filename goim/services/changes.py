@@ -78,6 +78,7 @@ class ChangeDesk:
         self._recall_window_ms = recall_window * 1000
         self._edit_window_ms = edit_window * 1000
         self._turns = Turns()
+        self._acting: dict[str, tuple[bytes, object]] = {}
         self.feed: EventFeed | None = None
         self.before_send: BeforeSend | None = None
         self.on_recalled: list[Callable[[Conversation, int], None]] = []
@@ -237,9 +238,9 @@ class ChangeDesk:
         """
         async with self._turns.of(conv.conv_id):
             data: Struct | Raw | None
-            number, data = await self._store(conv, action, make, store)
+            number, data = await self._store(conv, action, make, store, but)
             if data is not None:
-                self._delivery.to_conversation(conv, frame_of(push(data)), but)
+                self._delivery.to_conversation(conv, frame_of(push(data)), but, seq=seq, change=number)
         if data is None:
             last = await self._changes.of_message(conv.conv_id, seq, action)
             if last is not None:
@@ -249,16 +250,27 @@ class ChangeDesk:
             await self.feed.noted()
         return ChangedData(conv.conv_id, conv.message_id(seq), number)
 
-    async def _store(self, conv: Conversation, action: str, make: Make, store: Store) -> tuple[int, Struct | None]:
+    def actor_of(self, conv_id: str, change: Change) -> object:
+        """The connection whose act this is, while it is stored and not yet answered; or None."""
+        data, actor = self._acting.get(conv_id, (b"", None))
+        return actor if bytes(change.data) == data else None
+
+    async def _store(
+        self, conv: Conversation, action: str, make: Make, store: Store, but: object
+    ) -> tuple[int, Struct | None]:
         """The number and data of a new change, or the last number and None; a number lost to another node is taken
         anew."""
         while True:
             now = self._clock.now_ms()
             last = (await self._changes.last_changes([conv.conv_id])).get(conv.conv_id, 0)
             data = make(last + 1, now)
+            change = Change(change=last + 1, action=action, data=Raw(encode_json(data)))
+            self._acting[conv.conv_id] = (bytes(change.data), but)
             try:
-                if await store(Change(change=last + 1, action=action, data=Raw(encode_json(data))), now):
+                if await store(change, now):
                     return last + 1, data
             except Taken:
                 continue
+            finally:
+                del self._acting[conv.conv_id]
             return last, None

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 
 import structlog
 
-from goim.bus.base import Receiver
+from goim.bus.base import Alarm, Receiver
 from goim.clock import Clock
 from goim.delivery import Delivery
 from goim.errors import StoreDown
@@ -44,6 +44,10 @@ class Postbox:
     def unsubscribe(self, topic: str) -> None: ...
 
     def listen(self, receiver: Receiver) -> None: ...
+
+    def on_interruption(self, alarm: Alarm) -> None: ...
+
+    async def settled(self) -> None: ...
 
     @contextlib.asynccontextmanager
     async def open(self) -> AsyncIterator[None]:

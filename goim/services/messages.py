@@ -29,6 +29,7 @@ from goim.services.access import Access, AccessBook
 from goim.services.before_send import BeforeSend, question
 from goim.services.event_feed import EventFeed
 from goim.services.file_grants import FileGrants
+from goim.services.in_flight import InFlight
 from goim.services.receipts import ReceiptBook
 from goim.services.specials import Specials
 from goim.stores.log import Log
@@ -107,6 +108,7 @@ class Messages:
         self.before_send: BeforeSend | None = None
         self._waiting: dict[str, deque[Sending]] = {}
         self._returning: Counter[str] = Counter()
+        self.in_flight = InFlight()
         self.max_backlog = MAX_BACKLOG
         self.batches: Batcher[Sending] = Batcher(self._commit)
 
@@ -168,11 +170,14 @@ class Messages:
                 admitted.append(sending)
         if not drafts:
             return
+        self.in_flight.begin(admitted)
         try:
             places = await self._log.append(drafts)
         except StoreDown:
+            self.in_flight.end(admitted)
             return _refuse_all(admitted, ErrorCode.UNAVAILABLE, "the database cannot be reached; send it again")
         except Exception:
+            self.in_flight.end(admitted)
             _refuse_all(admitted, ErrorCode.INTERNAL, "something went wrong here; send it again")
             raise
         # Not at once: first the next batch is handed to the writer, and while it writes, this one is told.
@@ -180,6 +185,7 @@ class Messages:
         return None
 
     def _tell_all(self, admitted: list[Sending], drafts: list[Draft], places: list[Sent]) -> None:
+        self.in_flight.end(admitted)
         for sending, draft, place in zip(admitted, drafts, places, strict=True):
             self._tell(sending, draft, place)
 
@@ -211,9 +217,10 @@ class Messages:
         if place.is_duplicate:
             if self.feed is not None:
                 self.feed.resent(conv, seq)
-            return
+            self.in_flight.resent(draft.sent_key, sending.sender)
+            return self._delivery.remind(conv, seq)
         message = _message(sending, draft, place, server_msg_id)
-        self._delivery.to_conversation(conv, frame_of(MessagePush(message)), sending.sender)
+        self._delivery.to_conversation(conv, frame_of(MessagePush(message)), sending.sender, seq=seq)
         if self.feed is not None:
             self.feed.sent(conv, message)
         self._receipts.sent(conv, sending.sender, draft.type, seq, place.timestamp)

@@ -13,7 +13,7 @@ from goim.delivery import Delivery
 from goim.errors import ErrorCode, GoimError, StoreDown, invalid
 from goim.lru import Recent
 from goim.model.conversations import Conversation, ConvType, Receipt
-from goim.notices import GroupJoined, GroupLeft, Notices
+from goim.notices import GroupJoined, GroupLeft, Interrupted, Notices
 from goim.protocol.frames import frame_of
 from goim.protocol.pushes import ReadBy, ReadByData
 from goim.services.access import Access, AccessBook
@@ -73,6 +73,7 @@ class ReceiptBook:
         self.batches: Batcher[_Mark] = Batcher(self._advance)
         notices.on(GroupJoined, lambda notice: self._forget(notice.user_id, notice.group_id))
         notices.on(GroupLeft, lambda notice: self._forget(notice.user_id, notice.group_id))
+        notices.on(Interrupted, lambda _: self._known.clear())
 
     def mark_read(self, user_id: str, conv_id: str, seq: int, done: Done, but: object = None) -> None:
         """Raise my watermark to `seq` (never past the last message) and call `done` with what it is now, or why not."""
@@ -102,8 +103,9 @@ class ReceiptBook:
         self._behind.sent(conv, user_id, kind, seq, at)
 
     async def of_user(self, user_id: str, conv_ids: Sequence[str]) -> dict[str, int]:
-        """The user's watermark in each of these conversations."""
-        missing = [conv_id for conv_id in conv_ids if self._known.get((conv_id, user_id)) is None]
+        """The user's watermark in each of these conversations; other nodes may have raised it."""
+        is_shared = self._log.is_shared()
+        missing = [conv_id for conv_id in conv_ids if is_shared or self._known.get((conv_id, user_id)) is None]
         if missing:
             stored = await self._receipts.of_user(user_id, missing)
             for conv_id in missing:

@@ -18,7 +18,7 @@ from goim.errors import StoreDown, invalid
 from goim.lookups import Lookups
 from goim.lru import Recent
 from goim.model.users import Login, Session, User
-from goim.notices import Notices, SessionsEnded
+from goim.notices import Interrupted, Notices, SessionsEnded
 from goim.protocol.close_codes import CloseCode
 from goim.services.tokens import TokenSigner, unauthorized
 from goim.stores.base import Sessions, Users
@@ -73,6 +73,7 @@ class SessionDesk:
         self._checked: Recent[str, float] = Recent(_REMEMBERED)
         self._ended: Recent[str, bool] = Recent(_REMEMBERED)
         notices.on(SessionsEnded, self._forget)
+        notices.on(Interrupted, lambda _: self._checked.clear())
 
     # opening
 

@@ -14,6 +14,7 @@ from goim.errors import ErrorCode, GoimError, StoreDown, invalid
 from goim.model.conversations import Conversation, ConvType
 from goim.model.groups import Role
 from goim.model.messages import EMPTIED, Extras, SentKey
+from goim.notices import Burning, Interrupted, Notices
 from goim.protocol.pushes import Mention, MentionData
 from goim.services.access import Access
 from goim.services.changes import Actor, ChangeDesk
@@ -39,6 +40,7 @@ class Specials:
         conversations: Conversations,
         changes: ChangeDesk,
         delivery: Delivery,
+        notices: Notices,
         clock: Clock,
     ) -> None:
         self._table = table
@@ -48,7 +50,11 @@ class Specials:
         self._changes = changes
         self._delivery = delivery
         self._clock = clock
+        self._notices = notices
         self._burning: set[str] = set()
+        self._must_look = False
+        notices.on(Burning, lambda notice: self._burning.add(notice.conv_id))
+        notices.on(Interrupted, self._look_again)
 
     # before it is stored
 
@@ -63,7 +69,8 @@ class Specials:
             if access.conv.conv_type is not ConvType.C2C:
                 raise invalid("burnAfterRead is for two people only")
             await self._pending.put("burn", key, 0)
-            self._burning.add(access.conv.conv_id)
+            if access.conv.conv_id not in self._burning:
+                self._notices.emit(Burning(access.conv.conv_id))
         if extras is not None and extras.stream_status is not UNSET:
             await self._pending.put("stream", key, self._clock.now_ms())
 
@@ -135,15 +142,24 @@ class Specials:
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Know what burns, and sweep every few seconds."""
-        for key in await self._pending.due("burn", LATEST_MS, 1_000_000):
-            self._burning.add(key[0])
+        await self._look()
         async with beside(self._run()):
             yield
+
+    async def _look(self) -> None:
+        self._must_look = False
+        for key in await self._pending.due("burn", LATEST_MS, 1_000_000):
+            self._burning.add(key[0])
+
+    def _look_again(self, _: Interrupted) -> None:
+        self._must_look = True
 
     async def _run(self) -> None:
         while True:
             await self._clock.sleep(_SWEEP_SECONDS)
             try:
+                if self._must_look:
+                    await self._look()
                 await self.sweep()
             except StoreDown as error:
                 _log.warning("sweep_waits", error=str(error))

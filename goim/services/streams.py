@@ -17,6 +17,7 @@ from goim.lru import Recent
 from goim.model.conversations import Conversation
 from goim.model.messages import Message, MessageRow, RowEdit, SentKey, encode_extras, extras_of
 from goim.model.payloads import Text
+from goim.ordering import FOLLOWS
 from goim.protocol.frames import encode_json, frame_of
 from goim.protocol.pushes import StreamChunkData, StreamChunkPush
 from goim.protocol.replies import StreamEndedData, StreamStartedData
@@ -142,7 +143,7 @@ class Streams:
         live.index += 1
         live.is_saved = False
         push = StreamChunkPush(StreamChunkData(stream_id, live.conv.conv_id, live.row.seq, live.index, delta, metadata))
-        self._delivery.to_conversation(live.conv, frame_of(push), caller)
+        self._delivery.to_conversation(live.conv, frame_of(push), caller, seq=live.row.seq, change=FOLLOWS)
 
     async def end(self, caller: Actor, stream_id: str, final_text: str | None, error: str | None) -> StreamEndedData:
         """Finish a stream of one's own: with a text of its own, or what it has grown to."""

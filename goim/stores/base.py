@@ -243,6 +243,10 @@ class Conversations(Protocol):
         """Raise `updated_at` of existing entries; it never falls by this."""
         ...
 
+    async def active_since(self, user_ids: Collection[str], at: int) -> list[Conversation]:
+        """Conversations that moved in the list of any of these users at a time or later, each once."""
+        ...
+
     async def bump_members(self, conv_id: str, at: int, after: str, limit: int) -> list[str]:
         """The same for the first `limit` people, by user id, after `after` who have an entry of it: who they are."""
         ...

@@ -64,8 +64,11 @@ def number(
 class Log:
     """Appends drafts to the message table, one batch at a time."""
 
-    def __init__(self, table: MessageTable, clock: Clock, metrics: Metrics) -> None:
+    def __init__(
+        self, table: MessageTable, clock: Clock, metrics: Metrics, *, is_shared: Callable[[], bool] = lambda: False
+    ) -> None:
         self._table = table
+        self.is_shared = is_shared
         self._clock = clock
         self._metrics = metrics
         self._last: Recent[str, int] = Recent(_KNOWN_CONVERSATIONS)
@@ -81,7 +84,7 @@ class Log:
         conv_ids = {draft.conv.conv_id for draft in drafts}
         resends: dict[SentKey, Sent] = {}
         while True:
-            last_seqs = await self.last_seqs(conv_ids)
+            last_seqs = await self._believed(conv_ids)
             batch = number(drafts, last_seqs, self._sent_before(resends), self._clock.now_ms())
             try:
                 if batch.rows:
@@ -104,16 +107,35 @@ class Log:
         return self._sent.get(key) is not None or bool(await self._table.find_sent([key]))
 
     async def last_seqs(self, conv_ids: Collection[str]) -> dict[str, int]:
-        """The last seq of each of these conversations, 0 where there is none."""
+        """The last seq of each of these conversations, 0 where there is none.
+
+        While other nodes may write, too, it is read from the table every time.
+        """
+        if self.is_shared():
+            await self._read(conv_ids)
+        return await self._believed(conv_ids)
+
+    def saw(self, conv_id: str, seq: int) -> None:
+        """Another node has stored this message: the next one of ours comes after it."""
+        if seq > (self._last.get(conv_id) or 0):
+            self._last.put(conv_id, seq)
+
+    async def _believed(self, conv_ids: Collection[str]) -> dict[str, int]:
+        """The last seqs as this node knows them: the table says when that is wrong."""
         known = {conv_id: self._last.get(conv_id) for conv_id in conv_ids}
         missing = [conv_id for conv_id, seq in known.items() if seq is None]
         if missing:
-            found = await self._table.last_seqs(missing)
-            for conv_id in missing:
-                seq = max(found.get(conv_id, 0), self._last.get(conv_id) or 0)  # an append may have overtaken the read
-                known[conv_id] = seq
-                self._last.put(conv_id, seq)
+            known |= await self._read(missing)
         return {conv_id: seq or 0 for conv_id, seq in known.items()}
+
+    async def _read(self, conv_ids: Collection[str]) -> dict[str, int]:
+        found = await self._table.last_seqs(conv_ids)
+        seqs = {}
+        for conv_id in conv_ids:
+            seq = max(found.get(conv_id, 0), self._last.get(conv_id) or 0)  # an append may have overtaken the read
+            seqs[conv_id] = seq
+            self._last.put(conv_id, seq)
+        return seqs
 
     def _sent_before(self, resends: dict[SentKey, Sent]) -> Callable[[SentKey], Sent | None]:
         """Finds what was sent before: lately here, or what the table told when it refused a batch."""
@@ -122,7 +144,7 @@ class Log:
 
     def _remember(self, batch: Numbered) -> None:
         for conv_id, seq in batch.last_seqs.items():
-            self._last.put(conv_id, seq)
+            self.saw(conv_id, seq)  # another node may have stored a later one meanwhile
         self._sent.put_all(batch.fresh)
 
     def _forget(self, conv_ids: Collection[str]) -> None:

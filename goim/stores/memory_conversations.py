@@ -57,6 +57,14 @@ class MemoryConversations:
                 if entry and entry.updated_at < activity.at:
                     lines[user_id] = replace(entry, updated_at=activity.at)
 
+    async def active_since(self, user_ids: Collection[str], at: int) -> list[Conversation]:
+        wanted = set(user_ids)
+        return [
+            self._data.conversations[conv_id]
+            for conv_id, lines in self._data.entries.items()
+            if any(user_id in wanted and entry.updated_at >= at for user_id, entry in lines.items())
+        ]
+
     async def bump_members(self, conv_id: str, at: int, after: str, limit: int) -> list[str]:
         members = sorted(user_id for user_id in self._data.entries[conv_id] if user_id > after)[:limit]
         await self.bump([Activity(conv_id=conv_id, user_ids=tuple(members), at=at)])

@@ -40,6 +40,12 @@ WHERE e.user_id = ? AND e.updated_at > 0 AND (e.pinned, e.updated_at, e.conv_id)
 ORDER BY e.pinned DESC, e.updated_at DESC, e.conv_id DESC LIMIT ?"""
 _BEFORE_ALL = (2, 0, "")
 
+# Naming both values of `pinned` lets the index (user_id, pinned, updated_at, conv_id) find the few that are newer.
+ACTIVE = """
+SELECT c.conv_id, c.conv_type, c.user_a, c.user_b, c.group_id, c.conv_key, c.created_at
+FROM user_conversations e JOIN im_conversations c ON c.conv_id = e.conv_id
+WHERE e.user_id = ? AND e.pinned IN (0, 1) AND e.updated_at >= ?"""
+
 # Each is one statement that compares and sets, so a late activity never takes back a newer one.
 BUMP_ONE = "UPDATE user_conversations SET updated_at = ? WHERE user_id = ? AND conv_id = ? AND updated_at < ?"
 MEMBERS = "SELECT user_id FROM user_conversations WHERE conv_id = ? AND user_id > ? ORDER BY user_id LIMIT ?"
@@ -101,6 +107,10 @@ class SqlConversations:
         # In order of the keys, so that nodes that bump the same lines never deadlock.
         ones = sorted((each.conv_id, user_id, each.at) for each in activities for user_id in each.user_ids)
         await self._engine.execute_many(BUMP_ONE, [(at, user_id, conv_id, at) for conv_id, user_id, at in ones])
+
+    async def active_since(self, user_ids: Collection[str], at: int) -> list[Conversation]:
+        rows = await self._engine.fetch_each(ACTIVE, [(user_id, at) for user_id in user_ids])
+        return [_conversation(row) for row in dict.fromkeys(rows)]
 
     async def bump_members(self, conv_id: str, at: int, after: str, limit: int) -> list[str]:
         members = [user_id for (user_id,) in await self._engine.fetch_rows(MEMBERS, (conv_id, after, limit))]

@@ -178,6 +178,19 @@ async def test_a_groups_members_are_bumped_step_by_step(stores: Stores) -> None:
     assert await stores.conversations.bump_members("group:none", 5_000, "", 2) == []
 
 
+async def test_what_moved_lately_is_found_for_many_people_at_once(stores: Stores) -> None:
+    others = c2c("cleo", "dora", created_at=1_000)
+    for conv in (PAIR, others):
+        await stores.conversations.create(conv)
+    await stores.conversations.bump([Activity(conv_id=PAIR.conv_id, user_ids=("ann", "bob"), at=5_000)])
+    await stores.conversations.set_entry("ann", PAIR.conv_id, {"pinned": True})
+    assert await stores.conversations.active_since(["ann", "bob", "cleo"], 5_000) == [PAIR]
+    assert await stores.conversations.active_since(["cleo"], 5_000) == []
+    found = await stores.conversations.active_since(["ann", "cleo", "nobody"], 1_000)
+    assert sorted(conv.conv_id for conv in found) == sorted([PAIR.conv_id, others.conv_id])
+    assert await stores.conversations.active_since([], 0) == []
+
+
 async def test_of_many_bumps_at_once_the_latest_stands(nodes: Nodes) -> None:
     await nodes[0].conversations.create(PAIR)
     times = [2_000 + (number * 7) % 20 for number in range(20)]

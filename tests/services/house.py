@@ -180,7 +180,7 @@ class House:
             self.access, self.table, self.changes, self.conversations, self.delivery, clock, recall_window=300
         )
         self.specials = Specials(
-            self.table, self.pending, self.members, self.conversations, self.desk, self.delivery, clock
+            self.table, self.pending, self.members, self.conversations, self.desk, self.delivery, self.notices, clock
         )
         self.book = ReceiptBook(
             self.receipts,
