@@ -12,13 +12,11 @@ from litestar.types import Guard
 from goim.rest.admin_groups import AdminGroupController
 from goim.rest.admin_stats import stats
 from goim.rest.admin_users import AdminUserController
-from goim.rest.auth import login_in
+from goim.rest.auth import ADMINS, login_in
 from goim.services.administrators import Administrators
 
-_ADMINS = "admins"
-
 ADMIN = Router(
-    "/api/admin", route_handlers=[AdminUserController, AdminGroupController, stats], opt={_ADMINS: True}, tags=["admin"]
+    "/api/admin", route_handlers=[AdminUserController, AdminGroupController, stats], opt={ADMINS: True}, tags=["admin"]
 )
 
 
@@ -26,7 +24,7 @@ def require_admin(admins: Administrators) -> Guard:
     """The guard of the whole app that looks only at these routes; it comes after the one that knows who asks."""
 
     async def guard(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
-        if handler.opt.get(_ADMINS):
+        if handler.opt.get(ADMINS):
             await admins.check(login_in(connection).user_id)
 
     return guard

@@ -16,6 +16,9 @@ from goim.services.sessions import SessionDesk
 PUBLIC = "public"
 """The handler option that opens a route: `@get("/healthz", public=True)`."""
 
+ADMINS = "admins"
+"""The option of everything under `/api/admin`: only administrators get further."""
+
 _KEY = "goim_login"
 
 

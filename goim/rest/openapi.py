@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from litestar.routes import HTTPRoute
 
 from goim import __version__
 from goim.errors import not_found
-from goim.rest.auth import PUBLIC
+from goim.rest.auth import ADMINS, PUBLIC
 from goim.rest.errors import MEDIA_TYPE, Problem
 
 _ASSETS = Path(__file__).parent / "assets"
@@ -94,16 +95,18 @@ def _complete(routes: list[Any], schema: dict[str, Any]) -> None:
             continue
         for method, (handler, _) in route.route_handler_map.items():
             if method.lower() in path:
-                _complete_operation(path[method.lower()], is_public=bool(handler.opt.get(PUBLIC)))
+                _complete_operation(path[method.lower()], handler.opt)
 
 
-def _complete_operation(operation: dict[str, Any], *, is_public: bool) -> None:
+def _complete_operation(operation: dict[str, Any], options: Mapping[str, Any]) -> None:
     if "description" in operation:
         operation["summary"] = operation["description"].partition("\n")[0].rstrip(".")
     responses = operation["responses"]
     if "400" in responses:  # Litestar describes its own errors, which nobody gets to see here
         responses["400"] = _problem("A parameter or the body is not what this route takes.")
-    if not is_public:
+    if options.get(ADMINS):
+        responses["403"] = _problem("Only for administrators.")
+    if not options.get(PUBLIC):
         operation["security"] = [{"bearer": []}]
         responses["401"] = _problem("No valid token came with the request.")
     responses["default"] = _problem("Refused: `code` says why.")

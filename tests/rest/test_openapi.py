@@ -61,6 +61,7 @@ async def test_the_description_says_who_must_bring_a_token_and_what_a_refusal_lo
         else:
             assert operation["security"] == [{"bearer": []}], name
             assert responses["401"]["content"] == problem, name
+        assert ("403" in responses) == name[1].startswith("/api/admin"), name
         assert responses["default"]["content"] == problem, name
         assert "400" not in responses or responses["400"]["content"] == problem, name
         assert any(status.startswith("2") for status in responses), name
