@@ -23,6 +23,8 @@ async def hooks(settings: Settings) -> list[Finding]:
     urls = [(f"hook {endpoint.name}", endpoint.url) for endpoint in endpoints]
     if settings.hooks.before_send:
         urls.append(("hook before_send", settings.hooks.before_send))
+    if settings.push.provider:
+        urls.append(("hook push", settings.push.provider))
     return list(await asyncio.gather(*(_reach(guard, name, url) for name, url in urls)))
 
 

@@ -109,6 +109,14 @@ def secret() -> None:
     typer.echo(secret_text(secrets.token_bytes(32)))
 
 
+@group.command(epilog="Example: goimctl hooks vapid > vapid.key")
+def vapid() -> None:
+    """Make a key for push.vapid_private_key and print it."""
+    from goim.model.web_push import new_private_key
+
+    typer.echo(new_private_key())
+
+
 def _hooks(office: Node) -> Hooks:
     if office.hooks is None:
         raise Failed("no hooks are configured", hint="set hooks.endpoints and hooks.secrets, see docs/webhooks.md")

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from goim.app.administering import administration_of
-from goim.app.hooks import hooks_of
+from goim.app.hooks import Hooks, hooks_of
 from goim.app.joining import catch_up_of
+from goim.app.pushing import push_desk_of
 from goim.app.storage import Stores
 from goim.bus.base import Bus
 from goim.clock import Clock
@@ -89,7 +90,7 @@ class Assembly:
         self.group_index = group_index(settings, stores, clock, self._metrics)
         self.behind = Behind(stores.conversations, stores.receipts, group_events or self.group_index, clock)
         self.indexer = SearchIndexer(stores.tail, stores.search, clock)
-        self.hooks = hooks_of(settings, stores, clock, self._metrics)
+        self.hooks: Hooks | None
         self.operator: GroupOperator
         self.services = self._services()
         self.catch_up = catch_up_of(self.services, stores, bus, self._log, self._notices)
@@ -122,6 +123,12 @@ class Assembly:
         one_message = OneMessage(self._access, history)
         favourites = FavouriteBook(stores.favourites, stores.users, self._access, one_message, clock)
         accounts.on_erase.append(favourites.erase)
+        presence = PresenceBook(
+            delivery, stores.sessions, stores.friends, stores.blocks, stores.members, self._access, clock
+        )
+        push = push_desk_of(settings, stores, clock)
+        accounts.on_erase.append(push.erase)
+        self.hooks = hooks_of(settings, stores, presence, clock, self._metrics)
         if self.hooks is not None:
             self.hooks.follow(messages, changes, roster, accounts)
         lines = Lines(stores.conversations, stores.deletes, stores.messages, self._log, self.behind, clock)
@@ -151,13 +158,12 @@ class Assembly:
             history=history,
             search=self._search(one_message),
             unread=self._unread(lines, receipts),
-            presence=PresenceBook(
-                delivery, stores.sessions, stores.friends, stores.blocks, stores.members, self._access, clock
-            ),
+            presence=presence,
             files=files,
             partial_uploads=PartialUploads(files, stores.blobs, clock, settings.files),
             calls=self._calls(messages),
             ice=IceServers(settings.webrtc, clock),
+            push=push,
             administration=administration_of(
                 settings,
                 stores,

@@ -19,6 +19,7 @@ from goim.stores.mailbox import Mailbox
 from goim.stores.migrate import Migrator
 from goim.stores.outbox import FeedMarks, LogScan, Outbox
 from goim.stores.overview import Overview
+from goim.stores.push import PushDevices
 from goim.stores.search import LogTail, SearchIndex
 from goim.stores.sql import SqlChanges, SqlConvDeletes, SqlMessages, SqlPending
 from goim.stores.sql_accounts import SqlSessions, SqlUsers
@@ -31,6 +32,7 @@ from goim.stores.sql_groups import SqlGroups, SqlMembers
 from goim.stores.sql_mailbox import SqlMailbox
 from goim.stores.sql_outbox import SqlFeedMarks, SqlLogScan, SqlOutbox
 from goim.stores.sql_overview import SqlOverview
+from goim.stores.sql_push import SqlPushDevices
 from goim.stores.sqlite import SqliteEngine
 from goim.stores.sqlite_process import SqliteProcessEngine
 from goim.stores.sqlite_search import SqliteLogTail, SqliteSearchIndex
@@ -67,6 +69,7 @@ class Stores:
     outbox: Outbox
     feed_marks: FeedMarks
     log_scan: LogScan
+    push_devices: PushDevices
 
     async def data_answers(self) -> None:
         """Ask the structured store for a sign of life."""
@@ -139,6 +142,7 @@ async def sqlite_stores(settings: Settings) -> AsyncIterator[Stores]:
             outbox=SqlOutbox(data),
             feed_marks=SqlFeedMarks(data),
             log_scan=SqlLogScan(log),
+            push_devices=SqlPushDevices(data),
         )
 
 

@@ -51,7 +51,7 @@ def load_or_make_secret(data_dir: Path) -> str:
     try:
         if not path.exists():
             data_dir.mkdir(parents=True, exist_ok=True)
-            _make(path)
+            make_secret_file(path, secrets.token_urlsafe(48))
         secret = path.read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: cannot be made or read: {error}") from error
@@ -62,12 +62,12 @@ def load_or_make_secret(data_dir: Path) -> str:
     return secret
 
 
-def _make(path: Path) -> None:
+def make_secret_file(path: Path, secret: str) -> None:
     """Write a whole file and link it into place: the first of several wins, nobody ever reads half of one."""
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{_FILE}-")  # mode 0600
+    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")  # mode 0600
     try:
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(secrets.token_urlsafe(48) + "\n")
+            file.write(secret + "\n")
             file.flush()
             os.fsync(file.fileno())
         path.hardlink_to(name)

@@ -3,103 +3,28 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    SecretStr,
-    WithJsonSchema,
-    model_validator,
-)
+from pydantic import BeforeValidator, SecretStr, model_validator
 
 from goim.config import hooks, values
-from goim.config.dsn import parse_dsn
-
-
-def _check_address(text: str) -> str:
-    if text:
-        values.address(text)
-    return text
-
-
-def _check_dsn(dsn: SecretStr) -> SecretStr:
-    if dsn:
-        parse_dsn(dsn.get_secret_value())
-    return dsn
-
-
-def _check_mongo(uri: SecretStr) -> SecretStr:
-    if uri and not uri.get_secret_value().startswith(("mongodb://", "mongodb+srv://")):
-        raise ValueError('must look like "mongodb://host:27017/database"')
-    return uri
-
-
-def _check_url(text: str) -> str:
-    if text and values.URL.fullmatch(text) is None:
-        raise ValueError('must look like "https://chat.example.org"')
-    return text
-
-
-def _check_endpoints(texts: tuple[str, ...]) -> tuple[str, ...]:
-    for text in texts:
-        hooks.parse_endpoint(text)
-    return texts
-
-
-def _check_hook_url(text: str) -> str:
-    return hooks.checked_url(text) if text else text
-
-
-def _check_hook_secrets(secrets: SecretStr) -> SecretStr:
-    hooks.parse_secrets(secrets.get_secret_value())
-    return secrets
-
-
-def _lower(value: object) -> object:
-    return value.lower() if isinstance(value, str) else value
-
-
-_number_or_text: dict[str, Any] = {"anyOf": [{"type": "number", "minimum": 0}, {"type": "string"}]}
-
-Duration = Annotated[float, BeforeValidator(values.duration), WithJsonSchema(_number_or_text)]
-Size = Annotated[int, BeforeValidator(values.size), WithJsonSchema(_number_or_text)]
-Texts = Annotated[tuple[str, ...], BeforeValidator(values.comma_list)]
-Listen = Annotated[str, AfterValidator(_check_address)]
-DsnText = Annotated[SecretStr, AfterValidator(_check_dsn)]
-Url = Annotated[str, AfterValidator(_check_url)]
-Endpoints = Annotated[tuple[str, ...], BeforeValidator(values.comma_list), AfterValidator(_check_endpoints)]
-HookUrl = Annotated[str, AfterValidator(_check_hook_url)]
-HookSecrets = Annotated[SecretStr, AfterValidator(_check_hook_secrets)]
-MongoUri = Annotated[SecretStr, AfterValidator(_check_mongo)]
-Role = Literal["api", "gateway", "tcp", "updater"]
-MessageDb = Literal["", "sqlite", "mysql", "tidb", "mongodb"]
-
-
-def key(
-    default: object,
-    description: str,
-    *,
-    variable: str | None = None,
-    gt: float | None = None,
-    ge: float | None = None,
-    le: float | None = None,
-    min_length: int | None = None,
-) -> Any:
-    """One key: its default as people would write it, one line on what it does, the seed's own name of its variable."""
-    extra: dict[str, Any] = {"variable": variable} if variable else {}
-    return Field(
-        default, description=description, json_schema_extra=extra or None, gt=gt, ge=ge, le=le, min_length=min_length
-    )
-
-
-class Section(BaseModel):
-    """Keys that belong together; nothing changes once it is read, and nothing unknown gets in."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
+from goim.config.fields import (
+    DsnText,
+    Duration,
+    Endpoints,
+    HookSecrets,
+    HookUrl,
+    Listen,
+    MessageDb,
+    MongoUri,
+    Role,
+    Section,
+    Size,
+    Texts,
+    Url,
+    key,
+    lower,
+)
 
 
 class Server(Section):
@@ -232,10 +157,10 @@ class Metrics(Section):
 class Log(Section):
     """What the server says about itself, on stderr."""
 
-    level: Annotated[Literal["debug", "info", "warning", "error"], BeforeValidator(_lower)] = key(
+    level: Annotated[Literal["debug", "info", "warning", "error"], BeforeValidator(lower)] = key(
         "info", "The least important lines that are shown: debug, info, warning or error."
     )
-    format: Annotated[Literal["auto", "text", "json"], BeforeValidator(_lower)] = key(
+    format: Annotated[Literal["auto", "text", "json"], BeforeValidator(lower)] = key(
         "auto", "text, json, or auto: text on a terminal, else json."
     )
 
@@ -309,10 +234,23 @@ class Hooks(Section):
     before_send: HookUrl = key("", "Asked before a message is stored, and may refuse or replace it; empty: nobody.")
     before_send_timeout: Duration = key("1s", "How long a question may take.", gt=0, le=30)
     before_send_concurrency: int = key(64, "Questions at the same time.", ge=1)
-    before_send_on_error: Annotated[Literal["allow", "deny"], BeforeValidator(_lower)] = key(
+    before_send_on_error: Annotated[Literal["allow", "deny"], BeforeValidator(lower)] = key(
         "allow", "What becomes of a message about which there is no answer: allow or deny."
     )
     allow_private: Texts = key([], "Hosts and networks of ours that hooks may reach; else only public addresses.")
+
+
+class Push(Section):
+    """Notifications to devices that are not connected."""
+
+    web_push: bool = key(False, "Whether browsers may register for Web Push.")
+    vapid_subject: str = key("", 'Whom push services turn to: "mailto:ops@example.org" or a URL; web_push needs it.')
+    vapid_private_key: SecretStr = key("", "By it push services know us; empty: made and kept in data_dir.")
+    provider: HookUrl = key("", "URL of your own provider, which reaches apps by their tokens; empty: none.")
+    show_content: bool = key(False, "Whether a push says who writes and what; else only in which conversation.")
+    ttl: Duration = key("1d", "How long a push is of use: so long it is tried, and kept by push services.", ge=60)
+    group_limit: int = key(500, "In groups with more members only those who are mentioned get a push.", ge=0)
+    allow_private: Texts = key([], "Hosts and networks of ours that may be push services; else only public addresses.")
 
 
 class Settings(Section):
@@ -337,6 +275,7 @@ class Settings(Section):
     kafka: Kafka = Kafka()
     webrtc: Webrtc = Webrtc()
     hooks: Hooks = Hooks()
+    push: Push = Push()
 
     @property
     def message_db(self) -> str:
@@ -362,12 +301,19 @@ class Settings(Section):
     def _what_is_told_is_signed(self) -> Self:
         named = {text.split()[0] for text in self.hooks.endpoints}
         asked = {"before_send"} if self.hooks.before_send else set()
+        asked |= {"push"} if self.push.provider else set()
         keys = hooks.parse_secrets(self.hooks.secrets.get_secret_value())
         if len(named) < len(self.hooks.endpoints):
             raise ValueError("hooks.endpoints has a name twice")
         unsigned = sorted(name for name in named | asked if name not in keys and "" not in keys)
         if unsigned:
             raise ValueError(f"hooks.secrets has none for {unsigned[0]}; make one: goimctl hooks secret")
+        return self
+
+    @model_validator(mode="after")
+    def _web_push_has_a_subject(self) -> Self:
+        if self.push.web_push and not self.push.vapid_subject.startswith(("mailto:", "https://")):
+            raise ValueError('push.web_push needs push.vapid_subject, like "mailto:ops@example.org"')
         return self
 
     @model_validator(mode="after")

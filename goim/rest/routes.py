@@ -27,6 +27,7 @@ from goim.rest.openapi import openapi_config
 from goim.rest.operations import OPERATIONS, CountRequests, Readiness, Scrape
 from goim.rest.paging import page_of, window_of
 from goim.rest.presence import presence
+from goim.rest.push import PushController
 from goim.rest.tus import CORS_ASKED, CORS_TOLD, TusController
 from goim.rest.unread import UnreadController
 from goim.rest.users import UserController
@@ -50,6 +51,7 @@ ROUTES: Sequence[ControllerRouterHandler] = [
     TusController,
     presence,
     WebrtcController,
+    PushController,
     ADMIN,
 ]
 

@@ -47,10 +47,14 @@ Deliver = Callable[[Parcel], Awaitable[Failure | None]]
 class Lane:
     """What goes to one receiver, or to many alike.
 
-    `is_one` receiver: after some failures in a row it is asked only now and then until it answers.
+    `is_one` receiver: after some failures in a row it is asked only now and then until it answers. What is of no use
+    after `expires_ms` is then forgotten; what has no such time is given up later, and kept to be looked at.
     """
 
-    def __init__(self, name: str, deliver: Deliver, *, concurrency: int, is_one: bool = True) -> None:
+    def __init__(
+        self, name: str, deliver: Deliver, *, concurrency: int, is_one: bool = True, expires_ms: int | None = None
+    ) -> None:
+        self.expires_ms = expires_ms
         self.name = name
         self.deliver = deliver
         self.concurrency = concurrency
@@ -159,6 +163,8 @@ class Courier:
             problem = "" if failure is None else failure.problem
             return Outcome(parcel.key, parcel.claim, ParcelState.DONE, now + KEEP_DONE_MS, attempts, problem[:255])
         problem = failure.problem[:255]
+        if lane.expires_ms is not None and now - parcel.made_at >= lane.expires_ms:
+            return Outcome(parcel.key, parcel.claim, ParcelState.DONE, now + KEEP_DONE_MS, attempts, problem)
         if now - parcel.made_at >= self._give_up_ms:
             _log.error("event_given_up", lane=lane.name, event_id=parcel.event_id, problem=problem)
             return Outcome(parcel.key, parcel.claim, ParcelState.DEAD, now, attempts, problem)

@@ -71,6 +71,10 @@ class PresenceBook:
         """Which of these have a live connection. The one place that knows how to tell."""
         return {user_id for user_id in user_ids if self._delivery.connections_of(user_id)}
 
+    async def connected_devices(self, user_ids: Iterable[str]) -> set[tuple[str, str]]:
+        """The connected ones of these people's devices, as (user_id, device_id)."""
+        return {(user_id, sink.device_id) for user_id in user_ids for sink in self._delivery.connections_of(user_id)}
+
     async def of(self, user_id: str, user_ids: Sequence[str]) -> list[PresenceData]:
         """Presence of those among these who are friends or fellow group members, with no block in between."""
         if len(user_ids) > MAX_ASKED:

@@ -26,6 +26,7 @@ from goim.services.history import History
 from goim.services.ice import IceServers
 from goim.services.messages import Messages
 from goim.services.presence import PresenceBook
+from goim.services.push_desk import PushDesk
 from goim.services.readers import Readers
 from goim.services.receipts import ReceiptBook
 from goim.services.search import Search
@@ -67,4 +68,5 @@ class Services:
     partial_uploads: PartialUploads
     calls: CallDesk
     ice: IceServers
+    push: PushDesk
     administration: Administration

@@ -13,6 +13,7 @@ from goim.model.conversations import Conversation, Entry, Receipt
 from goim.model.favourites import Favourite
 from goim.model.files import StoredFile
 from goim.model.groups import Group, GroupNotice, Invitation, JoinRequest, Member
+from goim.model.push import PushDevice
 from goim.model.users import Device, Session, User
 
 
@@ -43,6 +44,7 @@ class MemoryData:
         self.invitations: dict[tuple[str, str], Invitation] = {}
         self.requests: dict[tuple[str, str], JoinRequest] = {}
         self.notices: dict[str, GroupNotice] = {}
+        self.push_devices: dict[tuple[str, str], PushDevice] = {}
         self.favourites: dict[tuple[str, str], Favourite] = {}
 
     def put_conversation(self, conv: Conversation) -> None:

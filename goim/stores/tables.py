@@ -254,6 +254,23 @@ class FeedMarkTable(Table, tablename="outbox_feeds", db=ROUTED):
     seen_at = BigInt()
 
 
+class PushDeviceTable(Table, tablename="push_devices", db=ROUTED):
+    """Devices that want to hear of messages while they are not connected."""
+
+    user_id = Varchar(length=64, primary_key=True)
+    device_id = Varchar(length=128)
+    session_id = Varchar(length=64)
+    kind = Varchar(length=16)
+    address = Text(secret=True)
+    address_key = Varchar(length=64)
+    p256dh = Varchar(length=128)
+    auth = Varchar(length=64, secret=True)
+    provider = Varchar(length=64)
+    created_at = BigInt()
+
+    whole_key = Unique([user_id, device_id])
+
+
 STRUCTURED_TABLES: tuple[type[Table], ...] = (
     UserTable,
     SessionTable,
@@ -275,4 +292,5 @@ STRUCTURED_TABLES: tuple[type[Table], ...] = (
     FavouriteTagTable,
     OutboxTable,
     FeedMarkTable,
+    PushDeviceTable,
 )

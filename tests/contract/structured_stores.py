@@ -23,7 +23,9 @@ from goim.stores.memory_files import MemoryFiles, MemoryGrants
 from goim.stores.memory_friends import MemoryBlocks, MemoryFriends
 from goim.stores.memory_groups import MemoryGroups, MemoryMembers
 from goim.stores.memory_overview import MemoryOverview
+from goim.stores.memory_push import MemoryPushDevices
 from goim.stores.overview import Overview
+from goim.stores.push import PushDevices
 from goim.stores.sql_accounts import SqlSessions, SqlUsers
 from goim.stores.sql_admissions import SqlAdmissions, SqlNoticeBoard
 from goim.stores.sql_conversations import SqlConversations, SqlReceipts
@@ -32,6 +34,7 @@ from goim.stores.sql_files import SqlFiles, SqlGrants
 from goim.stores.sql_friends import SqlBlocks, SqlFriends
 from goim.stores.sql_groups import SqlGroups, SqlMembers
 from goim.stores.sql_overview import SqlOverview
+from goim.stores.sql_push import SqlPushDevices
 from goim.stores.sqlite import SqliteEngine
 
 SQLITE_SCHEMA = Path(__file__).parents[2] / "schemas/sqlite"
@@ -54,6 +57,7 @@ class Stores:
     admissions: Admissions
     notices: NoticeBoard
     favourites: Favourites
+    push: PushDevices
     overview: Overview
 
 
@@ -72,6 +76,7 @@ def memory_stores(data: MemoryData) -> Stores:
         admissions=MemoryAdmissions(data),
         notices=MemoryNoticeBoard(data),
         favourites=MemoryFavourites(data),
+        push=MemoryPushDevices(data),
         overview=MemoryOverview(data),
     )
 
@@ -91,6 +96,7 @@ def sql_stores(engine: SqlEngine) -> Stores:
         admissions=SqlAdmissions(engine),
         notices=SqlNoticeBoard(engine),
         favourites=SqlFavourites(engine),
+        push=SqlPushDevices(engine),
         overview=SqlOverview(engine),
     )
 

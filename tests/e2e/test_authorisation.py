@@ -20,6 +20,7 @@ from goim.app import Node
 from goim.errors import HTTP_STATUS, ErrorCode
 from goim.rest.routes import build_api
 from tests.client import Person
+from tests.e2e.browser import Browser
 from tests.e2e.scene import GHOSTS, ROLES, TEXT, TUS, Names, Scene, filled, set_scene
 from tests.node import started_node
 
@@ -125,6 +126,8 @@ ONE = {"seq": 1}
 HELLO = {"payload": {"text": "Hello"}}
 STREAM = {"type": "stream", "payload": {"text": ""}}
 SDP = {"type": "offer", "sdp": "v=0"}
+PUSH = {"web_push": True, "vapid_subject": "mailto:ops@goim.test"}
+BROWSER = Browser("https://push.invalid/").registration(deviceId="browser")
 
 ACTION_ROWS = [
     Row("send", SPEAKERS, IN_GROUP | TEXT),
@@ -218,6 +221,10 @@ ROUTE_ROWS = [
     Row("GET /api/users/search?q={ann_name}", REGISTERED, None, lambda data: data["users"]),
     Row("GET /api/users/me/devices", REGISTERED),
     Row("DELETE /api/users/me/devices/{device}", NOT_THEIRS),
+    Row("POST /api/users/me/push", REGISTERED, BROWSER),
+    Row("GET /api/users/me/push", REGISTERED),
+    Row("GET /api/users/me/push/key", REGISTERED),
+    Row("DELETE /api/users/me/push/{device}", NOT_THEIRS),
     Row("GET /api/presence?userIds={ann}", ANNS_COMPANY, None, lambda data: data["presence"]),
     Row("POST /api/friends", ANNS_ADMIRERS, {"friendId": "{zoe}"}),
     Row("GET /api/friends", REGISTERED),
@@ -395,7 +402,7 @@ def answer_of(response: httpx.Response) -> Answer:
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def stage(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stage]:
-    async with started_node(tmp_path_factory.mktemp("stage"), calls={"ring_timeout": "1h"}) as (node, world):
+    async with started_node(tmp_path_factory.mktemp("stage"), calls={"ring_timeout": "1h"}, push=PUSH) as (node, world):
         yield Stage(node, await set_scene(world))
 
 

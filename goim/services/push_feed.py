@@ -1,0 +1,192 @@
+"""Who is to hear of a message by a push: the registered devices of its readers that are not connected."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+
+import msgspec
+from msgspec import UNSET, Struct, UnsetType
+from msgspec.structs import replace
+
+from goim.clock import Clock
+from goim.metrics import Metrics
+from goim.model.conversations import Conversation, ConvType
+from goim.model.hooks import Event
+from goim.model.messages import Message
+from goim.model.push import Notification, PushDevice, PushKind
+from goim.protocol.frames import encode_json
+from goim.services.event_feed import Told
+from goim.services.presence import PresenceBook
+from goim.services.specials import EVERYBODY
+from goim.stores.base import Groups, Users
+from goim.stores.outbox import Parcel
+from goim.stores.push import PushDevices
+
+LANES = {PushKind.WEBPUSH: "web_push", PushKind.HTTP: "push"}
+TOO_OLD_MS = 3_600_000
+"""What comes so late (after a crash) rings nobody's phone."""
+MAX_TEXT = 300
+
+
+class _Text(Struct):
+    text: str = ""
+
+
+class _Ring(Struct, frozen=True):
+    """A message and a device that is to hear of it."""
+
+    conv: Conversation
+    message: Message
+    device: PushDevice
+    mentions: bool
+
+
+_decode_text = msgspec.json.Decoder(_Text).decode
+
+
+class PushFeed:
+    """Packs messages for devices. For all messages of a moment it asks the database a few times, not for each."""
+
+    def __init__(
+        self,
+        devices: PushDevices,
+        presence: PresenceBook,
+        users: Users,
+        groups: Groups,
+        clock: Clock,
+        metrics: Metrics,
+        *,
+        kinds: Collection[PushKind],
+        show_content: bool,
+        group_limit: int,
+    ) -> None:
+        self._devices = devices
+        self._presence = presence
+        self._users = users
+        self._groups = groups
+        self._clock = clock
+        self._metrics = metrics
+        self._kinds = kinds
+        self._show_content = show_content
+        self._group_limit = group_limit
+        self.is_full: Callable[[str], bool] = lambda _: False
+
+    async def of_event(self, event: Event) -> list[Parcel]:
+        """Nothing but messages rings."""
+        del event
+        return []
+
+    async def of_messages(self, messages: Sequence[Told]) -> list[Parcel]:
+        """A parcel for each device and conversation: the latest message, or the latest that mentions its user."""
+        since = self._clock.now_ms() - TOO_OLD_MS
+        fresh = [(conv, each) for conv, each in messages if each.timestamp >= since and not each.recalled]
+        rings = await self._rings(fresh)
+        if not rings:
+            return []
+        offline = await self._offline(rings)
+        muted = await self._devices.muted({(each.device.user_id, each.conv.conv_id) for each in offline})
+        latest: dict[tuple[str, str, str], _Ring] = {}
+        for ring in offline:
+            device = ring.device
+            if ring.mentions or (device.user_id, ring.conv.conv_id) not in muted:
+                key = (device.user_id, device.device_id, ring.conv.conv_id)
+                if ring.mentions or key not in latest or not latest[key].mentions:
+                    latest[key] = ring
+        return await self._pack(list(latest.values()))
+
+    # who
+
+    async def _rings(self, messages: Sequence[Told]) -> list[_Ring]:
+        pairs = [told for told in messages if told[0].conv_type is ConvType.C2C]
+        group_ids = {conv.group_id for conv, _ in messages if conv.conv_type is ConvType.GROUP}
+        now = self._clock.now_ms()
+        of_users: dict[str, list[PushDevice]] = {}
+        for device in await self._devices.of_users({conv.peer_of(each.from_) for conv, each in pairs}, now):
+            of_users.setdefault(device.user_id, []).append(device)
+        of_groups = await self._of_groups(group_ids) if group_ids else {}
+        rings: list[_Ring] = []
+        for conv, message in messages:
+            if conv.conv_type is ConvType.C2C:
+                found = of_users.get(conv.peer_of(message.from_), [])
+                rings += [_Ring(conv, message, device, mentions=False) for device in found]
+            else:
+                rings += self._in_group(conv, message, *of_groups.get(conv.group_id, (0, [])))
+        return [each for each in rings if each.device.kind in self._kinds]
+
+    async def _of_groups(self, group_ids: set[str]) -> dict[str, tuple[int, list[PushDevice]]]:
+        """How many members each group has, and their devices."""
+        groups = await self._groups.by_ids(group_ids)
+        found: dict[str, tuple[int, list[PushDevice]]] = {
+            group_id: (group.member_count, []) for group_id, group in groups.items()
+        }
+        for group_id, device in await self._devices.of_groups(found, self._clock.now_ms()):
+            found[group_id][1].append(device)
+        return found
+
+    def _in_group(
+        self, conv: Conversation, message: Message, members: int, devices: Sequence[PushDevice]
+    ) -> list[_Ring]:
+        """In a large group only those who are mentioned by name."""
+        named = set() if message.mentions is UNSET else set(message.mentions)
+        is_large = members > self._group_limit
+        rings = []
+        for device in devices:
+            is_mentioned = device.user_id in named or (EVERYBODY in named and not is_large)
+            if device.user_id != message.from_ and (is_mentioned or not is_large):
+                rings.append(_Ring(conv, message, device, is_mentioned))
+        return rings
+
+    async def _offline(self, rings: Sequence[_Ring]) -> list[_Ring]:
+        connected = await self._presence.connected_devices({each.device.user_id for each in rings})
+        return [each for each in rings if (each.device.user_id, each.device.device_id) not in connected]
+
+    # what
+
+    async def _pack(self, rings: Sequence[_Ring]) -> list[Parcel]:
+        notes = [_notification(each) for each in rings]
+        if self._show_content and rings:
+            senders = await self._users.by_ids({each.message.from_ for each in rings})
+            group_ids = {each.conv.group_id for each in rings if each.conv.group_id}
+            groups = await self._groups.by_ids(group_ids) if group_ids else {}
+            for place, (ring, note) in enumerate(zip(rings, notes, strict=True)):
+                sender, group = senders.get(ring.message.from_), groups.get(ring.conv.group_id)
+                notes[place] = replace(
+                    note,
+                    from_user_id=ring.message.from_,
+                    from_name=UNSET if sender is None else sender.nickname,
+                    group_name=UNSET if group is None else group.name,
+                    message_type=ring.message.type,
+                    text=_text(ring.message),
+                )
+        return [parcel for pair in zip(rings, notes, strict=True) if (parcel := self._parcel(*pair)) is not None]
+
+    def _parcel(self, ring: _Ring, note: Notification) -> Parcel | None:
+        lane = LANES[ring.device.kind]
+        if self.is_full(lane):
+            self._metrics.hooks_dropped[lane] += 1
+            return None
+        now = self._clock.now_ms()
+        target = f"{ring.device.user_id}/{ring.device.device_id}"
+        body = encode_json(note).decode()
+        return Parcel(f"push_{ring.message.server_msg_id}", lane, target, "push", body, now, now)
+
+
+def _notification(ring: _Ring) -> Notification:
+    message = ring.message
+    return Notification(
+        type="message",
+        conv_id=message.conv_id,
+        conv_type=message.conv_type.value,
+        group_id=message.group_id,
+        server_msg_id=message.server_msg_id,
+        seq=message.seq,
+        timestamp=message.timestamp,
+        mention=ring.mentions,
+    )
+
+
+def _text(message: Message) -> str | UnsetType:
+    """The beginning of what a message says, of the types that say something."""
+    if message.payload is None or message.type not in ("text", "stream"):
+        return UNSET
+    return _decode_text(message.payload).text[:MAX_TEXT] or UNSET
