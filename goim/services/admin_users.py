@@ -88,7 +88,8 @@ class AdminUsers:
         """Close an account without erasing it, but not one's own: no login, no session."""
         with self._admins.act(admin_id, "disable_user", user_id=user_id):
             _not_oneself(admin_id, user_id, "another administrator, or goimctl, can disable you")
-            await self._close(admin_id, user_id)
+            await self._claim(admin_id, user_id)
+            await self._accounts.disable(user_id)
 
     async def enable(self, admin_id: str, user_id: str) -> None:
         """Open a disabled account again."""
@@ -105,7 +106,8 @@ class AdminUsers:
         """Erase somebody else's account and everything of it. If it fails half-way, it is disabled, to try again."""
         with self._admins.act(admin_id, "erase_user", user_id=user_id):
             _not_oneself(admin_id, user_id, "erase your own account at /api/users/me")
-            await self._close(admin_id, user_id)
+            await self._claim(admin_id, user_id)
+            await self._sessions.end_all(user_id)  # from here on nothing new comes from the account
             await self._accounts.erase(user_id)
 
     async def end_session(self, admin_id: str, user_id: str, session_id: str) -> None:
@@ -127,11 +129,11 @@ class AdminUsers:
             await self._accounts.get(user_id)
             await self._devices.put_out(user_id, device_id)
 
-    async def _close(self, admin_id: str, user_id: str) -> None:
+    async def _claim(self, admin_id: str, user_id: str) -> None:
+        """Disable an account: of two administrators who do this to each other only one gets beyond it."""
         if not await self._overview.disable(admin_id, user_id):
             await self._accounts.get(user_id)
             raise not_an_admin()  # was one when the request came, and is no longer
-        await self._sessions.end_all(user_id)
 
 
 def _not_oneself(admin_id: str, user_id: str, way_out: str) -> None:
