@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.mongo_server import MongoServer, shared_mongo
 from tests.mysql_server import MysqlServer, shared_server
 
 
@@ -13,4 +14,11 @@ from tests.mysql_server import MysqlServer, shared_server
 def mysql_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MysqlServer]:
     """A MySQL-family server; databases on it are swept, not made, for each test."""
     with shared_server(tmp_path_factory.mktemp("mysql")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def mongo_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MongoServer]:
+    """A server that speaks MongoDB's protocol, for all tests that do not kill it; a database for each test."""
+    with shared_mongo(tmp_path_factory.mktemp("mongo")) as server:
         yield server

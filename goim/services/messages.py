@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter, deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from time import perf_counter
 from typing import Protocol
 
@@ -32,7 +32,7 @@ from goim.services.file_grants import FileGrants
 from goim.services.in_flight import InFlight
 from goim.services.receipts import ReceiptBook
 from goim.services.specials import Specials
-from goim.stores.log import Log
+from goim.stores.log import Log, PartlyStored
 from goim.tasks import Tasks
 
 MAX_BACKLOG = 100_000
@@ -172,7 +172,9 @@ class Messages:
             return
         self.in_flight.begin(admitted)
         try:
-            places = await self._log.append(drafts)
+            places: Sequence[Sent | None] = await self._log.append(drafts)
+        except PartlyStored as error:
+            places = error.places
         except StoreDown:
             self.in_flight.end(admitted)
             return _refuse_all(admitted, ErrorCode.UNAVAILABLE, "the database cannot be reached; send it again")
@@ -184,10 +186,13 @@ class Messages:
         asyncio.get_running_loop().call_soon(self._tell_all, admitted, drafts, places)
         return None
 
-    def _tell_all(self, admitted: list[Sending], drafts: list[Draft], places: list[Sent]) -> None:
+    def _tell_all(self, admitted: list[Sending], drafts: list[Draft], places: Sequence[Sent | None]) -> None:
         self.in_flight.end(admitted)
         for sending, draft, place in zip(admitted, drafts, places, strict=True):
-            self._tell(sending, draft, place)
+            if place is None:
+                _refuse_all([sending], ErrorCode.UNAVAILABLE, "the database cannot be reached; send it again")
+            else:
+                self._tell(sending, draft, place)
 
     def _admit(self, sending: Sending, now_ms: int) -> Draft | None:
         """The draft if its sender may write there; None if that was refused or must be looked up first."""

@@ -10,14 +10,28 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Protocol
 
 from goim.model.messages import Change, MessageRow, Reaction, RowEdit, Sent, SentKey
+from goim.stores.base import Taken
+
+
+class Stopped(Taken):
+    """From a store that cannot undo: these rows stand, then one of this conversation was taken and the rest is not
+    stored."""
+
+    def __init__(self, stored: Sequence[MessageRow], conv_id: str) -> None:
+        super().__init__(f"taken in {conv_id}, {len(stored)} rows before it stand")
+        self.stored = stored
+        self.conv_id = conv_id
 
 
 class MessageTable(Protocol):
     """The log, dumb on purpose: rows under two unique keys. Who gets which seq is decided in `log.py`."""
 
     async def insert(self, rows: Sequence[MessageRow]) -> None:
-        """Store all rows durably; `Taken` if a (conv_id, seq) or (conv_id, from_user_id, client_msg_id) is there
-        already."""
+        """Store all rows durably; `Taken` if a (conv_id, seq) or (conv_id, from_user_id, client_msg_id) is there.
+
+        Then nothing is stored, or it is `Stopped` and says which rows are: of a conversation always the first ones, for
+        its rows are stored in the order in which they are given. A crash leaves no others, either.
+        """
         ...
 
     async def last_seqs(self, conv_ids: Collection[str]) -> dict[str, int]:
@@ -57,12 +71,15 @@ class MessageTable(Protocol):
 
 
 class Changes(Protocol):
-    """What happened to messages later, numbered 1, 2, 3 … per conversation."""
+    """What happened to messages later, numbered 1, 2, 3 … per conversation.
+
+    Who makes a change numbers it: one more than the last. It is done and stored as one thing, whatever happens.
+    """
 
     async def edit(self, conv_id: str, seq: int, edit: RowEdit, change: Change, at: int) -> bool:
         """Set what may change of a message and store the change; False (nothing stored) if the message is recalled.
 
-        `Taken` if the number of the change is.
+        `Taken` if the number of the change is, or a store finds that it is not the next one.
         """
         ...
 

@@ -1,7 +1,8 @@
 """The log is its own counter: numbers a batch from the last seq known and lets the table's unique keys judge.
 
 Nothing is locked and nothing else is written. Who loses a race against another node reads the true last seqs,
-numbers again and goes again; a resend is found by its key and gets its first place back.
+numbers again and goes again; a resend is found by its key and gets its first place back. A store that cannot undo keeps
+the rows before the one that lost (`Stopped`): they are ours, and only the rest goes again.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from goim.lru import Recent
 from goim.metrics import Metrics
 from goim.model.messages import Draft, MessageRow, Sent, SentKey
 from goim.stores.base import Taken
-from goim.stores.base_log import MessageTable
+from goim.stores.base_log import MessageTable, Stopped
 
 _KNOWN_CONVERSATIONS = 200_000
 _RECENT_SENDS = 65_536
@@ -35,13 +36,27 @@ class Numbered(Struct, frozen=True):
     last_seqs: dict[str, int]
 
 
+class PartlyStored(StoreDown):
+    """The database went away in the middle: of the drafts with a place it is known that they are stored."""
+
+    def __init__(self, places: list[Sent | None]) -> None:
+        super().__init__("the database went away in the middle of a batch")
+        self.places = places
+
+
 def number(
-    drafts: Sequence[Draft], last_seqs: Mapping[str, int], sent: Callable[[SentKey], Sent | None], now_ms: int
+    drafts: Sequence[Draft],
+    last_seqs: Mapping[str, int],
+    sent: Callable[[SentKey], Sent | None],
+    now_ms: int,
+    stored: Mapping[SentKey, Sent] | None = None,
 ) -> Numbered:
     """Give every draft its place. Pure: `last_seqs` has every conversation of the batch and is not changed.
 
-    A draft sent before, or twice in this batch, gets the place it has and no row.
+    A draft sent before, or twice in this batch, gets the place it has and no row; one of `stored` (by us, a moment ago)
+    is no duplicate for all that.
     """
+    stored = stored or {}
     rows: list[MessageRow] = []
     places: list[Sent] = []
     fresh: dict[SentKey, Sent] = {}
@@ -52,6 +67,10 @@ def number(
         earlier = fresh.get(key) or sent(key)
         if earlier is not None:
             places.append(replace(earlier, is_duplicate=True))
+            continue
+        if key in stored:
+            fresh[key] = stored[key]
+            places.append(stored[key])
             continue
         seq = last[conv_id] = last[conv_id] + 1
         place = fresh[key] = Sent(seq, now_ms, False)
@@ -78,29 +97,48 @@ class Log:
         """Store drafts durably, in order, and say for each where it stands. Never run two at once on one node.
 
         A draft sent before (same conversation, sender and client_msg_id) is not stored again and answers as the first
-        time, with `is_duplicate`. `StoreDown`: it cannot be known whether the batch was stored, a resend will tell.
+        time, with `is_duplicate`. `StoreDown`: it cannot be known whether the batch was stored, a resend will tell;
+        `PartlyStored`: of some it is known.
         """
         started = perf_counter()
         conv_ids = {draft.conv.conv_id for draft in drafts}
         resends: dict[SentKey, Sent] = {}
-        while True:
-            last_seqs = await self._believed(conv_ids)
-            batch = number(drafts, last_seqs, self._sent_before(resends), self._clock.now_ms())
-            try:
-                if batch.rows:
-                    await self._table.insert(batch.rows)
-                break
-            except Taken:
-                self._metrics.commit_retries += 1
-                self._forget(conv_ids)
-                resends = await self._table.find_sent({draft.sent_key for draft in drafts})
-            except StoreDown:
-                self._forget(conv_ids)
+        stored: dict[SentKey, Sent] = {}
+        try:
+            while True:
+                last_seqs = await self._believed(conv_ids)
+                batch = number(drafts, last_seqs, self._sent_before(resends), self._clock.now_ms(), stored)
+                try:
+                    if batch.rows:
+                        await self._table.insert(batch.rows)
+                    break
+                except Taken as taken:
+                    self._metrics.commit_retries += 1
+                    resends |= await self._look_again(taken, conv_ids, drafts, stored)
+        except StoreDown as error:
+            self._forget(conv_ids)
+            if not stored:
                 raise
+            self._sent.put_all(stored)
+            raise PartlyStored(_known_places(drafts, stored)) from error
         self._remember(batch)
         self._metrics.commit_batch_size.observe(len(drafts))
         self._metrics.commit_seconds.observe(perf_counter() - started)
         return batch.places
+
+    async def _look_again(
+        self, taken: Taken, conv_ids: set[str], drafts: Sequence[Draft], stored: dict[SentKey, Sent]
+    ) -> dict[SentKey, Sent]:
+        """After a lost race: note in `stored` what of ours stands, forget what was wrong, find what was sent before."""
+        lost = conv_ids
+        if isinstance(taken, Stopped):
+            lost = {taken.conv_id}
+            for row in taken.stored:
+                stored[row.conv_id, row.from_user_id, row.client_msg_id] = Sent(row.seq, row.timestamp, False)
+                self._last.put(row.conv_id, row.seq)
+        self._forget(lost)
+        keys = {draft.sent_key for draft in drafts if draft.conv.conv_id in lost}
+        return await self._table.find_sent(keys - stored.keys())
 
     async def was_sent(self, key: SentKey) -> bool:
         """Whether this draft was stored before."""
@@ -150,3 +188,15 @@ class Log:
     def _forget(self, conv_ids: Collection[str]) -> None:
         for conv_id in conv_ids:
             self._last.drop(conv_id)
+
+
+def _known_places(drafts: Sequence[Draft], stored: Mapping[SentKey, Sent]) -> list[Sent | None]:
+    """Where each draft stands as far as it is known; one that is twice in the batch is a duplicate the second time."""
+    told: set[SentKey] = set()
+    places: list[Sent | None] = []
+    for draft in drafts:
+        key = draft.sent_key
+        place = stored.get(key)
+        places.append(replace(place, is_duplicate=True) if place is not None and key in told else place)
+        told.add(key)
+    return places

@@ -53,10 +53,11 @@ class Migration(Struct, frozen=True, kw_only=True):
     part: str
     checksum: str
     statements: tuple[str, ...]
+    suffix: str = "sql"
 
     @property
     def file_name(self) -> str:
-        return f"{self.version:04}_{self.name}.sql"
+        return f"{self.version:04}_{self.name}.{self.suffix}"
 
 
 class Status(Struct, frozen=True, kw_only=True):

@@ -13,6 +13,8 @@ from goim.stores.base_log import Changes, ConvDeletes, MessageTable, Pending
 from goim.stores.engine import SqlEngine
 from goim.stores.memory_log import MemoryChanges, MemoryConvDeletes, MemoryMessages, MemoryPending
 from goim.stores.migrate import Migrator
+from goim.stores.mongo import MongoConvDeletes, MongoDatabase, MongoMessages, MongoPending
+from goim.stores.mongo_changes import MongoChanges
 from goim.stores.sql import SqlChanges, SqlConvDeletes, SqlMessages, SqlPending
 from goim.stores.sqlite import SqliteEngine
 
@@ -43,11 +45,24 @@ def sql_log(engine: SqlEngine) -> LogStores:
     )
 
 
-@pytest.fixture(name="log", params=["memory", "sqlite"])
+def mongo_log(database: MongoDatabase) -> LogStores:
+    return LogStores(
+        messages=MongoMessages(database),
+        changes=MongoChanges(database),
+        deletes=MongoConvDeletes(database),
+        pending=MongoPending(database),
+    )
+
+
+@pytest.fixture(name="log", params=["memory", "sqlite", "mongodb"])
 async def log_stores(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[LogStores]:
     """An empty log."""
     if request.param == "memory":
         yield memory_log()
+        return
+    if request.param == "mongodb":
+        async with request.getfixturevalue("mongo_server").migrated() as (_, database):
+            yield mongo_log(database)
         return
     async with SqliteEngine(tmp_path / "messages.db", page_size=2048) as engine:
         await Migrator(engine, bundled("schemas") / "sqlite", {"messages"}).up()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from msgspec import Raw
 
 from goim.model.messages import EMPTIED, Change, MessageRow, Reaction, RowEdit, Sent
 from goim.stores.base import Taken
+from goim.stores.base_log import Stopped
 from tests.contract.log_stores import LogStores, log_stores  # noqa: F401
 
 NOW = 1_766_000_000_000
@@ -45,6 +47,16 @@ def seqs(rows: list[MessageRow]) -> list[int]:
     return [each.seq for each in rows]
 
 
+async def refused(log: LogStores, batch: list[MessageRow], taken_in: str) -> list[MessageRow]:
+    """Insert rows of which one is taken: those that stand nevertheless, as the store tells."""
+    with pytest.raises(Taken) as refusal:
+        await log.messages.insert(batch)
+    if not isinstance(refusal.value, Stopped):
+        return []
+    assert refusal.value.conv_id == taken_in
+    return list(refusal.value.stored)
+
+
 # Inserting
 
 
@@ -70,31 +82,41 @@ async def test_an_empty_batch_is_nothing(log: LogStores) -> None:
 
 @pytest.mark.parametrize("size", [1, 8, 100, 700])
 @pytest.mark.parametrize("where", ["first", "last"])
-async def test_when_a_seq_is_taken_nothing_of_the_batch_stands(log: LogStores, size: int, where: str) -> None:
+async def test_when_a_seq_is_taken_nothing_of_the_batch_stands_but_what_is_told(
+    log: LogStores, size: int, where: str
+) -> None:
     await log.messages.insert([row(1)])
     batch = [row(seq, "c2") for seq in range(1, size)]
     batch.insert(0 if where == "first" else len(batch), row(1, client_msg_id="another"))
-    with pytest.raises(Taken):
-        await log.messages.insert(batch)
+    stored = await refused(log, batch, "c1")
     assert await everything(log) == [row(1)]
-    assert await everything(log, "c2") == []
+    assert await everything(log, "c2") == stored
 
 
 @pytest.mark.parametrize("size", [1, 8, 700])
-async def test_when_a_message_was_sent_before_nothing_of_the_batch_stands(log: LogStores, size: int) -> None:
+async def test_when_a_message_was_sent_before_nothing_of_the_batch_stands_but_what_is_told(
+    log: LogStores, size: int
+) -> None:
     await log.messages.insert([row(1)])
-    with pytest.raises(Taken):
-        await log.messages.insert([*(row(seq, "c2") for seq in range(1, size)), row(2, client_msg_id="cmid-1")])
+    batch = [*(row(seq, "c2") for seq in range(1, size)), row(2, client_msg_id="cmid-1")]
+    stored = await refused(log, batch, "c1")
     assert await everything(log) == [row(1)]
-    assert await everything(log, "c2") == []
+    assert await everything(log, "c2") == stored
 
 
-async def test_a_batch_that_takes_a_key_twice_itself_is_refused(log: LogStores) -> None:
-    with pytest.raises(Taken):
-        await log.messages.insert([row(1), row(1, client_msg_id="another")])
-    with pytest.raises(Taken):
-        await log.messages.insert([row(1), row(2, client_msg_id="cmid-1")])
-    assert await everything(log) == []
+async def test_of_a_conversation_the_first_rows_stand_or_none(log: LogStores) -> None:
+    await log.messages.insert([row(3)])
+    batch = [row(1, client_msg_id="a"), row(2, client_msg_id="b"), row(3, client_msg_id="c"), row(4)]
+    stored = await refused(log, batch, "c1")
+    assert stored in ([], batch[:2])
+    assert await everything(log) == [*stored, row(3)]
+
+
+@pytest.mark.parametrize("twice", [{"client_msg_id": "another"}, {"seq": 2}])
+async def test_a_batch_that_takes_a_key_twice_itself_is_refused(log: LogStores, twice: dict[str, Any]) -> None:
+    batch = [row(1), row(1)._replace(**twice)]
+    stored = await refused(log, batch, "c1")
+    assert await everything(log) == stored
 
 
 async def test_the_log_takes_inserts_after_a_refused_one(log: LogStores) -> None:
@@ -114,7 +136,7 @@ async def test_the_same_client_msg_id_of_another_sender_or_conversation_is_anoth
 async def test_of_two_inserts_of_one_seq_at_once_one_stands(log: LogStores) -> None:
     batches = [[row(1, client_msg_id=f"cmid-{sender}", from_user_id=sender)] for sender in ("ann", "bob", "cy")]
     outcomes = await asyncio.gather(*(log.messages.insert(batch) for batch in batches), return_exceptions=True)
-    assert [type(outcome) for outcome in outcomes if outcome is not None] == [Taken, Taken]
+    assert sorted(isinstance(outcome, Taken) for outcome in outcomes) == [False, True, True]
     assert len(await everything(log)) == 1
 
 
@@ -242,16 +264,24 @@ async def test_when_the_number_of_a_change_is_taken_the_message_stays(log: LogSt
     assert await log.changes.edit("c2", 1, EMPTIED, change(1), NOW)
 
 
-async def test_of_two_recalls_at_once_one_is_told_that_it_was_first(log: LogStores) -> None:
-    await log.messages.insert([row(1)])
-    outcomes = await asyncio.gather(*(log.changes.edit("c1", 1, EMPTIED, change(number), NOW) for number in (1, 2, 3)))
-    assert sorted(outcomes) == [False, False, True]
-    assert len(await log.changes.after("c1", 0, 10)) == 1
+async def test_of_many_recalls_at_once_one_is_told_that_it_was_first(log: LogStores) -> None:
+    await log.messages.insert([row(1), row(2)])
+
+    async def recall(seq: int) -> bool:
+        while True:
+            last = (await log.changes.last_changes(["c1"])).get("c1", 0)
+            with contextlib.suppress(Taken):
+                return await log.changes.edit("c1", seq, EMPTIED, change(last + 1), NOW)
+
+    outcomes = await asyncio.gather(*(recall(seq) for seq in (1, 1, 2, 1, 2)))
+    assert sorted(outcomes) == [False, False, False, True, True]
+    assert [each.change for each in await log.changes.after("c1", 0, 10)] == [1, 2]
+    assert [each.recalled for each in await everything(log)] == [1, 1]
 
 
 async def test_changes_are_paged_in_order_and_come_back_as_they_were(log: LogStores) -> None:
     await log.messages.insert([row(seq) for seq in range(1, 6)])
-    for number in (1, 3, 2, 4):
+    for number in (1, 2, 3, 4):
         data = f'{{"seq":{number}, "by":"안"}}'.encode()
         assert await log.changes.edit("c1", number, EMPTIED, change(number, data=data), NOW)
     page = await log.changes.after("c1", 1, 2)
@@ -265,11 +295,17 @@ async def test_changes_are_paged_in_order_and_come_back_as_they_were(log: LogSto
 
 async def test_the_change_of_a_message_is_found_by_its_kind(log: LogStores) -> None:
     await log.messages.insert([row(1), row(2), row(1, "c2")])
-    assert await log.changes.edit("c1", 2, EMPTIED, change(7, data=b'{"seq":2}'), NOW)
+    for number in (1, 2):
+        edit = RowEdit(f'{{"text":"{number}"}}', None)
+        assert await log.changes.edit("c1", 2, edit, change(number, "edited", b'{"seq":2}'), NOW)
+    assert await log.changes.edit("c1", 2, EMPTIED, change(3, data=b'{"seq":2}'), NOW)
     found = await log.changes.of_message("c1", 2, "recalled")
     assert found is not None
-    assert (found.change, bytes(found.data)) == (7, b'{"seq":2}')
-    assert await log.changes.of_message("c1", 2, "edited") is None
+    assert (found.change, bytes(found.data)) == (3, b'{"seq":2}')
+    edited = await log.changes.of_message("c1", 2, "edited")
+    assert edited is not None
+    assert edited.change == 2
+    assert await log.changes.of_message("c1", 2, "reaction") is None
     assert await log.changes.of_message("c1", 1, "recalled") is None
     assert await log.changes.of_message("c2", 2, "recalled") is None
 

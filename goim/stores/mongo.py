@@ -1,0 +1,289 @@
+"""The message log in MongoDB: the connection, what goes wrong with it, messages, notes and deletions.
+
+The only module that names motor, which is past its end of life: what is used of it is what it has in common with its
+successor, `pymongo.AsyncMongoClient`. No transactions, no expiry by the server: `docs/design/storage.md` says what
+stands in their place.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequence
+from typing import Any
+
+from motor.motor_asyncio import AsyncIOMotorClient, AsyncIOMotorCollection, AsyncIOMotorDatabase
+from pymongo import errors
+
+from goim.errors import StoreDown
+from goim.lru import Recent
+from goim.model.messages import MessageRow, RowEdit, Sent, SentKey
+from goim.stores.base import Taken
+from goim.stores.base_log import Stopped
+
+Doc = dict[str, Any]
+Documents = AsyncIOMotorCollection[Doc]
+MongoDatabase = AsyncIOMotorDatabase[Doc]
+
+DEFAULT_DATABASE = "goim"
+_PATIENCE_MS = 5_000
+_SOCKET_PATIENCE_MS = 20_000
+_MAJORITY_PATIENCE_MS = 10_000
+_KEYS_AT_ONCE = 100
+_FIRST_BATCH = 1_000
+_CONTESTED = 10_000
+
+_DUPLICATE_KEY = 11000
+# What the server, the disk, its peers or its owner did; anything else is a mistake of ours and keeps its own face.
+_TROUBLE = {
+    13,  # Unauthorized
+    18,  # AuthenticationFailed
+    50,  # MaxTimeMSExpired
+    64,  # WriteConcernFailed
+    91,  # ShutdownInProgress
+    100,  # UnsatisfiableWriteConcern
+    112,  # WriteConflict
+    189,  # PrimarySteppedDown
+    262,  # ExceededTimeLimit
+    11600,  # InterruptedAtShutdown
+    11602,  # InterruptedDueToReplStateChange
+    14031,  # OutOfDiskSpace
+}
+
+
+@contextlib.contextmanager
+def told() -> Iterator[None]:
+    """Errors of the driver as callers know them."""
+    try:
+        yield
+    except errors.DuplicateKeyError as error:
+        raise Taken(str(error)) from error
+    except (errors.ConnectionFailure, errors.WTimeoutError, errors.ExecutionTimeout) as error:
+        raise StoreDown(f"MongoDB: {error}") from error
+    except errors.OperationFailure as error:
+        if error.code in _TROUBLE or isinstance(error, errors.WriteConcernError):
+            raise StoreDown(f"MongoDB: {error}") from error
+        raise
+
+
+@contextlib.asynccontextmanager
+async def mongo_database(uri: str) -> AsyncIterator[MongoDatabase]:
+    """The database that the URI names (`goim` if it names none), with what an ack needs whatever the URI says.
+
+    A write is told when a majority has it in its journal, and a read sees nothing that a failover could take back:
+    else a seq could be counted from a message that is gone a moment later. Nothing is written twice by the driver: the
+    unique keys tell what stands.
+    """
+    client: AsyncIOMotorClient[Doc] = AsyncIOMotorClient(
+        uri,
+        w="majority",
+        journal=True,
+        wTimeoutMS=_MAJORITY_PATIENCE_MS,
+        readConcernLevel="majority",
+        readPreference="primary",
+        retryWrites=False,
+        serverSelectionTimeoutMS=_PATIENCE_MS,
+        connectTimeoutMS=_PATIENCE_MS,
+        socketTimeoutMS=_SOCKET_PATIENCE_MS,
+        appname="goim",
+    )
+    try:
+        yield client.get_default_database(DEFAULT_DATABASE)
+    finally:
+        client.close()
+
+
+async def server_version(database: MongoDatabase) -> str:
+    """What answers there."""
+    with told():
+        return f"MongoDB {(await database.client.server_info())['version']}"
+
+
+async def page(found: Documents, where: Doc, order: Sequence[tuple[str, int]], limit: int, *fields: str) -> list[Doc]:
+    """Up to `limit` documents in an order, in one round trip if they fit; `fields`: only these of them."""
+    if limit < 1:
+        return []
+    shown = {"_id": 0} | dict.fromkeys(fields, 1)
+    with told():
+        cursor = found.find(where, shown).sort(order).limit(limit).batch_size(min(limit, _FIRST_BATCH))
+        return await cursor.to_list(limit)
+
+
+async def last_of(found: Documents, where: Doc, by: str, *fields: str) -> Doc | None:
+    """The document with the greatest `by`."""
+    documents = await page(found, where, [(by, -1)], 1, *fields)
+    return documents[0] if documents else None
+
+
+def _not_expired(now_ms: int) -> Doc:
+    return {"$or": [{"expire_at": None}, {"expire_at": {"$gt": now_ms}}]}
+
+
+def _row(document: Doc) -> MessageRow:
+    """BSON's 64-bit integers are of a class of their own; the rest of goim knows plain ones."""
+    expire_at = document["expire_at"]
+    return MessageRow(
+        conv_id=document["conv_id"],
+        seq=int(document["seq"]),
+        from_user_id=document["from_user_id"],
+        client_msg_id=document["client_msg_id"],
+        type=document["type"],
+        payload=document["payload"],
+        timestamp=int(document["timestamp"]),
+        recalled=int(document["recalled"]),
+        expire_at=None if expire_at is None else int(expire_at),
+        extras=document["extras"],
+    )
+
+
+def _sent_key(document: Doc) -> SentKey:
+    return (document["conv_id"], document["from_user_id"], document["client_msg_id"])
+
+
+def _any_of(keys: Sequence[SentKey]) -> Doc:
+    return {
+        "$or": [
+            {"conv_id": conv_id, "from_user_id": user_id, "client_msg_id": client_msg_id}
+            for conv_id, user_id, client_msg_id in keys
+        ]
+    }
+
+
+def _chunks(keys: Collection[SentKey]) -> Iterator[list[SentKey]]:
+    listed = list(keys)
+    for start in range(0, len(listed), _KEYS_AT_ONCE):
+        yield listed[start : start + _KEYS_AT_ONCE]
+
+
+class MongoMessages:
+    """`MessageTable` in MongoDB: a document a row, under the same two unique keys."""
+
+    def __init__(self, database: MongoDatabase) -> None:
+        self._messages: Documents = database["messages"]
+        self._contested: Recent[str, bool] = Recent(_CONTESTED)
+
+    async def insert(self, rows: Sequence[MessageRow]) -> None:
+        """One ordered insert: it ends at the first taken key, so what stands of a conversation has no hole."""
+        if not rows:
+            return
+        rows = self._calm_first(rows)
+        try:
+            with told():
+                await self._messages.insert_many([row._asdict() for row in rows], ordered=True)
+        except errors.BulkWriteError as error:
+            raise self._refusal(error, rows) from error
+
+    def _calm_first(self, rows: Sequence[MessageRow]) -> Sequence[MessageRow]:
+        """Conversations that lost a race lately come last, so that a hot one stops nobody else's rows."""
+        known = self._contested.get
+        contested = [row for row in rows if known(row.conv_id)]
+        return [*(row for row in rows if not known(row.conv_id)), *contested] if contested else rows
+
+    def _refusal(self, error: errors.BulkWriteError, rows: Sequence[MessageRow]) -> Exception:
+        refused = error.details["writeErrors"]
+        if error.details["writeConcernErrors"] or not refused or refused[0]["code"] in _TROUBLE:
+            return StoreDown(f"MongoDB: {error}")
+        if refused[0]["code"] != _DUPLICATE_KEY:
+            return error
+        place = refused[0]["index"]
+        self._contested.put(rows[place].conv_id, True)
+        return Stopped(rows[:place], rows[place].conv_id)
+
+    async def last_seqs(self, conv_ids: Collection[str]) -> dict[str, int]:
+        """One small query each, side by side: grouping would walk all messages of the conversations."""
+        found = await asyncio.gather(
+            *(last_of(self._messages, {"conv_id": conv_id}, "seq", "conv_id", "seq") for conv_id in conv_ids)
+        )
+        return {document["conv_id"]: int(document["seq"]) for document in found if document is not None}
+
+    async def find_sent(self, keys: Collection[SentKey]) -> dict[SentKey, Sent]:
+        sent: dict[SentKey, Sent] = {}
+        for some in _chunks(keys):
+            with told():
+                found = await self._messages.find(_any_of(some), {"_id": 0, "payload": 0}).to_list(len(some))
+            for each in found:
+                sent[_sent_key(each)] = Sent(int(each["seq"]), int(each["timestamp"]), is_duplicate=False)
+        return sent
+
+    async def after(self, conv_id: str, seq: int, limit: int, now_ms: int) -> list[MessageRow]:
+        where = {"conv_id": conv_id, "seq": {"$gt": seq}, **_not_expired(now_ms)}
+        return [_row(document) for document in await page(self._messages, where, [("seq", 1)], limit)]
+
+    async def before(self, conv_id: str, seq: int | None, floor: int, limit: int, now_ms: int) -> list[MessageRow]:
+        between = {"$gt": floor} if seq is None else {"$gt": floor, "$lt": seq}
+        where = {"conv_id": conv_id, "seq": between, **_not_expired(now_ms)}
+        return [_row(document) for document in reversed(await page(self._messages, where, [("seq", -1)], limit))]
+
+    async def get(self, conv_id: str, seq: int) -> MessageRow | None:
+        with told():
+            document = await self._messages.find_one({"conv_id": conv_id, "seq": seq})
+        return None if document is None else _row(document)
+
+    async def newest(self, floors: Mapping[str, int], now_ms: int) -> dict[str, MessageRow]:
+        found = await asyncio.gather(
+            *(
+                last_of(self._messages, {"conv_id": conv_id, "seq": {"$gt": floor}, **_not_expired(now_ms)}, "seq")
+                for conv_id, floor in floors.items()
+            )
+        )
+        return {document["conv_id"]: _row(document) for document in found if document is not None}
+
+    async def sent_by(self, user_id: str, after: tuple[str, int], limit: int) -> list[tuple[str, int]]:
+        conv_id, seq = after
+        beyond = [{"conv_id": {"$gt": conv_id}}, {"conv_id": conv_id, "seq": {"$gt": seq}}]
+        where = {"from_user_id": user_id, "recalled": 0, "$or": beyond}
+        found = await page(self._messages, where, [("conv_id", 1), ("seq", 1)], limit, "conv_id", "seq")
+        return [(document["conv_id"], int(document["seq"])) for document in found]
+
+    async def overwrite(self, conv_id: str, seq: int, edit: RowEdit) -> bool:
+        """Of two recalls at once only one finds `recalled` 0; the row stays, or its seq would be given again."""
+        with told():
+            done = await self._messages.update_one(
+                {"conv_id": conv_id, "seq": seq, "recalled": 0}, {"$set": edit._asdict()}
+            )
+        return bool(done.matched_count)
+
+
+class MongoPending:
+    """`Pending` in MongoDB."""
+
+    def __init__(self, database: MongoDatabase) -> None:
+        self._pending: Documents = database["pending"]
+
+    async def put(self, kind: str, key: SentKey, at: int) -> None:
+        conv_id, user_id, client_msg_id = key
+        note = {"kind": kind, "conv_id": conv_id, "from_user_id": user_id, "client_msg_id": client_msg_id, "due_at": at}
+        with contextlib.suppress(Taken), told():
+            await self._pending.insert_one(note)
+
+    async def remove(self, kind: str, keys: Collection[SentKey]) -> None:
+        for some in _chunks(keys):
+            with told():
+                await self._pending.delete_many({"kind": kind, **_any_of(some)})
+
+    async def due(self, kind: str, now_ms: int, limit: int) -> list[SentKey]:
+        where = {"kind": kind, "due_at": {"$lte": now_ms}}
+        return [_sent_key(document) for document in await page(self._pending, where, [("due_at", 1)], limit)]
+
+    async def of_conversation(self, kind: str, conv_id: str) -> list[SentKey]:
+        with told():
+            found = await self._pending.find({"kind": kind, "conv_id": conv_id}).to_list(None)
+        return [_sent_key(document) for document in found]
+
+
+class MongoConvDeletes:
+    """`ConvDeletes` in MongoDB."""
+
+    def __init__(self, database: MongoDatabase) -> None:
+        self._deletes: Documents = database["conv_deletes"]
+
+    async def put(self, user_id: str, conv_id: str, seq: int, at: int) -> None:
+        """Where there is one that is as great, the upsert finds none to raise and cannot make a second."""
+        lower = {"owner_id": user_id, "conv_id": conv_id, "seq": {"$lt": seq}}
+        with contextlib.suppress(Taken), told():
+            await self._deletes.update_one(lower, {"$set": {"seq": seq, "deleted_at": at}}, upsert=True)
+
+    async def of_user(self, user_id: str, conv_ids: Collection[str]) -> dict[str, int]:
+        with told():
+            found = await self._deletes.find({"owner_id": user_id, "conv_id": {"$in": list(conv_ids)}}).to_list(None)
+        return {document["conv_id"]: int(document["seq"]) for document in found}

@@ -1,0 +1,239 @@
+"""The log over MongoDB when something goes wrong in the middle: no hole, nothing twice, everybody told the truth."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+
+import pytest
+
+from goim.clock import SystemClock
+from goim.errors import StoreDown
+from goim.metrics import Metrics
+from goim.model.conversations import c2c
+from goim.model.messages import EMPTIED, Draft, Reaction, RowEdit
+from goim.stores.base import Taken
+from goim.stores.log import Log, PartlyStored
+from goim.stores.mongo import MongoMessages, mongo_database
+from goim.stores.mongo_changes import MongoChanges
+from tests.contract.log_stores import LogStores, mongo_log
+from tests.contract.test_message_log import change, row
+from tests.mongo_proxy import Accident, How, MongoProxy
+from tests.mongo_server import MongoServer
+
+NOW = 1_766_000_000_000
+CONVS = {name: c2c("ann", "bob", conv_id=name, created_at=0) for name in ("c1", "c2", "c3")}
+
+
+def draft(conv_id: str, client_msg_id: str, sender: str = "ann") -> Draft:
+    return Draft(
+        conv=CONVS[conv_id], from_user_id=sender, client_msg_id=client_msg_id, type="text", payload='{"text":"hi"}'
+    )
+
+
+def log_over(stores: LogStores) -> Log:
+    return Log(stores.messages, SystemClock(), Metrics())
+
+
+@pytest.fixture
+async def uri(mongo_server: MongoServer) -> AsyncIterator[str]:
+    """An empty log."""
+    async with mongo_server.migrated() as (uri, _):
+        yield uri
+
+
+@pytest.fixture
+async def stores(uri: str) -> AsyncIterator[LogStores]:
+    async with mongo_database(uri) as database:
+        yield mongo_log(database)
+
+
+@pytest.fixture
+async def proxy(uri: str) -> AsyncIterator[MongoProxy]:
+    async with MongoProxy(uri).running() as proxy:
+        yield proxy
+
+
+@pytest.fixture
+async def unlucky(proxy: MongoProxy) -> AsyncIterator[LogStores]:
+    """The same log, by way of a connection that has accidents."""
+    async with mongo_database(proxy.uri) as database:
+        yield mongo_log(database)
+
+
+async def places(stores: LogStores, conv_id: str) -> list[tuple[int, str]]:
+    return [(each.seq, each.client_msg_id) for each in await stores.messages.after(conv_id, 0, 1_000, 0)]
+
+
+# Batches
+
+
+async def test_what_stands_of_a_batch_that_lost_a_race_is_the_senders_own(stores: LogStores) -> None:
+    one, other = log_over(stores), log_over(stores)
+    await one.append([draft("c1", "a"), draft("c2", "b")])
+    await other.append([draft("c2", "of another node", "bob")])
+    sent = await one.append([draft("c1", "c"), draft("c2", "d"), draft("c2", "e"), draft("c3", "f")])
+    assert [(each.seq, each.is_duplicate) for each in sent] == [(2, False), (3, False), (4, False), (1, False)]
+    assert await places(stores, "c1") == [(1, "a"), (2, "c")]
+    assert await places(stores, "c2") == [(1, "b"), (2, "of another node"), (3, "d"), (4, "e")]
+    assert await places(stores, "c3") == [(1, "f")]
+
+
+async def test_a_resend_in_such_a_batch_is_told_from_what_is_new(stores: LogStores) -> None:
+    one, other = log_over(stores), log_over(stores)
+    first = await other.append([draft("c1", "a")])
+    sent = await one.append([draft("c3", "x"), draft("c1", "a"), draft("c1", "b"), draft("c1", "b"), draft("c2", "y")])
+    assert [each.seq for each in sent] == [1, 1, 2, 2, 1]
+    assert [each.is_duplicate for each in sent] == [False, True, False, True, False]
+    assert sent[1].timestamp == first[0].timestamp
+    again = await one.append([draft("c3", "x"), draft("c1", "b")])
+    assert [each.is_duplicate for each in again] == [True, True]
+
+
+async def test_a_batch_whose_answer_is_lost_is_found_by_its_resend(
+    unlucky: LogStores, proxy: MongoProxy, stores: LogStores
+) -> None:
+    log = log_over(unlucky)
+    batch = [draft("c1", "a"), draft("c2", "b"), draft("c1", "c")]
+    proxy.accidents.append(Accident(How.CUT_AFTER, "insert", "messages"))
+    with pytest.raises(StoreDown):
+        await log.append(batch)
+    assert await places(stores, "c1") == [(1, "a"), (2, "c")]
+    sent = await log.append([*batch, draft("c1", "d")])
+    assert [(each.seq, each.is_duplicate) for each in sent] == [(1, True), (1, True), (2, True), (3, False)]
+    assert await places(stores, "c1") == [(1, "a"), (2, "c"), (3, "d")]
+
+
+async def test_when_the_database_goes_away_after_a_lost_race_it_is_told_what_is_known_to_be_stored(
+    unlucky: LogStores, proxy: MongoProxy, stores: LogStores
+) -> None:
+    log = log_over(unlucky)
+    await log.append([draft("c1", "a"), draft("c2", "b")])
+    await log_over(stores).append([draft("c2", "of another node", "bob")])
+    proxy.accidents += [Accident(How.HOLD, "insert", "messages"), Accident(How.CUT_BEFORE, "insert", "messages")]
+    proxy.release.set()
+    with pytest.raises(PartlyStored) as half:
+        await log.append([draft("c1", "c"), draft("c1", "c"), draft("c2", "d")])
+    own, twice, lost = half.value.places
+    assert own is not None
+    assert twice is not None
+    assert (own.seq, own.is_duplicate, twice.seq, twice.is_duplicate, lost) == (2, False, 2, True, None)
+    sent = await log.append([draft("c1", "c"), draft("c2", "d")])
+    assert [(each.seq, each.is_duplicate) for each in sent] == [(2, True), (3, False)]
+
+
+async def test_a_database_that_does_not_answer_is_down() -> None:
+    async with mongo_database("mongodb://127.0.0.1:1/goim") as database:
+        with pytest.raises(StoreDown, match="MongoDB"):
+            await MongoMessages(database).last_seqs(["c1"])
+
+
+# Changes
+
+
+@pytest.mark.parametrize(
+    "accident",
+    [
+        Accident(How.CUT_BEFORE, "insert", "changes"),
+        Accident(How.CUT_AFTER, "insert", "changes"),
+        Accident(How.CUT_BEFORE, "update", "messages"),
+        Accident(How.CUT_AFTER, "update", "messages"),
+        Accident(How.CUT_BEFORE, "update", "changes"),
+        Accident(How.CUT_AFTER, "update", "changes"),
+    ],
+    ids=" ".join,
+)
+async def test_a_recall_that_broke_off_anywhere_is_whole_for_whoever_looks(
+    accident: Accident, unlucky: LogStores, proxy: MongoProxy, stores: LogStores
+) -> None:
+    await stores.messages.insert([row(1)])
+    proxy.accidents.append(accident)
+    with pytest.raises(StoreDown):
+        await unlucky.changes.edit("c1", 1, EMPTIED, change(1), NOW)
+    is_stored = bool(await stores.changes.after("c1", 0, 9))
+    assert is_stored is (accident != Accident(How.CUT_BEFORE, "insert", "changes"))
+    found = await stores.messages.get("c1", 1)
+    assert found is not None
+    assert bool(found.recalled) is is_stored, "who is told of a change sees what it did"
+    assert await stores.changes.edit("c1", 1, EMPTIED, change(2 if is_stored else 1), NOW) is not is_stored
+    assert await stores.changes.last_changes(["c1"]) == {"c1": 1}
+
+
+@pytest.mark.parametrize("look", ["last_changes", "of_message", "edit", "react"])
+async def test_whoever_comes_upon_a_change_that_broke_off_does_it_first(
+    look: str, unlucky: LogStores, proxy: MongoProxy, stores: LogStores
+) -> None:
+    await stores.messages.insert([row(1), row(2)])
+    proxy.accidents.append(Accident(How.CUT_BEFORE, "update", "messages"))
+    with pytest.raises(StoreDown):
+        await unlucky.changes.edit("c1", 1, EMPTIED, change(1), NOW)
+    match look:
+        case "last_changes":
+            assert await stores.changes.last_changes(["c1"]) == {"c1": 1}
+        case "of_message":
+            assert await stores.changes.of_message("c1", 1, "recalled") is not None
+        case "edit":
+            assert await stores.changes.edit("c1", 2, EMPTIED, change(2), NOW)
+        case _:
+            assert await stores.changes.react("c1", 2, Reaction("bob", "+"), change(2), NOW, remove=False)
+    found = await stores.messages.get("c1", 1)
+    assert found is not None
+    assert found.recalled
+
+
+async def test_a_reaction_that_broke_off_is_there_once(
+    unlucky: LogStores, proxy: MongoProxy, stores: LogStores
+) -> None:
+    await stores.messages.insert([row(1)])
+    proxy.accidents.append(Accident(How.CUT_BEFORE, "update", "reactions"))
+    with pytest.raises(StoreDown):
+        await unlucky.changes.react("c1", 1, Reaction("ann", "+"), change(1), NOW, remove=False)
+    assert not await stores.changes.react("c1", 1, Reaction("ann", "+"), change(2), NOW, remove=False)
+    assert await stores.changes.reactions("c1", 1, 1) == {1: [Reaction("ann", "+")]}
+    assert await stores.changes.last_changes(["c1"]) == {"c1": 1}
+
+
+async def test_a_deed_that_comes_late_undoes_nothing(unlucky: LogStores, proxy: MongoProxy, stores: LogStores) -> None:
+    await stores.messages.insert([row(1)])
+    proxy.accidents.append(Accident(How.HOLD, "update", "messages"))
+    async with asyncio.TaskGroup() as tasks:
+        late = tasks.create_task(unlucky.changes.edit("c1", 1, RowEdit("1", None), change(1, "edited"), NOW))
+        await proxy.is_holding.wait()
+        assert await stores.changes.edit("c1", 1, RowEdit("2", None), change(2, "edited"), NOW)
+        proxy.release.set()
+    assert late.result()
+    found = await stores.messages.get("c1", 1)
+    assert found is not None
+    assert found.payload == "2"
+
+
+async def test_a_reaction_that_comes_late_does_not_come_back(
+    unlucky: LogStores, proxy: MongoProxy, stores: LogStores
+) -> None:
+    await stores.messages.insert([row(1)])
+    heart = Reaction("ann", "<3")
+    proxy.accidents.append(Accident(How.HOLD, "update", "reactions"))
+    async with asyncio.TaskGroup() as tasks:
+        late = tasks.create_task(unlucky.changes.react("c1", 1, heart, change(1), NOW, remove=False))
+        await proxy.is_holding.wait()
+        assert await stores.changes.react("c1", 1, heart, change(2), NOW, remove=True)
+        proxy.release.set()
+    assert late.result()
+    assert await stores.changes.reactions("c1", 1, 1) == {}
+
+
+async def test_changes_by_several_at_once_are_dense_and_each_done_once(uri: str, stores: LogStores) -> None:
+    await stores.messages.insert([row(seq) for seq in range(1, 7)])
+
+    async def recall(changes: MongoChanges, seq: int) -> bool:
+        while True:
+            last = (await changes.last_changes(["c1"])).get("c1", 0)
+            with contextlib.suppress(Taken):
+                return await changes.edit("c1", seq, EMPTIED, change(last + 1), NOW)
+
+    async with mongo_database(uri) as one, mongo_database(uri) as other:
+        nodes = [MongoChanges(one), MongoChanges(other)]
+        done = await asyncio.gather(*(recall(node, seq) for seq in range(1, 7) for node in nodes))
+    assert sum(done) == 6
+    assert [each.change for each in await stores.changes.after("c1", 0, 99)] == [1, 2, 3, 4, 5, 6]
