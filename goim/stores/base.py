@@ -187,7 +187,7 @@ class Members(Protocol):
 
     async def add(self, group_id: str, members: Sequence[Member], read_seq: int) -> list[str]:
         """Let people in, with list entry and a receipt at `read_seq`; returns who was not in already (others stay
-        as they are)."""
+        as they are). Who left with a mute comes back with it."""
         ...
 
     async def remove(self, group_id: str, user_id: str) -> bool:

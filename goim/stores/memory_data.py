@@ -41,6 +41,7 @@ class MemoryData:
         self.receipts: defaultdict[str, dict[str, Receipt]] = defaultdict(dict)
         self.files: dict[str, StoredFile] = {}
         self.grants: set[tuple[str, str]] = set()
+        self.kept_mutes: dict[tuple[str, str], int] = {}
         self.invitations: dict[tuple[str, str], Invitation] = {}
         self.requests: dict[tuple[str, str], JoinRequest] = {}
         self.notices: dict[str, GroupNotice] = {}
@@ -67,8 +68,9 @@ class MemoryData:
             self.requests.pop((group_id, user_id), None)
 
     def forget_admissions(self, *, group_id: str | None = None, user_id: str | None = None) -> None:
-        """Forget whatever a group or a person has to do with invitations and requests."""
-        gone = [key for key in {**self.invitations, **self.requests} if key[0] == group_id or key[1] == user_id]
-        for group, user in gone:
+        """Forget whatever a group or a person has to do with invitations, requests and mutes that outlived a leave."""
+        known = {**self.invitations, **self.requests, **self.kept_mutes}
+        for group, user in [key for key in known if key[0] == group_id or key[1] == user_id]:
             self.settle(group, [user])
+            self.kept_mutes.pop((group, user), None)
         self.notices = {name: each for name, each in self.notices.items() if each.group_id != group_id}

@@ -85,6 +85,8 @@ class MemoryMembers:
         new = {member.user_id: member for member in reversed(members) if member.user_id not in inside}
         conv = self._data.conversations[group.conv_id]
         for user_id, member in new.items():
+            mute_until = self._data.kept_mutes.pop((group_id, user_id), member.mute_until)
+            new[user_id] = replace(member, mute_until=mute_until)
             at = member.joined_at
             self._data.put_entry(user_id, conv, at)
             self._data.raise_receipt(Receipt(conv_id=conv.conv_id, user_id=user_id, seq=read_seq, read_at=at))
@@ -99,6 +101,8 @@ class MemoryMembers:
         if member is None or (member.role is Role.OWNER and len(inside) > 1):
             return False
         del inside[user_id]
+        if member.mute_until:
+            self._data.kept_mutes[group_id, user_id] = member.mute_until
         self._data.settle(group_id, [user_id])
         conv_id = self._data.groups[group_id].conv_id
         self._data.entries[conv_id].pop(user_id, None)

@@ -9,7 +9,7 @@ from msgspec.structs import asdict
 
 from goim.model.groups import GroupNotice, Invitation, JoinRequest
 from goim.stores.engine import SqlEngine, run
-from goim.stores.tables import InvitationTable, JoinRequestTable, NoticeTable
+from goim.stores.tables import InvitationTable, JoinRequestTable, KeptMuteTable, NoticeTable
 
 # The key decides: who is invited already, or asks already, stays where they are in the line.
 INVITE = """
@@ -104,6 +104,7 @@ async def forget_group(engine: SqlEngine, group_id: str) -> None:
         InvitationTable.delete().where(InvitationTable.group_id == group_id),
         JoinRequestTable.delete().where(JoinRequestTable.group_id == group_id),
         NoticeTable.delete().where(NoticeTable.group_id == group_id),
+        KeptMuteTable.delete().where(KeptMuteTable.group_id == group_id),
     ):
         await run(engine, query)
 
@@ -113,5 +114,6 @@ async def forget_user(engine: SqlEngine, user_id: str) -> None:
     for query in (
         InvitationTable.delete().where(InvitationTable.user_id == user_id),
         JoinRequestTable.delete().where(JoinRequestTable.user_id == user_id),
+        KeptMuteTable.delete().where(KeptMuteTable.user_id == user_id),
     ):
         await run(engine, query)

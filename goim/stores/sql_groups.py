@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from msgspec import convert
-from msgspec.structs import asdict
+from msgspec.structs import asdict, replace
 
 from goim.model.conversations import Receipt, of_group
 from goim.model.groups import Group, Member, Role
@@ -46,6 +46,12 @@ ADD_MEMBER = "INSERT INTO im_group_members (group_id, user_id, role, mute_until,
 REMOVE_MEMBER = """
 DELETE FROM im_group_members WHERE group_id = ? AND user_id = ?
 AND (role <> 'owner' OR (SELECT member_count FROM im_groups WHERE group_id = ?) = 1)"""
+
+KEEP_MUTE = """
+INSERT INTO group_mutes (group_id, user_id, mute_until) VALUES (?, ?, ?)
+ON CONFLICT (group_id, user_id) DO UPDATE SET mute_until = EXCLUDED.mute_until"""
+KEPT_MUTE = "SELECT user_id, mute_until FROM group_mutes WHERE group_id = ? AND user_id = ?"
+DROP_MUTE = "DELETE FROM group_mutes WHERE group_id = ? AND user_id = ?"
 
 SET_ROLE = "UPDATE im_group_members SET role = ? WHERE group_id = ? AND user_id = ?"
 
@@ -134,7 +140,7 @@ class SqlMembers:
                 return []  # disbanded meanwhile
             inside = await self.among(group_id, [member.user_id for member in members])
             new = {member.user_id: member for member in reversed(members) if member.user_id not in inside}
-            await _add_members(self._engine, new)
+            await _add_members(self._engine, await self._still_muted(group_id, new))
             await add_entries(self._engine, conv_id, {user_id: member.joined_at for user_id, member in new.items()})
             await advance_receipts(
                 self._engine,
@@ -147,10 +153,23 @@ class SqlMembers:
             await settle(self._engine, group_id, {member.user_id for member in members})
         return sorted(new)
 
+    async def _still_muted(self, group_id: str, new: Mapping[str, Member]) -> Mapping[str, Member]:
+        """Who left with a mute comes back with it."""
+        keys = [(group_id, user_id) for user_id in sorted(new)]
+        kept: dict[str, int] = dict(await self._engine.fetch_each(KEPT_MUTE, keys))
+        if kept:
+            await self._engine.execute_many(DROP_MUTE, [(group_id, user_id) for user_id in sorted(kept)])
+        return {
+            user_id: replace(member, mute_until=kept.get(user_id, member.mute_until)) for user_id, member in new.items()
+        }
+
     async def remove(self, group_id: str, user_id: str) -> bool:
         conv_id = of_group(group_id).conv_id
         async with self._engine.transaction():
             await self._engine.execute(LOCK_GROUP, (group_id,))
+            member = await self.get(group_id, user_id)
+            if member is not None and member.mute_until:
+                await self._engine.execute(KEEP_MUTE, (group_id, user_id, member.mute_until))
             if not await self._engine.execute(REMOVE_MEMBER, (group_id, user_id, group_id)):
                 return False
             await self._engine.execute(COUNT_MEMBERS, (-1, group_id))

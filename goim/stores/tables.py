@@ -98,6 +98,16 @@ class MemberTable(Table, tablename="im_group_members", db=ROUTED):
     whole_key = Unique([group_id, user_id])
 
 
+class KeptMuteTable(Table, tablename="group_mutes", db=ROUTED):
+    """Until when somebody who has left a group is muted there."""
+
+    group_id = Varchar(length=64, primary_key=True)
+    user_id = Varchar(length=64)
+    mute_until = BigInt()
+
+    whole_key = Unique([group_id, user_id])
+
+
 class ConversationTable(Table, tablename="im_conversations", db=ROUTED):
     """Conversations; `subject` is the pair or the group."""
 
@@ -279,6 +289,7 @@ STRUCTURED_TABLES: tuple[type[Table], ...] = (
     BlockTable,
     GroupTable,
     MemberTable,
+    KeptMuteTable,
     ConversationTable,
     EntryTable,
     ReceiptTable,

@@ -162,6 +162,20 @@ async def test_who_is_in_already_stays_as_they_are(stores: Stores) -> None:
     assert await count(stores) == 3
 
 
+async def test_a_mute_outlives_leaving_and_ends_with_the_group(stores: Stores) -> None:
+    await create(stores, "g1", "ann", "bob")
+    await stores.members.set("g1", "ann", {"role": Role.ADMIN, "mute_until": 7_000})
+    assert await stores.members.remove("g1", "ann")
+    assert await stores.members.remove("g1", "bob")
+    assert await stores.members.add("g1", [member("ann"), member("bob")], 0) == ["ann", "bob"]
+    assert await stores.members.get("g1", "ann") == member("ann", mute_until=7_000)
+    assert await stores.members.get("g1", "bob") == member("bob")
+    await stores.members.set("g1", "ann", {"mute_until": 0})
+    await stores.members.remove("g1", "ann")
+    await stores.members.add("g1", [member("ann")], 0)
+    assert await stores.members.get("g1", "ann") == member("ann"), "a mute that was taken back does not come again"
+
+
 async def test_of_many_joins_of_one_person_at_once_one_is_new(nodes: Nodes) -> None:
     await create(nodes[0])
     joins = [nodes[number % 2].members.add("g1", [member("ann", joined_at=number)], 0) for number in range(20)]
