@@ -24,7 +24,7 @@ from goim.services.push_sender import ProviderSender, WebPushSender
 from goim.services.webhooks import keys_of
 
 _FILE = "vapid_key"
-_BROWSERS_AT_ONCE = 32
+_BROWSERS_AT_ONCE = 100
 
 
 def vapid_key(settings: Settings) -> ec.EllipticCurvePrivateKey:

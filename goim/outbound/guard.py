@@ -54,7 +54,7 @@ class Guard:
     def _check(self, text: str) -> None:
         address = _address(text)
         if address is None or not (_is_public(address) or self._is_listed(address)):
-            raise Unreachable("its address is not a public one, and hooks.allow_private does not name it")
+            raise Unreachable("its address is not a public one, and no allow_private names it")
 
     def _is_listed(self, address: IPv4Address | IPv6Address) -> bool:
         return any(address.version == network.version and address in network for network in self._networks)

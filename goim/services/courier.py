@@ -25,7 +25,7 @@ LEASE_SECONDS = 60.0
 KEEP_DONE_MS = 600_000
 """An event that comes again within this time of its delivery is not sent again."""
 KEEP_DAYS_MS = 30 * 86_400_000
-"""After so long everything is forgotten, what was given up included."""
+"""So long after it was given up, or since nobody has looked for it (its endpoint is not configured any more)."""
 _TROUBLE = 5
 _LONGEST_PAUSE = 60.0
 _COUNT_SECONDS = 10.0
@@ -135,7 +135,9 @@ class Courier:
             return await self._outbox.claim(lane.name, new_id(), now, now + int(LEASE_SECONDS * 1000), limit)
         except StoreDown as error:
             _log.warning("outbox_waits", error=str(error))
-            return []
+        except Exception:  # noqa: BLE001 a lane must not end while the node lives
+            _log.exception("claim_failed", lane=lane.name)
+        return []
 
     async def _send(self, lane: Lane, parcel: Parcel) -> None:
         try:
@@ -202,9 +204,11 @@ class Courier:
                 await self._count()
                 if rounds % _SWEEP_EVERY == 0:
                     now = self._clock.now_ms()
-                    await self._outbox.sweep(now, now - max(KEEP_DAYS_MS, 2 * self._give_up_ms))
+                    await self._outbox.sweep(now, now - KEEP_DAYS_MS)
             except StoreDown as error:
                 _log.warning("outbox_not_counted", error=str(error))
+            except Exception:  # noqa: BLE001 it is tried again
+                _log.exception("outbox_not_counted")
 
     async def _count(self) -> None:
         stats, now = await self._outbox.stats(), self._clock.now_ms()

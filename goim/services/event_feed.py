@@ -122,7 +122,7 @@ class EventFeed:
             events, self._events = self._events, []
             try:
                 if queued or resent or events:
-                    await self._put(queued + await self._read(resent), events)
+                    await self._put_what_can_be(queued + await self._read(resent), events)
                 if self._overran:
                     await self._from_log(self._safe_at)
                     self._overran = False
@@ -132,6 +132,25 @@ class EventFeed:
                 self._events = events + self._events
                 raise
             self._safe_at = max(self._safe_at, started - MARGIN_MS)
+
+    async def _put_what_can_be(self, messages: Sequence[Told], events: Sequence[Event]) -> None:
+        """One that cannot be packed must not keep the others waiting for ever: then each goes by itself."""
+        try:
+            return await self._put(messages, events)
+        except StoreDown:
+            raise
+        except Exception:  # noqa: BLE001 whatever it is, it is found and logged below
+            parts: list[tuple[list[Told], list[Event]]] = [([told], []) for told in messages]
+            parts += [([], [event]) for event in events]
+        for told, happened in parts:
+            try:
+                await self._put(told, happened)
+            except StoreDown:
+                raise
+            except Exception:  # noqa: BLE001
+                what = told[0][1].server_msg_id if told else happened[0].event_id
+                _log.exception("event_lost", what=what)
+        return None
 
     async def _put(self, messages: Sequence[Told], events: Sequence[Event]) -> None:
         parcels: list[Parcel] = []

@@ -25,6 +25,8 @@ GONE = (404, 410)
 _TOO_LARGE = 413
 _VAPID_MS = 6 * 3_600_000
 _ORIGINS = 1_000
+_TROUBLE = 3
+_PAUSE_SECONDS = 30.0
 
 
 class _Place(Struct, rename="camel"):
@@ -93,6 +95,7 @@ class WebPushSender(_Sender):
         self._subject = subject
         self._ttl = ttl
         self._vapids: Recent[str, tuple[int, str]] = Recent(_ORIGINS)
+        self._troubles: Recent[str, tuple[int, float]] = Recent(_ORIGINS)
 
     async def _send(self, device: PushDevice, parcel: Parcel) -> Answer:
         """A later push of the same conversation replaces one that waits at the push service (`Topic`)."""
@@ -107,17 +110,37 @@ class WebPushSender(_Sender):
             "urgency": "high" if place.mention else "normal",
         }
         body = encrypt(parcel.body.encode(), device.p256dh, device.auth)
-        return await self._poster.post(device.address, headers, body, within=self._timeout)
+        return await self._post(device.address, headers, body)
+
+    async def _post(self, endpoint: str, headers: dict[str, str], body: bytes) -> Answer:
+        """One that does not answer, as anybody may name one, must not take the places of all the others."""
+        origin, now = _origin(endpoint), self._clock.monotonic()
+        failures, asked_again_at = self._troubles.get(origin) or (0, 0.0)
+        if failures >= _TROUBLE and now < asked_again_at:
+            raise Unreachable("its push service did not answer lately")
+        self._troubles.put(origin, (failures, now + _PAUSE_SECONDS))  # one asks, the others wait what becomes of it
+        try:
+            answer = await self._poster.post(endpoint, headers, body, within=self._timeout)
+        except Unreachable:
+            failures, _ = self._troubles.get(origin) or (0, 0.0)
+            self._troubles.put(origin, (failures + 1, self._clock.monotonic() + _PAUSE_SECONDS))
+            raise
+        self._troubles.drop(origin)
+        return answer
 
     def _vapid(self, endpoint: str) -> str:
         """Signed once for each push service in six hours: it is the same for all who are reached there."""
-        parts = urlsplit(endpoint)
-        origin, now = f"{parts.scheme}://{parts.netloc}", self._clock.now_ms()
+        origin, now = _origin(endpoint), self._clock.now_ms()
         made_at, header = self._vapids.get(origin) or (-_VAPID_MS, "")
         if now - made_at >= _VAPID_MS:
             header = vapid(self._key, origin, self._subject, now)
             self._vapids.put(origin, (now, header))
         return header
+
+
+def _origin(endpoint: str) -> str:
+    parts = urlsplit(endpoint)
+    return f"{parts.scheme}://{parts.netloc}"
 
 
 class ProviderSender(_Sender):

@@ -57,10 +57,8 @@ class MemoryOutbox:
             )
         return len(dead)
 
-    async def sweep(self, done_before: int, made_before: int) -> int:
-        gone = self._sorted(
-            lambda each: each.made_at < made_before or (each.state == ParcelState.DONE and each.due_at < done_before)
-        )
+    async def sweep(self, done_before: int, kept_before: int) -> int:
+        gone = self._sorted(lambda each: each.due_at < (done_before if each.state == ParcelState.DONE else kept_before))
         for parcel in gone:
             del self._parcels[parcel.key]
         return len(gone)

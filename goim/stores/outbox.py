@@ -98,8 +98,10 @@ class Outbox(Protocol):
         """Let dead parcels wait again as if new, all or those of a lane or event; how many there were."""
         ...
 
-    async def sweep(self, done_before: int, made_before: int) -> int:
-        """Delete what is done and was to be forgotten by then, and everything made before that; how many."""
+    async def sweep(self, done_before: int, kept_before: int) -> int:
+        """Delete what is done and was to be forgotten by then, and the rest that has been due (or dead) since
+        before `kept_before`; how many. Not all at once: others get their turn in between.
+        """
         ...
 
 

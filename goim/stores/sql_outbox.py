@@ -35,9 +35,10 @@ WHERE event_id = ? AND lane = ? AND target = ? AND state = 0 AND claim = ?"""
 
 LANE_STATS = "SELECT lane, state, COUNT(*), MIN(made_at) FROM outbox WHERE state IN (0, 2) GROUP BY lane, state"
 
-# One node does this once a minute.
-SWEEP_DONE = "DELETE FROM outbox WHERE state = 1 AND due_at < ?"
-SWEEP_OLD = "DELETE FROM outbox WHERE made_at < ?"
+# In parts: a database with one writer must not be busy with this for long.
+SWEPT = "SELECT event_id, lane, target FROM outbox WHERE state = ? AND due_at < ? LIMIT ?"
+DELETE_PARCEL = "DELETE FROM outbox WHERE event_id = ? AND lane = ? AND target = ? AND state = ? AND due_at < ?"
+_SWEPT_AT_ONCE = 500
 
 PUT_MARK = """
 INSERT INTO outbox_feeds (node_id, safe_at, seen_at) VALUES (?, ?, ?)
@@ -95,9 +96,14 @@ class SqlOutbox:
             query = query.where(OutboxTable.event_id == event_id)
         return await affected(self._engine, query)
 
-    async def sweep(self, done_before: int, made_before: int) -> int:
-        done = await self._engine.execute(SWEEP_DONE, (done_before,))
-        return done + await self._engine.execute(SWEEP_OLD, (made_before,))
+    async def sweep(self, done_before: int, kept_before: int) -> int:
+        swept = 0
+        for state in ParcelState:
+            limit = done_before if state is ParcelState.DONE else kept_before
+            while keys := await self._engine.fetch_rows(SWEPT, (state.value, limit, _SWEPT_AT_ONCE)):
+                each = [(*key, state.value, limit) for key in keys]
+                swept += await self._engine.execute_many(DELETE_PARCEL, each)
+        return swept
 
 
 class SqlFeedMarks:

@@ -137,9 +137,26 @@ async def test_dead_ones_are_listed_counted_and_revived(outbox: Outbox) -> None:
 
 
 async def test_what_is_too_old_is_swept_whatever_its_state(outbox: Outbox) -> None:
-    await outbox.put([parcel(1, due_at=100), parcel(2, due_at=200)])
-    assert await outbox.sweep(0, 200) == 1
-    assert await outbox.claim("crm", "a", 999, 2_000, 9) != []
+    await outbox.put([parcel(1, due_at=100), parcel(2, due_at=200), parcel(3, due_at=100), parcel(4, due_at=100)])
+    claimed = await outbox.claim("crm", "a", 100, 1_000, 9)
+    dead, alive, done = sorted(claimed)
+    await outbox.settle(
+        [
+            outcome(dead, ParcelState.DEAD, 150),
+            outcome(alive, ParcelState.WAITING, 300),
+            outcome(done, ParcelState.DONE, 150),
+        ]
+    )
+    assert await outbox.sweep(0, 150) == 0
+    assert await outbox.sweep(0, 201) == 2
+    assert [each.event_id for each in await outbox.claim("crm", "b", 999, 2_000, 9)] == [alive.event_id]
+    assert await outbox.page(ParcelState.DEAD, None, 9, 0) == []
+
+
+async def test_a_large_outbox_is_swept_to_the_end(outbox: Outbox) -> None:
+    await outbox.put([parcel(number) for number in range(1_201)])
+    assert await outbox.sweep(0, 101) == 1_201
+    assert await outbox.stats() == []
 
 
 async def test_the_mark_of_a_node_that_fell_silent_is_taken_by_one(nodes: tuple[Node, Node]) -> None:
@@ -185,7 +202,7 @@ async def test_the_log_is_read_from_a_time_on_page_by_page(log: tuple[MessageTab
 
 
 @pytest.mark.parametrize(
-    "name", ["DUE_PARCELS", "CLAIM", "CLAIMED", "SETTLE", "SWEEP_DONE", "REMOVE_MARK", "TAKE_MARK"]
+    "name", ["DUE_PARCELS", "CLAIM", "CLAIMED", "SETTLE", "SWEPT", "DELETE_PARCEL", "REMOVE_MARK", "TAKE_MARK"]
 )
 def test_what_is_asked_all_the_time_uses_an_index(tmp_path: Path, name: str) -> None:
     with closing(sqlite3.connect(create_sqlite(tmp_path / "data.db"))) as connection:

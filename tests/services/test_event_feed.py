@@ -13,10 +13,11 @@ from msgspec import Raw
 from goim.config.hooks import parse_endpoint
 from goim.errors import StoreDown
 from goim.metrics import Metrics
+from goim.model.hooks import Event
 from goim.outbound.guard import Guard
 from goim.outbound.http import HttpPoster
 from goim.services import event_feed
-from goim.services.event_feed import EventFeed
+from goim.services.event_feed import EventFeed, Told
 from goim.services.webhooks import Webhooks
 from goim.stores.memory_outbox import MemoryFeedMarks, MemoryLogScan, MemoryOutbox
 from goim.stores.outbox import Parcel, ParcelState
@@ -270,6 +271,29 @@ async def test_more_than_the_memory_holds_is_read_from_the_log(house: House, mon
     assert await office.events() == []
     await office.feed.flush()
     assert texts(await office.events()) == ["0", "1", "2", "3", "4"]
+
+
+class Picky:
+    """Cannot pack one of them."""
+
+    async def of_messages(self, messages: Sequence[Told]) -> list[Parcel]:
+        if any(b"poison" in bytes(message.payload or b"") for _, message in messages):
+            raise ValueError("not this one")
+        return []
+
+    async def of_event(self, event: Event) -> list[Parcel]:
+        return []
+
+
+async def test_one_that_cannot_be_packed_keeps_no_other_waiting(house: House) -> None:
+    office = Office(house)
+    office.feed._packers = [office.webhooks, Picky()]
+    await house.friends_of_each_other("ann", "bob")
+    for text in ("one", "poison", "two"):
+        await house.say("ann", "bob", text)
+    await office.feed.flush()
+    await office.feed.flush()
+    assert texts(await office.events()) == ["one", "two"]
 
 
 async def test_an_endpoint_for_which_too_much_waits_is_told_no_more_and_the_others_are(house: House) -> None:
