@@ -183,13 +183,15 @@ async def test_muted_conversations_are_silent_but_for_mentions_and_nobody_hears_
         ann, bob = await people.friends("ann", "bob")
         group = await ann.post("/api/groups", {"name": "g", "memberIds": [bob.user_id]})
         browser = await subscribed(bob, service)
-        await bob.post(f"/api/conversations/{group['convId']}/mute", {"muted": True})
         message = {"groupId": group["groupId"], "type": "text", "payload": {"text": "x"}}
+        await bob.post("/api/messages", message)
+        assert await rung(people, service, ann, browser, bob) == []
+        service.got.clear()
+        await bob.post(f"/api/conversations/{group['convId']}/mute", {"muted": True})
         await ann.post("/api/messages", message)
         await ann.post("/api/messages", message | {"mentions": [bob.user_id]})
         await ann.post("/api/messages", message)
-        await bob.post("/api/messages", message)
-        assert await rung(people, service, ann, browser, bob) == [2]
+        assert await rung(people, service, ann, browser, bob) == [3]
         [got] = [got for got in service.got if browser.read(got).get("mention")]
         assert got.headers["urgency"] == "high"
 

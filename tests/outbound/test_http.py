@@ -107,6 +107,16 @@ async def test_the_address_that_was_looked_at_is_the_one_connected_to(receiver: 
     assert receiver.got == []
 
 
+@pytest.mark.parametrize("addresses", [["127.0.0.1", "127.0.0.3"], ["127.0.0.3", "127.0.0.1"]])
+async def test_each_address_of_a_name_is_tried(receiver: Receiver, addresses: list[str]) -> None:
+    async def resolve(host: str, port: int) -> Sequence[str]:
+        return addresses
+
+    poster = HttpPoster(Guard(LOCAL, resolve))
+    async with poster.running():
+        assert (await poster.post(receiver.url(host="two.test"), {}, b"x", within=5)).is_ok
+
+
 async def test_proxies_of_the_environment_are_not_used(
     receiver: Receiver, poster: HttpPoster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
