@@ -99,7 +99,7 @@ def try_(
         raise Failed(f"{name} answered {answer.status}", code=ExitCode.DEPENDENCY_DOWN)
 
 
-@group.command(epilog="Example: export IM_HOOKS_SECRETS=$(goimctl hooks secret)")
+@group.command(epilog="Example: goimctl hooks secret")
 def secret() -> None:
     """Make a secret for hooks.secrets and print it."""
     import secrets

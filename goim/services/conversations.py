@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from msgspec import UNSET, Struct, UnsetType
 
 from goim.delivery import Delivery
@@ -15,6 +18,7 @@ from goim.services.access import AccessBook
 from goim.services.lines import Line, Lines, Place
 from goim.stores.base import Conversations, Groups, Users
 from goim.stores.base_log import Changes
+from goim.turns import Turns
 
 MAX_DRAFT = 4096
 
@@ -66,6 +70,7 @@ class ConversationList:
         self._lines = lines
         self._access = access
         self._delivery = delivery
+        self._turns = Turns()
 
     async def page(self, user_id: str, before: Place | None, limit: int) -> ConversationPage:
         """Pinned first, then the latest. The queries of a page are the same few, however many lines it has."""
@@ -84,28 +89,31 @@ class ConversationList:
     async def pin(self, user_id: str, conv_id: str, *, pinned: bool) -> None:
         """Keep it at the top of my list, or not."""
         await self._access.of(user_id, conv_id)
-        await self._conversations.set_entry(user_id, conv_id, {"pinned": pinned})
-        self._tell(user_id, ConversationUpdatedData(conv_id, pinned=pinned))
+        await self._set(user_id, {"pinned": pinned}, ConversationUpdatedData(conv_id, pinned=pinned))
 
     async def mute(self, user_id: str, conv_id: str, *, muted: bool) -> None:
         """Count its unread messages apart and let clients stay silent, or not."""
         await self._access.of(user_id, conv_id)
-        await self._conversations.set_entry(user_id, conv_id, {"muted": muted})
-        self._tell(user_id, ConversationUpdatedData(conv_id, muted=muted))
+        await self._set(user_id, {"muted": muted}, ConversationUpdatedData(conv_id, muted=muted))
 
     async def draft(self, user_id: str, conv_id: str, text: str) -> None:
         """Keep what I have begun to write."""
         if len(text) > MAX_DRAFT:
             raise invalid(f"a draft has at most {MAX_DRAFT} characters")
         await self._access.of(user_id, conv_id)
-        await self._conversations.set_entry(user_id, conv_id, {"draft": text})
-        self._tell(user_id, ConversationUpdatedData(conv_id, draft=text))
+        await self._set(user_id, {"draft": text}, ConversationUpdatedData(conv_id, draft=text))
 
     async def delete(self, user_id: str, conv_id: str) -> None:
         """Hide everything up to now from me; the next message brings the conversation back, without the old ones."""
         await self._access.of(user_id, conv_id)
         await self._lines.hide(user_id, conv_id)
         self._tell(user_id, ConversationUpdatedData(conv_id, deleted=True))
+
+    async def _set(self, user_id: str, changes: Mapping[str, Any], data: ConversationUpdatedData) -> None:
+        """Store and tell, one after another in a line: what is told last is what is stored."""
+        async with self._turns.of(f"{user_id} {data.conv_id}"):
+            await self._conversations.set_entry(user_id, data.conv_id, changes)
+            self._tell(user_id, data)
 
     def _tell(self, user_id: str, data: ConversationUpdatedData) -> None:
         self._delivery.to_user(user_id, ConversationUpdated(data))

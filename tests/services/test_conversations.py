@@ -266,3 +266,21 @@ async def test_a_conversation_with_a_removed_friend_stays_listed(house: House) -
     await house.access.relation_changed("ann", "bob")
     assert await conv_ids(house, "ann") == [conv_id]
     await house.list.pin("ann", conv_id, pinned=True)
+
+
+async def test_of_two_settings_at_once_the_one_told_last_is_the_one_that_stands(house: House) -> None:
+    (conv_id,) = await chats(house, "bob")
+    phone = await house.phone("ann")
+    held = house.held["Conversations.set_entry"] = asyncio.Event()
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(house.list.pin("ann", conv_id, pinned=True))
+        for _ in range(5):
+            await asyncio.sleep(0)  # noqa: TID251 it is stored, and its answer is on its way
+        del house.held["Conversations.set_entry"]
+        tasks.create_task(house.list.pin("ann", conv_id, pinned=False))
+        for _ in range(5):
+            await asyncio.sleep(0)  # noqa: TID251
+        held.set()
+    (view,) = await listed(house, "ann")
+    assert [told["pinned"] for told in phone.take("conversation_updated")] == [True, False]
+    assert view.pinned is False
