@@ -70,6 +70,7 @@ class ReceiptBook:
         self._limit = receipt_limit
         self._specials = specials
         self._known: Recent[_Key, int] = Recent(_REMEMBERED)
+        self._answering: dict[_Key, int] = {}
         self.batches: Batcher[_Mark] = Batcher(self._advance)
         notices.on(GroupJoined, lambda notice: self._forget(notice.user_id, notice.group_id))
         notices.on(GroupLeft, lambda notice: self._forget(notice.user_id, notice.group_id))
@@ -97,10 +98,20 @@ class ReceiptBook:
         """Who sends has read up to there: known at once, written a moment later."""
         user_id = sender.user_id
         if self._specials.is_burning(conv.conv_id):
-            self.mark_read(user_id, conv.conv_id, seq, _nobody, sender)  # an answer reads what it answers
+            self._read_by_answering((conv.conv_id, user_id), seq, sender)
         elif seq > (self._known.get((conv.conv_id, user_id)) or 0):
             self._known.put((conv.conv_id, user_id), seq)
         self._behind.sent(conv, user_id, kind, seq, at)
+
+    def _read_by_answering(self, key: _Key, seq: int, sender: Actor) -> None:
+        """An answer reads what it answers: what burns is burned first, but the sender knows their watermark by now."""
+        self._answering[key] = seq
+
+        def done(_: int | GoimError) -> None:
+            if self._answering.get(key) == seq:
+                del self._answering[key]
+
+        self.mark_read(key[1], key[0], seq, done, sender)
 
     async def of_user(self, user_id: str, conv_ids: Sequence[str]) -> dict[str, int]:
         """The user's watermark in each of these conversations; other nodes may have raised it."""
@@ -190,7 +201,7 @@ class ReceiptBook:
         access = accesses.get(mark.key)
         if access is None:
             return  # refused already
-        mark.answer(self._known.get(mark.key) or 0)
+        mark.answer(max(self._known.get(mark.key) or 0, self._answering.get(mark.key, 0)))
         receipt = rises.pop(mark.key, None)
         if receipt is None:
             return

@@ -19,7 +19,7 @@ from goim.app import Stores, sqlite_stores
 from tests.client import Envelope
 from tests.e2e.acts import ACTS, Act, Change, Read, Send, World
 from tests.e2e.truth import check, may_write
-from tests.e2e.village import PATIENCE, Pace, Village, memory_stores
+from tests.e2e.village import PATIENCE, Pace, Village, slow_stores
 from tests.fake_clock import FakeClock
 from tests.node import node_settings
 
@@ -189,7 +189,7 @@ def play(runner: asyncio.Runner, stores: Callable[[Pace], Stores], folder: Path,
 @pytest.mark.timeout(300 * (LONGER or 1))  # it takes seconds, unless there is something to find and to shrink
 def test_what_devices_were_told_is_what_they_would_fetch(tmp_path: Path) -> None:
     with asyncio.Runner() as runner:
-        play(runner, memory_stores, tmp_path, examples=60, steps=25)
+        play(runner, slow_stores, tmp_path, examples=60, steps=25)
 
 
 @pytest.mark.timeout(300 * (LONGER or 1))

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import itertools
 import json
 import random
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
-from typing import Any, TypeVar, cast
+from typing import Any, cast
 
 from goim.app import Node, Stores
-from goim.blobs.memory import MemoryBlobs
+from goim.app.storage_memory import memory_stores
 from goim.bus.memory import MemoryBus
 from goim.config import Settings
 from goim.errors import GoimError
@@ -20,24 +21,10 @@ from goim.gateway.transport import Receive
 from goim.model.users import Login, User
 from goim.protocol.close_codes import CloseCode
 from goim.protocol.frames import Frame, encode_json
-from goim.stores.memory_accounts import MemorySessions, MemoryUsers
-from goim.stores.memory_admissions import MemoryAdmissions, MemoryNoticeBoard
-from goim.stores.memory_conversations import MemoryConversations, MemoryReceipts
-from goim.stores.memory_data import MemoryData
-from goim.stores.memory_favourites import MemoryFavourites
-from goim.stores.memory_files import MemoryFiles, MemoryGrants
-from goim.stores.memory_friends import MemoryBlocks, MemoryFriends
-from goim.stores.memory_groups import MemoryGroups, MemoryMembers
-from goim.stores.memory_log import MemoryChanges, MemoryConvDeletes, MemoryMessages, MemoryPending
-from goim.stores.memory_mailbox import MemoryMailbox
-from goim.stores.memory_outbox import MemoryFeedMarks, MemoryLogScan, MemoryOutbox
-from goim.stores.memory_overview import MemoryOverview
-from goim.stores.memory_search import MemoryLogTail, MemorySearchIndex
 from tests.client import Envelope
 from tests.e2e.mirror import Client
 from tests.fake_clock import FakeClock
 
-T = TypeVar("T")
 PATIENCE = 10.0
 
 
@@ -72,40 +59,11 @@ class Slow:
         return slow
 
 
-def memory_stores(pace: Pace) -> Stores:
+def slow_stores(pace: Pace) -> Stores:
     """Everything in memory, no faster than `pace`."""
-
-    def slow(store: T) -> T:
-        return cast(T, Slow(store, pace))
-
-    data, messages = MemoryData(), MemoryMessages()
-    return Stores(
-        users=slow(MemoryUsers(data)),
-        favourites=slow(MemoryFavourites(data)),
-        sessions=slow(MemorySessions(data)),
-        friends=slow(MemoryFriends(data)),
-        blocks=slow(MemoryBlocks(data)),
-        groups=slow(MemoryGroups(data)),
-        members=slow(MemoryMembers(data)),
-        conversations=slow(MemoryConversations(data)),
-        receipts=slow(MemoryReceipts(data)),
-        messages=slow(messages),
-        changes=slow(MemoryChanges(messages)),
-        deletes=slow(MemoryConvDeletes()),
-        pending=slow(MemoryPending()),
-        mailbox=slow(MemoryMailbox()),
-        files=slow(MemoryFiles(data)),
-        grants=slow(MemoryGrants(data)),
-        blobs=MemoryBlobs(),
-        admissions=slow(MemoryAdmissions(data)),
-        notice_board=slow(MemoryNoticeBoard(data)),
-        tail=slow(MemoryLogTail(messages)),
-        search=slow(MemorySearchIndex()),
-        overview=slow(MemoryOverview(data)),
-        outbox=slow(MemoryOutbox()),
-        feed_marks=slow(MemoryFeedMarks()),
-        log_scan=slow(MemoryLogScan(messages)),
-    )
+    stores = memory_stores()
+    names = [each.name for each in dataclasses.fields(stores) if each.name != "blobs"]
+    return dataclasses.replace(stores, **{name: cast(Any, Slow(getattr(stores, name), pace)) for name in names})
 
 
 @dataclass(frozen=True)

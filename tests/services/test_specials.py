@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 from msgspec import Raw
@@ -90,6 +91,19 @@ async def test_an_answer_reads_what_it_answers(house: House) -> None:
     await say(house, "bob", to="ann")
     await house.book.batches.drain()
     assert [push["reason"] for push in ann.take("recalled")] == ["burned"]
+
+
+async def test_a_mark_that_was_on_its_way_does_not_take_back_what_an_answer_has_read(house: House) -> None:
+    await house.friends_of_each_other("ann", "bob")
+    await say(house, "ann", to="bob")
+    burning = await say(house, "ann", to="bob", burn_after_read=True)
+    held = house.held["Receipts.advance"] = asyncio.Event()
+    async with asyncio.TaskGroup() as tasks:
+        read = tasks.create_task(house.book.mark_read_now("bob", burning.conv_id, 1))
+        answer = await say(house, "bob", to="ann")
+        assert not read.done()
+        held.set()
+    assert read.result() == answer.seq
 
 
 async def test_burning_is_remembered_over_a_restart(house: House) -> None:
