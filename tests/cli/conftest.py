@@ -52,9 +52,9 @@ class Goimctl:
         """What it prints with `--json`."""
         return json.loads(self.done(*args, "--json", **environ).stdout)
 
-    async def meanwhile(self, *args: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
+    async def meanwhile(self, *args: str, stdin: str = "", **environ: str) -> subprocess.CompletedProcess[str]:
         """`done` beside what runs in the test's loop."""
-        return await asyncio.to_thread(self.done, *args, stdin=stdin)
+        return await asyncio.to_thread(self.done, *args, stdin=stdin, **environ)
 
     @contextlib.contextmanager
     def serving(self, **environ: str) -> Iterator[Served]:

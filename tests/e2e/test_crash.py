@@ -61,7 +61,7 @@ class Talker:
 async def test_after_a_kill_every_acked_message_is_there_once_with_its_seq(tmp_path: Path) -> None:
     dice = random.Random(20261123)  # decides when to kill
     async with running_server(tmp_path) as (server, people):
-        talkers = await _talkers(people)
+        talkers = await talkers_on(people)
         for _ in range(4):
             await _talk_until_killed(server, talkers, dice.uniform(0.15, 0.6))
             await server.start()
@@ -71,7 +71,7 @@ async def test_after_a_kill_every_acked_message_is_there_once_with_its_seq(tmp_p
         assert sum(len(talker.acks) for talker in talkers) > 4 * PAIRS * WINDOW
 
 
-async def _talkers(people: World) -> list[Talker]:
+async def talkers_on(people: World) -> list[Talker]:
     talkers = []
     for _ in range(PAIRS):
         one, other = await people.friends(None, None)
@@ -90,7 +90,7 @@ async def _talk_until_killed(server: ServerProcess, talkers: list[Talker], secon
 async def _check(one: Talker, other: Talker) -> None:
     """The log against what both were told."""
     conv_id = next(iter(one.acks.values()))["convId"]
-    log = await _whole_log(one.person, conv_id)
+    log = await whole_log(one.person, conv_id)
     assert [message["seq"] for message in log] == list(range(1, len(log) + 1)), "a gap or a repeat"
     stored = {message["clientMsgId"]: message for message in log}
     assert len(stored) == len(log), "a message is there twice"
@@ -103,7 +103,7 @@ async def _check(one: Talker, other: Talker) -> None:
         assert message["payload"] == {"text": client_msg_id}
 
 
-async def _whole_log(person: Person, conv_id: str) -> list[Envelope]:
+async def whole_log(person: Person, conv_id: str) -> list[Envelope]:
     log: list[Envelope] = []
     while True:
         page = await person.get("/api/messages/history", convId=conv_id, fromSeq=len(log), limit=200)

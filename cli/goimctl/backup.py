@@ -1,0 +1,108 @@
+"""`goimctl backup` and `goimctl restore`: everything the embedded default keeps, in one file or folder."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from goimctl.options import Json, load_settings
+from goimctl.output import Failed, moment, say, show_record, size_of, warn
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from rich.progress import TaskID
+
+    from goim.app.backup import Manifest, Tell
+    from goim.config import Settings
+
+
+def backup(
+    ctx: typer.Context,
+    target: Annotated[
+        Path, typer.Argument(help="A new folder, or a file that ends in .tar or .tar.gz.", metavar="FILE|FOLDER")
+    ],
+    *,
+    with_secrets: Annotated[
+        bool, typer.Option("--with-secrets", help="Also the secrets that goim made for itself.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Copy the databases and files of the embedded default as they are now, while the server goes on."""
+    from goim.app.backup import back_up
+    from goim.clock import SystemClock
+
+    settings = _embedded(load_settings(ctx).settings)
+    with _failures(), _progress() as tell:
+        manifest = back_up(settings.server.data_dir, target, SystemClock(), tell, with_secrets=with_secrets)
+    _show(target, manifest, as_json=as_json)
+    if settings.files.s3_bucket:
+        warn(f"uploaded files are in the bucket {settings.files.s3_bucket} and not in the backup")
+
+
+def restore(
+    ctx: typer.Context,
+    source: Annotated[Path, typer.Argument(help="What `goimctl backup` made.", metavar="FILE|FOLDER")],
+    *,
+    as_json: Json = False,
+) -> None:
+    """Make the data folder of a backup. There must be nothing in it, and no server may run on it."""
+    from goim.app.restore import restore as put_back
+
+    settings = _embedded(load_settings(ctx).settings)
+    with _failures(), _progress() as tell:
+        manifest = put_back(source, settings.server.data_dir, tell)
+    _show(settings.server.data_dir, manifest, as_json=as_json)
+    if not manifest.has_secrets and not settings.auth.jwt_secret:
+        say("its secret was not in the backup: the server makes a new one, and everybody logs in again")
+
+
+def _embedded(settings: Settings) -> Settings:
+    if settings.mysql.dsn or settings.message_db != "sqlite":
+        raise Failed("this is for the embedded default; your data is in a database server", hint="see docs/backup.md")
+    return settings
+
+
+def _show(place: Path, manifest: Manifest, *, as_json: bool) -> None:
+    record: dict[str, object] = {
+        "path": str(place),
+        "madeAt": manifest.made_at if as_json else moment(manifest.made_at),
+        "files": len(manifest.files),
+        "bytes": manifest.size if as_json else size_of(manifest.size),
+        "secrets": manifest.has_secrets,
+    }
+    show_record(record, as_json=as_json)
+
+
+@contextlib.contextmanager
+def _failures() -> Iterator[None]:
+    from goim.app.backup import BackupError
+
+    try:
+        yield
+    except BackupError as error:
+        raise Failed(error.message, hint=error.hint) from error
+
+
+@contextlib.contextmanager
+def _progress() -> Iterator[Tell]:
+    """Tells how far it is, at a terminal."""
+    if not sys.stderr.isatty():
+        yield lambda _what, _done, _total: None
+        return
+    from rich.console import Console
+    from rich.progress import Progress
+
+    with Progress(console=Console(stderr=True)) as progress:
+        bars: dict[str, TaskID] = {}
+
+        def tell(what: str, done: int, total: int) -> None:
+            if what not in bars:
+                bars[what] = progress.add_task(what)
+            progress.update(bars[what], completed=done, total=total)
+
+        yield tell

@@ -1,0 +1,150 @@
+"""`goimctl backup` and `goimctl restore`: whole or not at all, never over something."""
+
+from __future__ import annotations
+
+import json
+import re
+import sqlite3
+import stat
+import tarfile
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from goim.app.backup import BackupError
+from goim.app.restore import restore
+from tests.cli.conftest import Goimctl
+
+
+@pytest.fixture
+def home(goimctl: Goimctl, tmp_path: Path) -> Path:
+    """A data folder with somebody in it, a stored file and one that is still being written."""
+    goimctl.done("users", "create", "alice", "--generate")
+    files = tmp_path / "data/files/2026"
+    files.mkdir(parents=True)
+    (files / "picture.png").write_bytes(b"png" * 1000)
+    (files / "picture.png#1").write_bytes(b"half")
+    return tmp_path
+
+
+@pytest.mark.parametrize("name", ["copy", "copy.tar", "copy.tar.gz", "copy.tgz"])
+def test_what_was_backed_up_is_restored(goimctl: Goimctl, home: Path, name: str) -> None:
+    said = goimctl.json("backup", name)
+    assert said["path"] == name
+    assert said["files"] == 3
+    assert stat.S_IMODE((home / name).stat().st_mode) & 0o077 == 0, "others may not read it"
+    restored = goimctl.json("restore", name, IM_SERVER_DATA_DIR="elsewhere")
+    assert restored["bytes"] == said["bytes"]
+    assert [user["username"] for user in goimctl.json("users", "list", IM_SERVER_DATA_DIR="elsewhere")["users"]] == [
+        "alice"
+    ]
+    assert (home / "elsewhere/files/2026/picture.png").read_bytes() == b"png" * 1000
+    assert not (home / "elsewhere/files/2026/picture.png#1").exists()
+    assert {path.name for path in home.iterdir()} == {"data", name, "elsewhere"}, "something was left behind"
+
+
+def test_secrets_are_copied_when_it_is_asked_for(goimctl: Goimctl, home: Path) -> None:
+    (home / "data/jwt_secret").write_text("x")
+    goimctl.done("backup", "without")
+    goimctl.done("backup", "with", "--with-secrets")
+    assert not (home / "without/jwt_secret").exists()
+    said = goimctl.done("restore", "with", IM_SERVER_DATA_DIR="one")
+    assert "logs in again" not in said.stderr
+    assert (home / "one/jwt_secret").read_text() == "x"
+    assert stat.S_IMODE((home / "one/jwt_secret").stat().st_mode) == 0o600
+    said = goimctl.done("restore", "without", IM_SERVER_DATA_DIR="other")
+    assert said.stderr.splitlines()[-1].endswith("everybody logs in again")
+
+
+def test_nothing_is_written_over(goimctl: Goimctl, home: Path) -> None:
+    goimctl.done("backup", "copy.tar")
+    refused = goimctl("backup", "copy.tar")
+    assert (refused.returncode, refused.stderr.splitlines()) == (
+        1,
+        [
+            "error: copy.tar is there already",
+            "hint: choose another name; a backup is never written over",
+        ],
+    )
+    refused = goimctl("restore", "copy.tar")
+    assert refused.returncode == 1
+    assert refused.stderr.splitlines()[0] == "error: data is not empty"
+
+
+def test_an_empty_folder_may_be_restored_into(goimctl: Goimctl, home: Path) -> None:
+    goimctl.done("backup", "copy")
+    (home / "elsewhere").mkdir()
+    goimctl.done("restore", "copy", IM_SERVER_DATA_DIR="elsewhere")
+    assert (home / "elsewhere/goim.db").is_file()
+
+
+def test_where_there_is_nothing_there_is_nothing_to_back_up(goimctl: Goimctl, tmp_path: Path) -> None:
+    refused = goimctl("backup", "copy")
+    assert refused.returncode == 1
+    assert refused.stderr.startswith("error: there is no messages.db in data")
+    assert list(tmp_path.iterdir()) == []
+
+
+def altered(content: bytes, how: str) -> bytes:
+    return {"shorter": content[:-1], "longer": content + b"x", "other": content[:-1] + bytes([content[-1] ^ 1])}[how]
+
+
+def test_a_damaged_backup_restores_nothing(goimctl: Goimctl, home: Path) -> None:
+    goimctl.done("backup", "copy")
+    for name in ("goim.db", "messages.db", "files/2026/picture.png"):
+        place = home / "copy" / name
+        content = place.read_bytes()
+        for how in ("shorter", "longer", "other", "gone"):
+            place.unlink()
+            if how != "gone":
+                place.write_bytes(altered(content, how))
+            with pytest.raises(BackupError, match=re.escape(name)) as refusal:
+                restore(home / "copy", home / "elsewhere", lambda _what, _done, _total: None)
+            assert refusal.value.hint == "the backup is damaged; nothing was restored"
+            place.write_bytes(content)
+    assert {path.name for path in home.iterdir()} == {"data", "copy"}
+    goimctl.done("restore", "copy", IM_SERVER_DATA_DIR="elsewhere")
+
+
+def test_what_is_no_backup_is_refused(goimctl: Goimctl, home: Path) -> None:
+    (home / "text").write_text("hello")
+    (home / "text.tar").write_text("hello")
+    (home / "empty").mkdir()
+    for name, why in (("text", "is not a backup"), ("text.tar", "could not be opened"), ("empty", "no manifest.json")):
+        refused = goimctl("restore", name, IM_SERVER_DATA_DIR="elsewhere")
+        assert refused.returncode == 1
+        assert why in refused.stderr
+    assert goimctl("restore", "nowhere", IM_SERVER_DATA_DIR="elsewhere").stderr == "error: there is no nowhere\n"
+    assert not (home / "elsewhere").exists()
+
+
+def test_a_backup_that_leads_out_of_its_folder_is_refused(goimctl: Goimctl, home: Path) -> None:
+    goimctl.done("backup", "copy")
+    manifest = home / "copy/manifest.json"
+    said = json.loads(manifest.read_text())
+    for path in ("../evil", "/tmp/evil", "files/../../evil"):
+        manifest.write_text(json.dumps(said | {"files": [{"path": path, "size": 0, "sha256": ""}]}))
+        refused = goimctl("restore", "copy", IM_SERVER_DATA_DIR="elsewhere")
+        assert refused.returncode == 1
+        assert "leads out of the folder" in refused.stderr
+
+
+def test_a_backup_of_a_newer_version_is_refused(goimctl: Goimctl, home: Path) -> None:
+    with closing(sqlite3.connect(home / "data/goim.db")) as database, database:
+        database.execute("INSERT INTO schema_migrations VALUES (9999, 'later', '', 0, 0)")
+    goimctl.done("backup", "copy.tar.gz")
+    refused = goimctl("restore", "copy.tar.gz", IM_SERVER_DATA_DIR="elsewhere")
+    assert refused.stderr.splitlines()[0] == "error: goim.db is of a newer version of goim"
+
+
+def test_a_backup_is_a_plain_tar_with_its_manifest_last(goimctl: Goimctl, home: Path) -> None:
+    goimctl.done("backup", "copy.tar")
+    with tarfile.open(home / "copy.tar") as tar:
+        assert tar.getnames() == ["messages.db", "goim.db", "files/2026/picture.png", "manifest.json"]
+
+
+def test_data_in_a_database_server_is_not_backed_up_here(goimctl: Goimctl, home: Path) -> None:
+    refused = goimctl("backup", "copy", IM_MYSQL_DSN="goim:secret@tcp(127.0.0.1:3306)/goim")
+    assert refused.returncode == 1
+    assert refused.stderr.splitlines()[-1] == "hint: see docs/backup.md"
