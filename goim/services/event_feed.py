@@ -30,8 +30,8 @@ from goim.tasks import beside
 
 FLUSH_SECONDS = 0.1
 MARK_SECONDS = 3.0
-SILENT_MS = 15_000
-"""After so long without a word a node counts as crashed."""
+SILENT_SECONDS = 15.0
+"""After so long without a word a node counts as crashed. By our own clock: those of two nodes may differ."""
 MARGIN_MS = 60_000
 """A commit takes at most so long: what was numbered before that has been told here, or has failed."""
 MAX_QUEUED = 100_000
@@ -83,6 +83,7 @@ class EventFeed:
         self._resent: list[tuple[Conversation, int]] = []
         self._events: list[Event] = []
         self._overran = False
+        self._heard: dict[str, tuple[int, float]] = {}
         self._writing = asyncio.Lock()
         self.wake = asyncio.Event()
 
@@ -172,13 +173,26 @@ class EventFeed:
     async def catch_up(self) -> bool:
         """Put into the outbox what a crashed node did not; False if there is none."""
         now = self._clock.now_ms()
-        mark = await self._marks.take_stale(now - SILENT_MS, now)
-        if mark is None or mark.node_id == self._node_id:
-            return False
-        found = await self._from_log(max(mark.safe_at, now - self._longest_ms), mark)
-        await self._marks.remove(mark.node_id)
-        _log.info("events_caught_up", messages=found)
-        return True
+        for mark in self._silent(await self._marks.all()):
+            if await self._marks.take(mark, max(now, mark.seen_at + 1)):
+                found = await self._from_log(max(mark.safe_at, now - self._longest_ms), mark)
+                await self._marks.remove(mark.node_id)
+                _log.info("events_caught_up", messages=found)
+                return True
+        return False
+
+    def _silent(self, marks: Sequence[FeedMark]) -> list[FeedMark]:
+        """The marks of other nodes that have not changed for a while, as far as we have looked."""
+        now = self._clock.monotonic()
+        before = self._heard
+        self._heard = {mark.node_id: (mark.seen_at, now) for mark in marks if mark.node_id != self._node_id}
+        self._heard |= {
+            node_id: before[node_id]
+            for node_id, (seen_at, _) in self._heard.items()
+            if node_id in before and before[node_id][0] == seen_at
+        }
+        silent = {node_id for node_id, (_, since) in self._heard.items() if now - since >= SILENT_SECONDS}
+        return [mark for mark in marks if mark.node_id in silent]
 
     async def _from_log(self, since: int, mark: FeedMark | None = None) -> int:
         """Put the messages of the log from a time on; while it lasts the crashed node counts as taken care of."""
@@ -189,7 +203,7 @@ class EventFeed:
             known = {conv_id: await self._conversations.get(conv_id) for conv_id in {row.conv_id for row in rows}}
             await self._put([(conv, message_of(conv, row)) for row in rows if (conv := known[row.conv_id])], [])
             if mark is not None:
-                await self._marks.put(mark._replace(seen_at=self._clock.now_ms()))
+                await self._marks.put(mark._replace(seen_at=max(mark.seen_at + 1, self._clock.now_ms())))
         return found
 
     # running

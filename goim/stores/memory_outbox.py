@@ -80,13 +80,14 @@ class MemoryFeedMarks:
     async def remove(self, node_id: str) -> None:
         self._marks.pop(node_id, None)
 
-    async def take_stale(self, seen_before: int, now_ms: int) -> FeedMark | None:
-        stale = [mark for mark in self._marks.values() if mark.seen_at < seen_before]
-        if not stale:
-            return None
-        mark = min(stale, key=lambda each: each.seen_at)._replace(seen_at=now_ms)
-        self._marks[mark.node_id] = mark
-        return mark
+    async def all(self) -> list[FeedMark]:
+        return sorted(self._marks.values())
+
+    async def take(self, mark: FeedMark, seen_at: int) -> bool:
+        if self._marks.get(mark.node_id, mark).seen_at != mark.seen_at or mark.node_id not in self._marks:
+            return False
+        self._marks[mark.node_id] = mark._replace(seen_at=seen_at)
+        return True
 
 
 class MemoryLogScan:

@@ -122,8 +122,12 @@ class FeedMarks(Protocol):
 
     async def remove(self, node_id: str) -> None: ...
 
-    async def take_stale(self, seen_before: int, now_ms: int) -> FeedMark | None:
-        """The mark of a node that has said nothing since; of several who ask at once one gets it, seen now."""
+    async def all(self) -> list[FeedMark]:
+        """What every node said last."""
+        ...
+
+    async def take(self, mark: FeedMark, seen_at: int) -> bool:
+        """Say something in the name of a node that has said nothing since this mark; of several at once one may."""
         ...
 
 

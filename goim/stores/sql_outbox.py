@@ -44,7 +44,7 @@ PUT_MARK = """
 INSERT INTO outbox_feeds (node_id, safe_at, seen_at) VALUES (?, ?, ?)
 ON CONFLICT (node_id) DO UPDATE SET safe_at = EXCLUDED.safe_at, seen_at = EXCLUDED.seen_at"""
 REMOVE_MARK = "DELETE FROM outbox_feeds WHERE node_id = ?"
-STALE_MARK = "SELECT node_id, safe_at, seen_at FROM outbox_feeds WHERE seen_at < ? ORDER BY seen_at LIMIT 1"
+ALL_MARKS = "SELECT node_id, safe_at, seen_at FROM outbox_feeds ORDER BY node_id"
 TAKE_MARK = "UPDATE outbox_feeds SET seen_at = ? WHERE node_id = ? AND seen_at = ?"
 
 # Walks the whole log, each page from where the last one ended: only a node that follows a crash asks.
@@ -118,12 +118,11 @@ class SqlFeedMarks:
     async def remove(self, node_id: str) -> None:
         await self._engine.execute(REMOVE_MARK, (node_id,))
 
-    async def take_stale(self, seen_before: int, now_ms: int) -> FeedMark | None:
-        for row in await self._engine.fetch_rows(STALE_MARK, (seen_before,)):
-            mark = FeedMark(*row)
-            if await self._engine.execute(TAKE_MARK, (now_ms, mark.node_id, mark.seen_at)):
-                return mark._replace(seen_at=now_ms)
-        return None
+    async def all(self) -> list[FeedMark]:
+        return [FeedMark(*row) for row in await self._engine.fetch_rows(ALL_MARKS)]
+
+    async def take(self, mark: FeedMark, seen_at: int) -> bool:
+        return bool(await self._engine.execute(TAKE_MARK, (seen_at, mark.node_id, mark.seen_at)))
 
 
 class SqlLogScan:

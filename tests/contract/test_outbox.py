@@ -164,14 +164,16 @@ async def test_the_mark_of_a_node_that_fell_silent_is_taken_by_one(nodes: tuple[
     await one.put(FeedMark("n1", 50, 100))
     await one.put(FeedMark("n1", 60, 200))
     await one.put(FeedMark("n2", 70, 900))
-    assert await one.take_stale(200, 500) is None
-    taken = await asyncio.gather(*(each.take_stale(201, 500) for each in (one, other, one, other)))
-    assert [mark for mark in taken if mark] == [FeedMark("n1", 60, 500)]
+    assert await other.all() == [FeedMark("n1", 60, 200), FeedMark("n2", 70, 900)]
+    assert not await one.take(FeedMark("n1", 50, 100), 500)
+    assert not await one.take(FeedMark("n3", 50, 100), 500)
+    silent = FeedMark("n1", 60, 200)
+    taken = await asyncio.gather(*(each.take(silent, 500) for each in (one, other, one, other)))
+    assert sorted(taken) == [False, False, False, True]
+    assert await one.all() == [FeedMark("n1", 60, 500), FeedMark("n2", 70, 900)]
     await other.remove("n1")
-    assert await one.take_stale(901, 1_000) == FeedMark("n2", 70, 1_000)
-    await one.remove("n2")
-    await one.remove("n2")
-    assert await one.take_stale(9_999, 10_000) is None
+    await one.remove("n1")
+    assert await one.all() == [FeedMark("n2", 70, 900)]
 
 
 @pytest.fixture(params=["memory", "sqlite"])
