@@ -7,7 +7,7 @@ import secrets
 import time
 from pathlib import Path
 
-from goim.app import Stores, sqlite_stores
+from goim.app import Stores, open_stores
 from goim.config import Settings
 from goim.config.settings import Server
 from goim.ids import new_id
@@ -27,7 +27,7 @@ def populate_directly(data_dir: Path, secret: str, wanted: Wanted) -> Population
 
 async def _populate(settings: Settings, signer: TokenSigner, wanted: Wanted) -> Population:
     now = time.time_ns() // 1_000_000
-    async with sqlite_stores(settings) as stores:
+    async with open_stores(settings) as stores:
         people = [await _join(stores, signer, number, now) for number in range(wanted.people)]
         if wanted.are_pairs:
             for one, other in zip(people[::2], people[1::2], strict=True):

@@ -11,7 +11,7 @@ from types import FrameType
 from typing import Any
 
 from goim.app import Assembly
-from goim.app.storage import Stores, sqlite_stores
+from goim.app.storage import Stores, open_stores
 from goim.bus.memory import MemoryBus, MemoryHub
 from goim.clock import SystemClock
 from goim.gateway.connection import Connection
@@ -88,7 +88,7 @@ class Wire:
 
 async def test_it_goes_on_to_a_second_node_by_the_bus(tmp_path: Path) -> None:
     settings, hub = node_settings(tmp_path), MemoryHub()
-    async with sqlite_stores(settings) as stores, Tasks() as tasks:
+    async with open_stores(settings) as stores, Tasks() as tasks:
         here = Assembly(settings, stores, MemoryBus(hub), SystemClock(), tasks, Metrics())
         there = Assembly(settings, stores, MemoryBus(hub), SystemClock(), tasks, Metrics())
         await _friends(stores)

@@ -55,13 +55,15 @@ async def _databases(settings: Settings) -> list[Finding]:
             return [finding for each in all_of_them for finding in (await _database(each), await _schema(each))]
     except (StoreDown, OSError) as error:
         way_out = f"see that {settings.server.data_dir} can be written to and that what is in it is whole"
+        if settings.message_db == "mongodb":
+            way_out += ", that MongoDB runs and that mongo.uri is right"
         return [Finding(name="databases", found=str(error), state=State.WRONG, way_out=way_out)]
 
 
 async def _database(database: Database) -> Finding:
     started = perf_counter()
-    rows = await database.engine.fetch_rows(database.version)
-    return Finding(name=database.name, found=str(rows[0][0]), latency_ms=_ms_since(started))
+    found = await database.version()
+    return Finding(name=database.name, found=found, latency_ms=_ms_since(started))
 
 
 async def _schema(database: Database) -> Finding:
@@ -70,10 +72,11 @@ async def _schema(database: Database) -> Finding:
         pending = await database.migrator.pending()
     except MigrationError as error:
         return Finding(name=name, found=error.message, state=State.WRONG, way_out=error.hint)
+    files = count(len(pending), "file")
+    if pending and not database.is_embedded:
+        return Finding(name=name, found=f"{files} to be applied", state=State.WRONG, way_out="goimctl migrate")
     if pending:
-        return Finding(
-            name=name, found=f"{count(len(pending), 'file')} to be applied at the next start", state=State.NOTE
-        )
+        return Finding(name=name, found=f"{files} to be applied at the next start", state=State.NOTE)
     return Finding(name=name, found="up to date")
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from goim.app.assembly import Assembly
 from goim.app.kafka import consume, open_consumer
 from goim.app.node import Node, open_node, open_office, serve, server_for
-from goim.app.storage import Database, Stores, open_databases, sqlite_stores
+from goim.app.storage import Database, Stores, open_databases, open_stores
 
 __all__ = [
     "Assembly",
@@ -17,7 +17,7 @@ __all__ = [
     "open_databases",
     "open_node",
     "open_office",
+    "open_stores",
     "serve",
     "server_for",
-    "sqlite_stores",
 ]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from uvicorn import Config
 
 from goim.app.assembly import group_index
-from goim.app.storage import sqlite_stores
+from goim.app.storage import open_stores
 from goim.clock import Clock, SystemClock
 from goim.config import Settings, refuse_unserved
 from goim.errors import ConfigError, StoreDown
@@ -50,7 +50,7 @@ async def open_consumer(settings: Settings) -> AsyncIterator[tuple[KafkaGroupCon
     from goim.events.kafka import KafkaGroupConsumer
 
     clock, metrics = SystemClock(), Metrics()
-    async with sqlite_stores(settings) as stores:
+    async with open_stores(settings) as stores:
         index = group_index(settings, stores, clock, metrics)
         consumer = KafkaGroupConsumer(topic_of(settings), index.apply, clock, metrics)
 

@@ -11,7 +11,7 @@ import structlog
 
 from goim.app.assembly import Assembly
 from goim.app.kafka import group_events_of
-from goim.app.storage import Stores, sqlite_stores
+from goim.app.storage import Stores, open_stores
 from goim.bus.base import Bus
 from goim.bus.memory import MemoryBus
 from goim.clock import Clock, SystemClock
@@ -125,7 +125,7 @@ async def open_node(settings: Settings, *, bus: Bus | None = None, clock: Clock 
     """A node over its stores, everything running."""
     refuse_unserved(settings)
     signing_secret(settings)  # first: nothing is opened with a secret that is no good
-    async with sqlite_stores(settings) as stores:
+    async with open_stores(settings) as stores:
         clock = clock or SystemClock()
         metrics = Metrics()
         async with group_events_of(settings, clock, metrics) as group_events:
@@ -141,7 +141,7 @@ async def open_office(settings: Settings) -> AsyncIterator[Node]:
     refuse_unserved(settings)
     signing_secret(settings)
     clock = SystemClock()
-    async with sqlite_stores(settings) as stores:
+    async with open_stores(settings) as stores:
         postbox = Postbox(stores.mailbox, clock)
         node = Node(settings, stores, postbox, clock)
         async with postbox.open(), node.working(), node.tasks:

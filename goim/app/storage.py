@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
 
 from goim.blobs.base import Blobs
 from goim.blobs.local import LocalBlobs
@@ -17,6 +19,7 @@ from goim.stores.engine import SqlEngine
 from goim.stores.favourites import Favourites
 from goim.stores.mailbox import Mailbox
 from goim.stores.migrate import Migrator
+from goim.stores.no_search import NoSearch, NoTail
 from goim.stores.outbox import FeedMarks, LogScan, Outbox
 from goim.stores.overview import Overview
 from goim.stores.push import PushDevices
@@ -82,40 +85,47 @@ class Stores:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Database:
-    """An open database and the schema it should have; `version` is the query that asks for its product and version."""
+    """An open database and the schema it should have; `version` asks for its product and version.
+
+    One `is_embedded` is ours alone and brought up at the start; others are brought up by `goimctl migrate`.
+    """
 
     name: str
-    engine: SqlEngine
     migrator: Migrator
-    version: str = "SELECT 'SQLite ' || sqlite_version()"
+    version: Callable[[], Awaitable[str]]
+    is_embedded: bool = True
+
+    async def bring_up(self) -> None:
+        """See that the schema is the one of this version."""
+        await (self.migrator.up() if self.is_embedded else self.migrator.require())
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LogPorts:
+    """What the message log's database stands behind."""
+
+    messages: base_log.MessageTable
+    changes: base_log.Changes
+    deletes: base_log.ConvDeletes
+    pending: base_log.Pending
+    tail: LogTail
+    search: SearchIndex
+    log_scan: LogScan
 
 
 @contextlib.asynccontextmanager
-async def open_databases(settings: Settings) -> AsyncIterator[tuple[Database, Database, Database]]:
-    """Structured data, the message log and the index of its words: files under the data folder, nothing migrated."""
-    folder = settings.server.data_dir
-    folder.mkdir(parents=True, exist_ok=True)
-    async with (
-        SqliteEngine(folder / "goim.db") as data,
-        SqliteProcessEngine(folder / "messages.db", page_size=_LOG_PAGE_SIZE) as log,
-        SqliteEngine(folder / "search.db", readers=1) as search,
-    ):
-        schema = bundled("schemas") / "sqlite"
-        yield (
-            Database(name="data", engine=data, migrator=Migrator(data, schema, {"structured"})),
-            Database(name="messages", engine=log, migrator=Migrator(log, schema, {"messages"})),
-            Database(name="search", engine=search, migrator=Migrator(search, schema, {"search"})),
-        )
+async def open_databases(settings: Settings) -> AsyncIterator[tuple[Database, ...]]:
+    """Every database that the settings name, nothing migrated."""
+    async with _open_data(settings) as (_, data), _open_log(settings) as (_, others):
+        yield (data, *others)
 
 
 @contextlib.asynccontextmanager
-async def sqlite_stores(settings: Settings) -> AsyncIterator[Stores]:
-    """The stores of the embedded default, their schema brought up to date."""
-    async with open_databases(settings) as databases:
-        for database in databases:
-            await database.migrator.up()
-        data, log, search = (database.engine for database in databases)
-        assert isinstance(search, SqliteEngine), "the index is one of FTS5"
+async def open_stores(settings: Settings) -> AsyncIterator[Stores]:
+    """The stores in the databases that the settings name, each with the schema of this version."""
+    async with _open_data(settings) as (data, database), _open_log(settings) as (log, others):
+        for each in (database, *others):
+            await each.bring_up()
         yield Stores(
             users=SqlUsers(data),
             sessions=SqlSessions(data),
@@ -125,10 +135,10 @@ async def sqlite_stores(settings: Settings) -> AsyncIterator[Stores]:
             members=SqlMembers(data),
             conversations=SqlConversations(data),
             receipts=SqlReceipts(data),
-            messages=SqlMessages(log),
-            changes=SqlChanges(log),
-            deletes=SqlConvDeletes(log),
-            pending=SqlPending(log),
+            messages=log.messages,
+            changes=log.changes,
+            deletes=log.deletes,
+            pending=log.pending,
             mailbox=SqlMailbox(data),
             files=SqlFiles(data),
             grants=SqlGrants(data),
@@ -137,13 +147,86 @@ async def sqlite_stores(settings: Settings) -> AsyncIterator[Stores]:
             notice_board=SqlNoticeBoard(data),
             favourites=SqlFavourites(data),
             overview=SqlOverview(data),
-            tail=SqliteLogTail(log),
-            search=SqliteSearchIndex(search),
+            tail=log.tail,
+            search=log.search,
             outbox=SqlOutbox(data),
             feed_marks=SqlFeedMarks(data),
-            log_scan=SqlLogScan(log),
+            log_scan=log.log_scan,
             push_devices=SqlPushDevices(data),
         )
+
+
+@contextlib.asynccontextmanager
+async def _open_data(settings: Settings) -> AsyncIterator[tuple[SqlEngine, Database]]:
+    """Structured data."""
+    async with SqliteEngine(_data_folder(settings) / "goim.db") as engine:
+        yield engine, _sqlite_database("data", engine, "structured")
+
+
+@contextlib.asynccontextmanager
+async def _open_log(settings: Settings) -> AsyncIterator[tuple[LogPorts, tuple[Database, ...]]]:
+    """The message log, and what is made of it."""
+    opened = _open_mongo_log if settings.message_db == "mongodb" else _open_sqlite_log
+    async with opened(settings) as log:
+        yield log
+
+
+@contextlib.asynccontextmanager
+async def _open_sqlite_log(settings: Settings) -> AsyncIterator[tuple[LogPorts, tuple[Database, ...]]]:
+    folder = _data_folder(settings)
+    async with (
+        SqliteProcessEngine(folder / "messages.db", page_size=_LOG_PAGE_SIZE) as log,
+        SqliteEngine(folder / "search.db", readers=1) as search,
+    ):
+        ports = LogPorts(
+            messages=SqlMessages(log),
+            changes=SqlChanges(log),
+            deletes=SqlConvDeletes(log),
+            pending=SqlPending(log),
+            tail=SqliteLogTail(log),
+            search=SqliteSearchIndex(search),
+            log_scan=SqlLogScan(log),
+        )
+        yield (
+            ports,
+            (_sqlite_database("messages", log, "messages"), _sqlite_database("search", search, "search")),
+        )
+
+
+@contextlib.asynccontextmanager
+async def _open_mongo_log(settings: Settings) -> AsyncIterator[tuple[LogPorts, tuple[Database, ...]]]:
+    from goim.stores import mongo, mongo_changes, mongo_migrate  # its driver takes 0.2 s that others need not spend
+
+    async with mongo.mongo_database(settings.mongo.uri.get_secret_value()) as log:
+        ports = LogPorts(
+            messages=mongo.MongoMessages(log),
+            changes=mongo_changes.MongoChanges(log),
+            deletes=mongo.MongoConvDeletes(log),
+            pending=mongo.MongoPending(log),
+            tail=NoTail(),
+            search=NoSearch(),
+            log_scan=mongo.MongoLogScan(log),
+        )
+        database = Database(
+            name="messages",
+            migrator=mongo_migrate.MongoMigrator(log, bundled("schemas") / "mongodb"),
+            version=partial(mongo.server_version, log),
+            is_embedded=False,
+        )
+        yield ports, (database,)
+
+
+def _data_folder(settings: Settings) -> Path:
+    folder = settings.server.data_dir
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def _sqlite_database(name: str, engine: SqlEngine, part: str) -> Database:
+    async def version() -> str:
+        return str((await engine.fetch_rows("SELECT 'SQLite ' || sqlite_version()"))[0][0])
+
+    return Database(name=name, migrator=Migrator(engine, bundled("schemas") / "sqlite", {part}), version=version)
 
 
 def blobs_of(settings: Settings) -> Blobs:

@@ -109,6 +109,13 @@ class Migrator:
         if not await self._engine.has_table("schema_migrations") or not await self._engine.execute(RESOLVE, (version,)):
             raise MigrationError(f"version {version} is not dirty", hint="goimctl migrate status")
 
+    async def require(self) -> None:
+        """`MigrationError` if the schema is not the one of this version: somebody else brings it up."""
+        pending = await self.pending()
+        if pending:
+            names = ", ".join(migration.file_name for migration in pending)
+            raise MigrationError(f"the schema is older than this version: {names} not applied", hint="goimctl migrate")
+
     async def _apply(self, migration: Migration) -> bool:
         """Apply a file as one transaction, which is the lock too; False if another process has been faster."""
         async with self._engine.transaction():

@@ -119,6 +119,11 @@ def _not_expired(now_ms: int) -> Doc:
     return {"$or": [{"expire_at": None}, {"expire_at": {"$gt": now_ms}}]}
 
 
+def _beyond(place: tuple[str, int]) -> Doc:
+    conv_id, seq = place
+    return {"$or": [{"conv_id": {"$gt": conv_id}}, {"conv_id": conv_id, "seq": {"$gt": seq}}]}
+
+
 def _row(document: Doc) -> MessageRow:
     """BSON's 64-bit integers are of a class of their own; the rest of goim knows plain ones."""
     expire_at = document["expire_at"]
@@ -229,9 +234,7 @@ class MongoMessages:
         return {document["conv_id"]: _row(document) for document in found if document is not None}
 
     async def sent_by(self, user_id: str, after: tuple[str, int], limit: int) -> list[tuple[str, int]]:
-        conv_id, seq = after
-        beyond = [{"conv_id": {"$gt": conv_id}}, {"conv_id": conv_id, "seq": {"$gt": seq}}]
-        where = {"from_user_id": user_id, "recalled": 0, "$or": beyond}
+        where = {"from_user_id": user_id, "recalled": 0, **_beyond(after)}
         found = await page(self._messages, where, [("conv_id", 1), ("seq", 1)], limit, "conv_id", "seq")
         return [(document["conv_id"], int(document["seq"])) for document in found]
 
@@ -287,3 +290,15 @@ class MongoConvDeletes:
         with told():
             found = await self._deletes.find({"owner_id": user_id, "conv_id": {"$in": list(conv_ids)}}).to_list(None)
         return {document["conv_id"]: int(document["seq"]) for document in found}
+
+
+class MongoLogScan:
+    """`LogScan` in MongoDB."""
+
+    def __init__(self, database: MongoDatabase) -> None:
+        self._messages: Documents = database["messages"]
+
+    async def since(self, at: int, after: tuple[str, int], limit: int) -> list[MessageRow]:
+        where = {"timestamp": {"$gte": at}, **_beyond(after)}
+        found = await page(self._messages, where, [("conv_id", 1), ("seq", 1)], limit)
+        return [_row(document) for document in found]

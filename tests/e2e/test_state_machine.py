@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
-from goim.app import Stores, sqlite_stores
+from goim.app import Stores, open_stores
 from tests.client import Envelope
 from tests.e2e.acts import ACTS, Act, Change, Read, Send, World
 from tests.e2e.truth import check, may_write
@@ -195,7 +195,7 @@ def test_what_devices_were_told_is_what_they_would_fetch(tmp_path: Path) -> None
 @pytest.mark.timeout(300 * (LONGER or 1))
 def test_so_it_is_over_sqlite(tmp_path: Path) -> None:
     with asyncio.Runner() as runner:
-        opened = sqlite_stores(node_settings(tmp_path))
+        opened = open_stores(node_settings(tmp_path))
         stores = runner.run(opened.__aenter__())
         try:
             play(runner, lambda _: stores, tmp_path, examples=6, steps=15)
