@@ -110,6 +110,7 @@ async def test_without_hooks_there_is_no_outbox_at_work(tmp_path: Path) -> None:
         assert node.services.messages.feed is None
 
 
+@pytest.mark.timeout(120)
 async def test_what_was_acknowledged_before_a_kill_reaches_the_endpoint_after_it(
     tmp_path: Path, receiver: Receiver
 ) -> None:
