@@ -220,6 +220,7 @@ class Assembly:
             roster,
             self._delivery,
             self._clock,
+            self.grants,
         )
 
     def _changes(self) -> ChangeDesk:
@@ -346,6 +347,7 @@ class Assembly:
             credentials,
             self._per_minute(auth.register_per_minute),
             self._clock,
+            self.grants,
         )
 
     def _per_minute(self, times: int) -> MemoryRateLimiter:

@@ -16,6 +16,7 @@ from goim.bus.base import Bus
 from goim.bus.memory import MemoryBus
 from goim.clock import Clock, SystemClock
 from goim.config import Settings, refuse_unserved, signing_secret
+from goim.config.fields import Role
 from goim.events.base import GroupEvents
 from goim.gateway.server import NodeServer, server_of
 from goim.gateway.tcp import TcpGateway, tls_context
@@ -81,14 +82,13 @@ class Node:
         async with (
             self.working(),
             self._assembly.catch_up.running(),
+            self._updating(),
             services.specials.running(),
             services.streams.running(),
             services.sessions.running(),
             services.devices.running(),
             services.presence.running(),
             services.calls.running(),
-            self.sweeper.running(),
-            self._assembly.indexer.running(),
             services.administration.statistics.running(),
             self.hooks.running() if self.hooks is not None else contextlib.nullcontext(),
             self.tasks,
@@ -96,23 +96,48 @@ class Node:
             yield
 
     @contextlib.asynccontextmanager
+    async def _updating(self) -> AsyncIterator[None]:
+        """What one node may do for all, with the role `updater`: empty what expired, sweep files, index for search.
+
+        What hangs on this node's memory (its streams, calls and what it writes behind) it does in whatever role.
+        """
+        if not self.has_role("updater"):
+            yield
+            return
+        async with self.services.specials.sweeping(), self.sweeper.running(), self._assembly.indexer.running():
+            yield
+
+    def has_role(self, role: Role) -> bool:
+        """Whether this node does that, too."""
+        return role in self.settings.server.roles
+
+    @contextlib.asynccontextmanager
     async def listening_tcp(self) -> AsyncIterator[int | None]:
         """The TCP gateway, if there is an address for it; says its port."""
         server = self.settings.server
-        if not server.tcp_addr or "tcp" not in server.roles:
+        if not server.tcp_addr or not self.has_role("tcp"):
             yield None
             return
         async with self.tcp.listening(server.tcp_listen, tls_context(server)) as port:
             yield port
 
     async def drain(self) -> None:
-        """Send everybody elsewhere, spread over the time there is, then finish what is under way."""
+        """Send everybody elsewhere, spread over the time there is, then finish what is under way.
+
+        If somebody asks whether this node is ready, they are given half of that time to hear that it is not: until
+        then they would send clients back here.
+        """
         self.readiness.is_draining = self.gateway.is_draining = True
+        self.tcp.drain()
         sinks = list(self.services.delivery.everybody())
         random.shuffle(sinks)
-        step = min(_CLOSE_EVERY, self.settings.server.drain_seconds / (len(sinks) or 1))
+        seconds = self.settings.server.drain_seconds
+        wait = seconds / 2 if self.readiness.is_watched() else 0.0
+        step = min(_CLOSE_EVERY, (seconds - wait) / (len(sinks) or 1))
         for place, sink in enumerate(sinks):
-            sink.send(frame_of(Reconnect(ReconnectData(int(place * step * 1000)))))
+            sink.send(frame_of(Reconnect(ReconnectData(int((wait + place * step) * 1000)))))
+        if wait:
+            await self._clock.sleep(wait)
         for sink in sinks:
             sink.close(CloseCode.DRAINING)
             await self._clock.sleep(step)
@@ -150,7 +175,8 @@ async def open_office(settings: Settings) -> AsyncIterator[Node]:
 
 def server_for(node: Node, *, is_direct: bool = True) -> NodeServer:
     """uvicorn with a node's routes and sockets; `is_direct=False` serves WebSockets by plain ASGI."""
-    app = build_api(node.services, node.readiness, more=[node.gateway.route()])
+    sockets = [node.gateway.route()] if node.has_role("gateway") else []
+    app = build_api(node.services, node.readiness, more=sockets, is_whole=node.has_role("api"))
     return server_of(app, node.settings, node.drain, node.services.metrics.closes, is_direct=is_direct)
 
 

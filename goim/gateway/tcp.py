@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator
 from typing import Protocol, cast
 
 import msgspec
+from msgspec import UNSET
 
 from goim.clock import Clock
 from goim.config import Address
@@ -18,6 +19,7 @@ from goim.gateway.cork import Cork
 from goim.gateway.device import device_of
 from goim.gateway.transport import Receive
 from goim.protocol.close_codes import CloseCode
+from goim.protocol.envelope import RequestId
 from goim.protocol.frames import Frame, frame_of
 from goim.protocol.lines import Lines, LineTooLong
 from goim.protocol.pushes import Close, CloseData
@@ -92,9 +94,9 @@ class TcpProtocol(asyncio.Protocol):
 
     # what the gateway and a connection ask of it
 
-    def refuse(self, error: GoimError) -> None:
+    def refuse(self, error: GoimError, request_id: RequestId = UNSET) -> None:
         """Say why not, and end."""
-        self.send_frame(frame_of(Error(data=error_data(error, "auth"))))
+        self.send_frame(frame_of(Error(id=request_id, data=error_data(error, "auth"))))
         self._end()
 
     def start(self, receive: Receive) -> None:
@@ -167,12 +169,14 @@ class TcpGateway:
         self._services = services
         self._clock = clock
         self._silence = settings.ping_interval + settings.ping_timeout
+        self._server: asyncio.Server | None = None
+        self._is_draining = False
 
     @contextlib.asynccontextmanager
     async def listening(self, address: Address, tls: ssl.SSLContext | None) -> AsyncIterator[int]:
         """Accept clients while the context is open; says the port."""
         loop = asyncio.get_running_loop()
-        server = await loop.create_server(
+        self._server = server = await loop.create_server(
             lambda: TcpProtocol(self), address.host or None, address.port, ssl=tls, backlog=4096
         )
         sweeper = self.tasks.start(self._sweep())
@@ -185,12 +189,22 @@ class TcpGateway:
                 client.close(CloseCode.GOING_AWAY)
             await server.wait_closed()
 
+    def drain(self) -> None:
+        """Let nobody in any more: the port is closed, and who has not said yet who they are is refused."""
+        self._is_draining = True
+        if self._server is not None:
+            self._server.close()
+
     async def admit(self, client: TcpProtocol, line: bytes) -> None:
         """The first line: who is it? Live before `auth_ok`, so that nothing sent after it is missed."""
+        request_id: RequestId = UNSET
         try:
             request = _first(line)
+            request_id = request.id
             login = await self._services.sessions.verify(request.data.token)
             device_id = device_of(login, request.data.device_id)
+            if self._is_draining:
+                raise GoimError(ErrorCode.UNAVAILABLE, "this node is going away; connect again")
             connection = Connection(login, device_id, client, "tcp", self._services, self.tasks)
             client.connection = connection
             self._services.delivery.attach(connection)
@@ -199,9 +213,10 @@ class TcpGateway:
             connection.reply(AuthOk(id=request.id, data=AuthOkData(login.user_id, device_id)))
             client.start(connection.receive)
         except GoimError as error:
-            client.refuse(error)
+            client.refuse(error, request_id)
         except StoreDown:
-            client.refuse(GoimError(ErrorCode.UNAVAILABLE, "the database cannot be reached; try again"))
+            away = GoimError(ErrorCode.UNAVAILABLE, "the database cannot be reached; try again")
+            client.refuse(away, request_id)
 
     def gone(self, client: TcpProtocol) -> None:
         """A client's socket is closed."""

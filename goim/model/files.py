@@ -17,6 +17,8 @@ _THUMBNAIL = "thumbnail/320.webp"
 _FILE_ID = re.compile(r"[0-9a-z]{14}")  # as `ids.new_id` makes them
 
 PREFIX = "/files/"
+EVERYBODY = "*"
+"""Instead of a conversation (whose id it cannot be): who is logged in may read the file."""
 PARTIAL = "partial/"
 """The folder of the blobs for what has not arrived in full yet."""
 
@@ -123,11 +125,12 @@ def referenced_files(payload: str, public_url: str = "") -> set[str]:
     Ours is what begins with `/files/`, or with the URL under which this server is known. All else is left alone.
     """
     found = _decode_referring(payload)
-    ids = (_file_id_in(address, public_url) for address in (found.url, found.thumbnail or ""))
+    ids = (file_id_at(address, public_url) for address in (found.url, found.thumbnail or ""))
     return {file_id for file_id in ids if file_id is not None}
 
 
-def _file_id_in(address: str, public_url: str) -> str | None:
+def file_id_at(address: str, public_url: str = "") -> str | None:
+    """The id of the file of ours at an address, if it is one (see `referenced_files`)."""
     if public_url and address.startswith(public_url):
         address = address.removeprefix(public_url)
     if not address.startswith(PREFIX):

@@ -22,6 +22,7 @@ from goim.metrics import Metrics
 from goim.rest.errors import ERROR_HANDLERS
 
 _PATIENCE = 2.0
+_WATCHED_SECONDS = 60.0
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _log = structlog.get_logger(__name__)
 
@@ -46,14 +47,21 @@ class Readiness:
 
     checks: Mapping[str, Check] = field(default_factory=dict)
     is_draining: bool = False
+    _asked_at: float | None = None
 
     async def report(self) -> Ready:
         """Ask every dependency at once; none may take longer than two seconds."""
+        self._asked_at = asyncio.get_running_loop().time()
         states = await asyncio.gather(*(_state(name, check) for name, check in self.checks.items()))
         dependencies = dict(zip(self.checks, states, strict=True))
         if self.is_draining:
             return Ready("draining", dependencies)
         return Ready("ready" if "down" not in states else "unavailable", dependencies)
+
+    def is_watched(self) -> bool:
+        """Whether somebody, like a load balancer, has asked in the last minute."""
+        asked_at = self._asked_at
+        return asked_at is not None and asyncio.get_running_loop().time() - asked_at < _WATCHED_SECONDS
 
 
 async def _state(name: str, check: Check) -> str:

@@ -61,8 +61,12 @@ def build_api(
     readiness: Readiness,
     *,
     more: Sequence[ControllerRouterHandler] = (),
+    is_whole: bool = True,
 ) -> ASGIApp:
-    """The ASGI app: every route of the table, and `more` (sockets, the web client), which may be `public=True` too."""
+    """The ASGI app: every route of the table, and `more` (sockets, the web client), which may be `public=True` too.
+
+    Without `is_whole` only those for who runs the node, and `more`.
+    """
     settings = services.settings
     scrape = Scrape(services.metrics, is_enabled=settings.metrics.enabled)
     addresses = Addresses(settings.server.trusted_proxies)
@@ -80,7 +84,7 @@ def build_api(
         return scrape
 
     app = Litestar(
-        route_handlers=[*ROUTES, *more],
+        route_handlers=[*(ROUTES if is_whole else OPERATIONS), *more],
         guards=[require_login(services.sessions), require_admin(services.administration.admins)],
         dependencies={
             "services": Provide(provide_services),
@@ -95,7 +99,7 @@ def build_api(
         cors_config=_cors(settings.server.allowed_origins),
         request_class=JsonRequest,
         request_max_body_size=MAX_BODY_BYTES,
-        openapi_config=openapi_config() if settings.server.docs else None,
+        openapi_config=openapi_config() if settings.server.docs and is_whole else None,
         logging_config=None,
     )
     return CountRequests(app, services.metrics)

@@ -20,6 +20,7 @@ from goim.services.access import AccessBook
 from goim.services.attempts import Attempts
 from goim.services.devices import DeviceBook
 from goim.services.event_feed import EventFeed
+from goim.services.file_grants import FileGrants
 from goim.services.passwords import Passwords
 from goim.services.sessions import SessionDesk, Tokens
 from goim.stores.base import Blocks, Friends, Taken, Users
@@ -79,6 +80,7 @@ class Accounts:
         credentials: Credentials,
         registrations: RateLimiter,
         clock: Clock,
+        grants: FileGrants | None = None,
     ) -> None:
         self._users = users
         self._friends = friends
@@ -91,6 +93,7 @@ class Accounts:
         self._credentials = credentials
         self._registrations = registrations
         self._clock = clock
+        self._grants = grants
         self.on_erase: list[OnErase] = []
         self.feed: EventFeed | None = None
 
@@ -166,6 +169,8 @@ class Accounts:
             changes["nickname"] = checked_name("a nickname", nickname)
         if avatar_url is not None:
             changes["avatar_url"] = checked_avatar_url(avatar_url)
+            if self._grants is not None:
+                await self._grants.show(user_id, avatar_url)
         profile = profile_of(await self._update(user_id, changes))
         if changes:
             await self._note("user.updated", profile)

@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from goim.batching import Batcher
 from goim.errors import GoimError, StoreDown, not_found
-from goim.model.files import WITH_FILES, referenced_files
+from goim.model.files import EVERYBODY, WITH_FILES, file_id_at, referenced_files
 from goim.stores.base import Grants
 
 
@@ -47,8 +47,14 @@ class FileGrants:
         file_ids = referenced_files(payload, self._public_url)
         return self.share(user_id, conv_id, file_ids) if file_ids else None
 
+    async def show(self, user_id: str, address: str) -> None:
+        """Let everybody see what somebody takes for a face: a picture of ours that they may see themselves."""
+        file_id = file_id_at(address, self._public_url)
+        if file_id is not None:
+            await self.share(user_id, EVERYBODY, {file_id})
+
     def share(self, user_id: str, conv_id: str, file_ids: set[str]) -> Awaitable[None]:
-        """Let the members read these files; `NOT_FOUND` if the user may not read all of them."""
+        """Let the members (or `EVERYBODY`) read these files; `NOT_FOUND` if the user may not read all of them."""
         sharing = _Sharing(user_id, conv_id, file_ids, asyncio.get_running_loop().create_future())
         self.batches.put(sharing)
         return sharing.done

@@ -13,6 +13,7 @@ from goim.ids import new_id
 from goim.model.groups import Group, JoinPolicy, Member, Role
 from goim.model.profiles import checked_avatar_url, checked_name
 from goim.protocol.pushes import GroupData, GroupInvite
+from goim.services.file_grants import FileGrants
 from goim.services.group_gate import GroupGate
 from goim.services.group_roster import GroupRoster
 from goim.services.group_views import Added, Created, GroupView, MemberPage, member_view, view_of
@@ -38,6 +39,7 @@ class GroupDesk:
         roster: GroupRoster,
         delivery: Delivery,
         clock: Clock,
+        grants: FileGrants | None = None,
     ) -> None:
         self._gate = gate
         self._groups = groups
@@ -49,6 +51,7 @@ class GroupDesk:
         self._roster = roster
         self._delivery = delivery
         self._clock = clock
+        self._grants = grants
 
     # the group
 
@@ -98,6 +101,8 @@ class GroupDesk:
             group, me = await self._gate.inside(user_id, group_id, Role.ADMIN)
             if not changes:
                 return view_of(group, me)
+            if avatar_url and self._grants is not None:
+                await self._grants.show(user_id, avatar_url)
             changed = await self._roster.update(group, user_id, changes)
         if changed is None:
             raise not_found("group")

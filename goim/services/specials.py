@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 
 import structlog
 from msgspec import UNSET, UnsetType
@@ -141,10 +141,14 @@ class Specials:
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Know what burns, and sweep every few seconds."""
+        """Know what burns, and look again after an interruption."""
         await self._look()
-        async with beside(self._run()):
+        async with beside(self._run(self._look_if_need_be)):
             yield
+
+    def sweeping(self) -> contextlib.AbstractAsyncContextManager[None]:
+        """Sweep every few seconds while the context is open; one node may do it for all."""
+        return beside(self._run(self.sweep))
 
     async def _look(self) -> None:
         self._must_look = False
@@ -154,12 +158,14 @@ class Specials:
     def _look_again(self, _: Interrupted) -> None:
         self._must_look = True
 
-    async def _run(self) -> None:
+    async def _look_if_need_be(self) -> None:
+        if self._must_look:
+            await self._look()
+
+    async def _run(self, work: Callable[[], Awaitable[None]]) -> None:
         while True:
             await self._clock.sleep(_SWEEP_SECONDS)
             try:
-                if self._must_look:
-                    await self._look()
-                await self.sweep()
+                await work()
             except StoreDown as error:
                 _log.warning("sweep_waits", error=str(error))

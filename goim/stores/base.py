@@ -297,10 +297,14 @@ class Files(Protocol):
 
 
 class Grants(Protocol):
-    """In which conversations a file was sent: their members may read it, as long as they are members."""
+    """In which conversations a file was sent: their members may read it, as long as they are members.
+
+    What is granted to `model.files.EVERYBODY` instead of a conversation, everybody may read.
+    """
 
     async def readable(self, claims: Collection[tuple[str, str]]) -> set[tuple[str, str]]:
-        """Which of these (user_id, file_id) are one's own file, or one sent in a conversation that one is in."""
+        """Which of these (user_id, file_id) are one's own file, or one sent in a conversation that one is in, or
+        everybody's."""
         ...
 
     async def grant(self, grants: Collection[tuple[str, str]]) -> None:

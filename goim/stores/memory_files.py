@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from goim.model.files import FileStats, StoredFile
+from goim.model.files import EVERYBODY, FileStats, StoredFile
 from goim.stores.base import Taken
 from goim.stores.memory_data import MemoryData
 
@@ -66,5 +66,9 @@ class MemoryGrants:
         file = self._data.files.get(file_id)
         if file is None:
             return False
-        sent_in = (conv_id for granted_id, conv_id in self._data.grants if granted_id == file_id)
-        return file.owner_id == user_id or any(user_id in self._data.entries[conv_id] for conv_id in sent_in)
+        sent_in = {conv_id for granted_id, conv_id in self._data.grants if granted_id == file_id}
+        return (
+            file.owner_id == user_id
+            or EVERYBODY in sent_in
+            or any(user_id in self._data.entries[conv_id] for conv_id in sent_in)
+        )

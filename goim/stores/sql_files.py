@@ -8,7 +8,7 @@ from typing import Any
 from msgspec import convert
 from msgspec.structs import asdict
 
-from goim.model.files import FileStats, StoredFile
+from goim.model.files import EVERYBODY, FileStats, StoredFile
 from goim.stores.engine import SqlEngine, run
 from goim.stores.tables import FileTable
 
@@ -32,7 +32,8 @@ SELECT COUNT(*) AS files, COALESCE(SUM(size), 0) AS bytes, COUNT(DISTINCT owner_
 READABLE = """
 SELECT ?, f.file_id FROM im_files f WHERE f.file_id = ? AND (f.owner_id = ? OR EXISTS (
 SELECT 1 FROM file_grants g JOIN user_conversations e ON e.conv_id = g.conv_id AND e.user_id = ?
-WHERE g.file_id = f.file_id))"""
+WHERE g.file_id = f.file_id) OR EXISTS (
+SELECT 1 FROM file_grants g WHERE g.file_id = f.file_id AND g.conv_id = ?))"""
 
 # Takes the file from its own row: of one that is deleted at the same moment no grant is left behind.
 GRANT = """
@@ -85,7 +86,7 @@ class SqlGrants:
 
     async def readable(self, claims: Collection[tuple[str, str]]) -> set[tuple[str, str]]:
         rows = await self._engine.fetch_each(
-            READABLE, [(user_id, file_id, user_id, user_id) for user_id, file_id in claims]
+            READABLE, [(user_id, file_id, user_id, user_id, EVERYBODY) for user_id, file_id in claims]
         )
         return {(user_id, file_id) for user_id, file_id in rows}
 

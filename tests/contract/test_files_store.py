@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from goim.model.conversations import c2c
-from goim.model.files import FileStats, StoredFile
+from goim.model.files import EVERYBODY, FileStats, StoredFile
 from goim.model.groups import Group, Member, Role
 from goim.stores.base import Taken
 from tests.contract.structured_stores import Stores, structured_nodes, structured_stores  # noqa: F401
@@ -71,6 +71,14 @@ async def test_a_file_is_readable_by_its_owner_alone_until_it_is_sent(stores: St
     await talk(stores, "ann", "bob")
     assert await readers(stores, "f1", "ann", "bob") == {"ann"}
     assert await readers(stores, "none", "ann", "bob") == set()
+
+
+async def test_a_file_that_is_everybodys_is_readable_by_everybody(stores: Stores) -> None:
+    await stores.files.add(file("f1"))
+    await stores.files.add(file("f2"))
+    await stores.grants.grant([("f1", EVERYBODY)])
+    claims = [("ann", "f1"), ("stranger", "f1"), ("stranger", "f2")]
+    assert await stores.grants.readable(claims) == {("ann", "f1"), ("stranger", "f1")}
 
 
 async def test_a_file_that_was_sent_is_readable_by_the_members_and_nobody_else(stores: Stores) -> None:

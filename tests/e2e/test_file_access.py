@@ -173,3 +173,19 @@ async def test_the_servers_own_url_is_ours_when_it_is_known(tmp_path: Path) -> N
         secret = (await upload(ann))["url"]
         with pytest.raises(Refused, match="NOT_FOUND"):
             await bob.post("/api/messages", file_message(f"https://chat.example{secret}", **to(ann)))
+
+
+async def test_a_face_is_for_everybody_who_is_logged_in_and_nothing_else_is(people: World) -> None:
+    ann, bob, eve = [await people.person(name) for name in ("ann", "bob", "eve")]
+    face, other, badge = [(await upload(ann, data=picture()))["url"] for _ in range(3)]
+    made = await ann.post("/api/groups", {"name": "g"})
+    await ann.put("/api/users/me", {"avatarUrl": face})
+    await ann.put(f"/api/groups/{made['groupId']}", {"avatarUrl": badge})
+    assert [await has(eve, url) for url in (face, other, badge)] == [True, False, True]
+    assert (await (await people.http()).get(face)).status_code == 404, "without a token"
+    with pytest.raises(Refused, match="NOT_FOUND"):
+        await bob.put("/api/users/me", {"avatarUrl": other})
+    assert (await bob.get("/api/users/me"))["avatarUrl"] == ""
+    assert not await has(bob, other)
+    await ann.put("/api/users/me", {"avatarUrl": ""})
+    assert await has(eve, face)

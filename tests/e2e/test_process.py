@@ -44,7 +44,7 @@ class Sender:
 
 
 async def test_a_drain_sends_everybody_elsewhere_and_loses_nothing(tmp_path: Path) -> None:
-    async with running_server(tmp_path) as (server, people):
+    async with running_server(tmp_path, IM_SERVER_DRAIN_SECONDS="2") as (server, people):
         ann, bob, cleo = await people.friends("ann", "bob", "cleo")
         devices = [await people.device(bob, f"device{number}") for number in range(DEVICES)]
         sender = Sender(await people.device(ann), ann.text(cleo, "hi"))
@@ -57,6 +57,7 @@ async def test_a_drain_sends_everybody_elsewhere_and_loses_nothing(tmp_path: Pat
         after = [(await device.push("reconnect"))["afterMs"] for device in devices]
         assert [await device.closed() for device in devices] == [4012] * DEVICES
         assert len(set(after)) == DEVICES, "each at a time of its own"
+        assert min(after) >= 1000, "who asks whether it is ready hears first that it is not"
         assert await ending == 0
         await sending
         await server.start()

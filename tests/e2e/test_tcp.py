@@ -115,6 +115,27 @@ async def test_two_people_talk_one_over_tcp_and_one_over_websocket(town: Town) -
     assert [(each["deviceId"], each["transport"]) for each in devices] == [("box", "tcp")]
 
 
+async def test_a_draining_gateway_lets_nobody_in(tmp_path: Path) -> None:
+    async with (
+        started_node(tmp_path, server={"tcp_addr": "127.0.0.1:0"}) as (node, people),
+        node.listening_tcp() as port,
+        contextlib.AsyncExitStack() as stack,
+    ):
+        assert port is not None
+        town = Town(people, port, stack)
+        ann = await people.person("ann")
+        line, late = await town.device(ann, "box"), await town.line()
+        while len(node.tcp.clients) < 2:  # the second is accepted, and silent
+            await line.ask("ping")
+        node.tcp.drain()
+        with pytest.raises(Refused) as refused:
+            await late.ask("auth", {"token": ann.token})
+        assert refused.value.code == "UNAVAILABLE"
+        with pytest.raises(ConnectionRefusedError):
+            await town.line()
+        assert "timestamp" in await line.ask("ping"), "who is in stays until it is their turn"
+
+
 async def test_a_bare_token_is_enough(town: Town) -> None:
     ann = await town.people.person("ann")
     line = await town.line()
