@@ -9,16 +9,17 @@ that it was run with:
     rows = await run(engine, UserTable.select().where(UserTable.user_id == user_id))
     changed = await affected(engine, UserTable.update({UserTable.nickname: "Ann"}).where(...))
 
-    async with engine.transaction():
+    async with engine.transaction():  # or a store's method that is `@atomic`
         await run(engine, UserTable.insert(UserTable(...)))     # `Taken` when a unique key is; answers []
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Sequence
+import functools
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextlib import AbstractAsyncContextManager
 from contextvars import ContextVar
-from typing import Any, Protocol, TypeVar
+from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
 
 from piccolo.engine.sqlite import SQLiteEngine, SQLiteTransaction
 from piccolo.query.base import Query
@@ -26,6 +27,7 @@ from piccolo.querystring import QueryString
 
 T_co = TypeVar("T_co", covariant=True)
 T = TypeVar("T")
+P = ParamSpec("P")
 
 Args = Sequence[Any]
 Row = tuple[Any, ...]
@@ -81,6 +83,16 @@ class SqlEngine(Protocol):
         """Run one statement that changes the schema."""
         ...
 
+    ddl_can_be_undone: bool
+    """Whether changes of the schema are part of a transaction."""
+
+    def alone(self, purpose: str) -> AbstractAsyncContextManager[Any]:
+        """Keep every other process out that wants to be alone for the same purpose; `StoreDown` if one stays for long.
+
+        Where the schema can be changed in a transaction, it is one.
+        """
+        ...
+
     async def has_table(self, name: str) -> bool:
         """Whether the schema has this table."""
         ...
@@ -88,6 +100,32 @@ class SqlEngine(Protocol):
     def transaction(self) -> AbstractAsyncContextManager[Any]:
         """Make what happens in the block stand as a whole or not at all; one inside another is part of the outer."""
         ...
+
+    async def whole(self, work: Callable[[], Awaitable[T]]) -> T:
+        """Do `work` in a transaction: again, if the database gave that up for the sake of another (a deadlock)."""
+        ...
+
+
+class HasEngine(Protocol):
+    """A store."""
+
+    @property
+    def _engine(self) -> SqlEngine: ...
+
+
+S = TypeVar("S", bound=HasEngine)
+
+
+def atomic(
+    method: Callable[Concatenate[S, P], Coroutine[Any, Any, T]],
+) -> Callable[Concatenate[S, P], Coroutine[Any, Any, T]]:
+    """A store's method as one transaction. It may run again from its beginning, so it changes nothing else."""
+
+    @functools.wraps(method)
+    async def whole(store: S, /, *args: P.args, **kwargs: P.kwargs) -> T:
+        return await store._engine.whole(lambda: method(store, *args, **kwargs))
+
+    return whole
 
 
 class _Runnable(Protocol[T_co]):

@@ -2,6 +2,9 @@
 
 A file is called `NNNN_name.sql`; its first line, `-- store: structured` or `-- store: messages`, says which store it
 belongs to, since the two may be in different databases. A statement ends with a semicolon at the end of a line.
+
+SQLite applies a file as one transaction. The MySQL family commits each change of the schema by itself: a file that did
+not come to its end is dirty, and nothing goes on before somebody has looked at it.
 """
 
 from __future__ import annotations
@@ -27,7 +30,8 @@ CREATE TABLE IF NOT EXISTS schema_migrations (
     dirty SMALLINT NOT NULL
 )"""
 APPLIED = "SELECT version, checksum, applied_at, dirty FROM schema_migrations"
-RECORD = "INSERT INTO schema_migrations (version, name, checksum, applied_at, dirty) VALUES (?, ?, ?, ?, 0)"
+RECORD = "INSERT INTO schema_migrations (version, name, checksum, applied_at, dirty) VALUES (?, ?, ?, ?, ?)"
+FORGET = "DELETE FROM schema_migrations WHERE version = ? AND dirty = 1"
 RESOLVE = "UPDATE schema_migrations SET dirty = 0 WHERE version = ? AND dirty = 1"
 
 _FILE_NAME = re.compile(r"(\d{4})_(\w+)\.sql")
@@ -117,27 +121,46 @@ class Migrator:
             raise MigrationError(f"the schema is older than this version: {names} not applied", hint="goimctl migrate")
 
     async def _apply(self, migration: Migration) -> bool:
-        """Apply a file as one transaction, which is the lock too; False if another process has been faster."""
-        async with self._engine.transaction():
+        """Apply a file while nobody else does; False if another process has been faster."""
+        async with self._engine.alone("schema"):
             await self._engine.run_ddl(CREATE_TABLE)
             status = _status(migration, (await self._known()).get(migration.version))
             _refuse(status)
-            if status.state is State.PENDING:
-                await self._run(migration)
-            return status.state is State.PENDING
+            if status.state is not State.PENDING:
+                return False
+            await (self._run(migration) if self._engine.ddl_can_be_undone else self._run_for_good(migration))
+            return True
 
     async def _run(self, migration: Migration) -> None:
+        """Within the transaction that undoes all of it if something goes wrong."""
+        for statement in migration.statements:
+            hint = "nothing of this file was kept: set right what it stumbled over and run `goimctl migrate` again"
+            await self._run_statement(migration, statement, hint)
+        await self._record(migration, is_dirty=False)
+
+    async def _run_for_good(self, migration: Migration) -> None:
+        """Where nothing can undo a statement: the file is dirty from its first to its last."""
+        await self._record(migration, is_dirty=True)
+        for done, statement in enumerate(migration.statements):
+            hint = f"finish it by hand, then run `goimctl migrate resolve {migration.version}`"
+            try:
+                await self._run_statement(migration, statement, f"{done} of its statements stand: {hint}")
+            except MigrationError:
+                if not done:
+                    await self._engine.execute(FORGET, (migration.version,))
+                raise
+        await self._engine.execute(RESOLVE, (migration.version,))
+
+    async def _run_statement(self, migration: Migration, statement: str, hint: str) -> None:
         try:
-            for statement in migration.statements:
-                await self._engine.run_ddl(statement)
+            await self._engine.run_ddl(statement)
         except StoreDown:
             raise
         except Exception as error:
-            raise MigrationError(
-                f"{migration.file_name}: {error}",
-                hint="nothing of this file was kept: set right what it stumbled over and run `goimctl migrate` again",
-            ) from error
-        row = (migration.version, migration.name, migration.checksum, self._clock.now_ms())
+            raise MigrationError(f"{migration.file_name}: {error}", hint=hint) from error
+
+    async def _record(self, migration: Migration, *, is_dirty: bool) -> None:
+        row = (migration.version, migration.name, migration.checksum, self._clock.now_ms(), int(is_dirty))
         await self._engine.execute(RECORD, row)
 
     async def _known(self) -> dict[int, _Record]:

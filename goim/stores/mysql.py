@@ -7,8 +7,10 @@ the server gave up for somebody else's sake (a deadlock, a write conflict) is do
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import hashlib
 import random
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextvars import ContextVar, Token
 from functools import partial
 from types import TracebackType
@@ -30,6 +32,7 @@ T = TypeVar("T")
 
 _ATTEMPTS = 5
 _FIRST_PAUSE = 0.005
+_PATIENCE_SECONDS = 15
 _ARMS = 64
 """SELECTs in one UNION: each opens its tables, and the server keeps only so many open."""
 _ROOM = 1 << 20
@@ -37,6 +40,8 @@ _ROOM = 1 << 20
 _BYTES_A_CHARACTER = 4
 
 HAS_TABLE = "SELECT 1 FROM information_schema.tables WHERE table_schema = DATABASE() AND table_name = ?"
+TAKE_LOCK = "SELECT GET_LOCK(?, ?)"
+GIVE_LOCK = "SELECT RELEASE_LOCK(?)"
 BEGIN = "START TRANSACTION"
 # READ COMMITTED sees every commit between two statements; what must be of one moment is read like this.
 BEGIN_SNAPSHOT = "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ;\nSTART TRANSACTION READ ONLY"
@@ -137,6 +142,8 @@ class MysqlEngine:
     A cancelled caller stops waiting; what was under way may or may not be done.
     """
 
+    ddl_can_be_undone = False
+
     def __init__(self, dsn: Dsn, *, connections: int = 16, clock: Clock | None = None) -> None:
         self.dsn = dsn
         self.pool = Pool(partial(connect, dsn), connections)
@@ -219,6 +226,19 @@ class MysqlEngine:
         if rows:
             await self._work(run)
 
+    @contextlib.asynccontextmanager
+    async def alone(self, purpose: str) -> AsyncIterator[None]:
+        """Keep every other process out that wants to be alone for the same purpose, on this database."""
+        name = f"goim:{hashlib.sha256(f'{self.dsn.database}:{purpose}'.encode()).hexdigest()[:32]}"
+        async with self.pool.link() as link:
+            [(got,)] = (await link.run(filled(TAKE_LOCK, (name, _PATIENCE_SECONDS))))[0].rows
+            if got != 1:
+                raise StoreDown(f"another process is at the {purpose} for more than {_PATIENCE_SECONDS} seconds")
+            try:
+                yield
+            finally:
+                await link.run(filled(GIVE_LOCK, (name,)))  # or the end of the connection does it
+
     async def has_table(self, name: str) -> bool:
         """Whether the schema has this table."""
         return bool(await self.fetch_rows(HAS_TABLE, (name,)))
@@ -243,6 +263,19 @@ class MysqlEngine:
     def transaction(self) -> MysqlTransaction:
         """A connection of one's own until it ends. One inside another is part of the outer."""
         return MysqlTransaction(self)
+
+    async def whole(self, work: Callable[[], Awaitable[T]]) -> T:
+        """Do `work` in a transaction; again, if the server gave that up and it is not part of another."""
+        attempt = 0
+        while True:
+            attempt += 1
+            try:
+                async with self.transaction():
+                    return await work()
+            except Conflict:
+                if attempt >= _ATTEMPTS or self.open_transaction() is not None:
+                    raise
+                await self._clock.sleep(pause_before(attempt))
 
     def open_transaction(self) -> MysqlTransaction | None:
         """The transaction that the current task is in; one that is over (tasks keep their context) does not count."""
@@ -338,9 +371,12 @@ async def _as_one(link: Link, packets: Sequence[Sequence[str]], *, all_change: b
         if all_change and not is_part:
             await link.run("COMMIT")
     except (NothingChanged, Taken, Conflict, MySQLError) as error:  # what the server answered
+        is_in_vain = all_change and any(answer.affected < 1 for answer in link.answers[1:])
         if not (is_part and isinstance(error, Conflict)):  # which has ended the whole transaction
             await link.run(UNDO_PART if is_part else "ROLLBACK")
             link.in_transaction = is_part
+        if is_in_vain and isinstance(error, Taken):  # one before it had found nothing to change
+            raise NothingChanged from error
         raise
     link.in_transaction = is_part
     return answers

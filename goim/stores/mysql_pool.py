@@ -63,6 +63,7 @@ class Link:
         self._is_waiting = False
         self.in_transaction = False
         self.max_packet = 0
+        self.answers: list[Answer] = []  # to the statements run last: of those that failed, to the ones before
 
     @property
     def is_clean(self) -> bool:
@@ -73,10 +74,11 @@ class Link:
         """Run statements, separated by semicolons, in one round trip; the first that fails is the last that is run."""
         connection = self._connection
         self._is_waiting = True
+        self.answers = answers = []
         try:
             async with asyncio.timeout(_ANSWER_SECONDS):
                 await connection.query(sql)
-                answers = [_answer(connection._result)]
+                answers.append(_answer(connection._result))
                 while connection._result.has_next:
                     await connection.next_result()
                     answers.append(_answer(connection._result))

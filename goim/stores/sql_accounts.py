@@ -9,7 +9,7 @@ from msgspec import convert
 from msgspec.structs import asdict, astuple
 
 from goim.model.users import Device, Session, User
-from goim.stores.engine import SqlEngine, run
+from goim.stores.engine import SqlEngine, atomic, run
 from goim.stores.sql_admissions import forget_user
 from goim.stores.tables import BlockTable, DeviceTable, FriendTable, SessionTable, UserTable
 
@@ -74,17 +74,17 @@ class SqlUsers:
         part = query.lower()
         return _users(await self._engine.fetch(SEARCH_USERS, (part, part, limit)))
 
+    @atomic
     async def erase(self, user_id: str) -> None:
-        async with self._engine.transaction():
-            for query in (
-                UserTable.delete().where(UserTable.user_id == user_id),
-                SessionTable.delete().where(SessionTable.user_id == user_id),
-                DeviceTable.delete().where(DeviceTable.user_id == user_id),
-                FriendTable.delete().where((FriendTable.user_id == user_id) | (FriendTable.friend_id == user_id)),
-                BlockTable.delete().where((BlockTable.user_id == user_id) | (BlockTable.blocked_id == user_id)),
-            ):
-                await run(self._engine, query)
-            await forget_user(self._engine, user_id)
+        for query in (
+            UserTable.delete().where(UserTable.user_id == user_id),
+            SessionTable.delete().where(SessionTable.user_id == user_id),
+            DeviceTable.delete().where(DeviceTable.user_id == user_id),
+            FriendTable.delete().where((FriendTable.user_id == user_id) | (FriendTable.friend_id == user_id)),
+            BlockTable.delete().where((BlockTable.user_id == user_id) | (BlockTable.blocked_id == user_id)),
+        ):
+            await run(self._engine, query)
+        await forget_user(self._engine, user_id)
 
 
 class SqlSessions:

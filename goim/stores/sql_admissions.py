@@ -8,7 +8,7 @@ from msgspec import convert
 from msgspec.structs import asdict
 
 from goim.model.groups import GroupNotice, Invitation, JoinRequest
-from goim.stores.engine import SqlEngine, run
+from goim.stores.engine import SqlEngine, atomic, run
 from goim.stores.tables import InvitationTable, JoinRequestTable, KeptMuteTable, NoticeTable
 
 # The key decides: who is invited already, or asks already, stays where they are in the line.
@@ -47,12 +47,10 @@ class SqlAdmissions:
     def __init__(self, engine: SqlEngine) -> None:
         self._engine = engine
 
+    @atomic
     async def invite(self, group_id: str, user_ids: Collection[str], by: str, at: int) -> list[str]:
-        each = [(group_id, user_id) for user_id in sorted(set(user_ids))]
-        async with self._engine.transaction():
-            known = {user_id for (user_id,) in await self._engine.fetch_each(INVITED, each)}
-            await self._engine.execute_many(INVITE, [(*key, by, at) for key in each])
-        return [user_id for _, user_id in each if user_id not in known]
+        each = sorted(set(user_ids))
+        return [user_id for user_id in each if await self._engine.execute(INVITE, (group_id, user_id, by, at))]
 
     async def is_invited(self, group_id: str, user_id: str) -> bool:
         return bool(await self._engine.fetch_rows(INVITED, (group_id, user_id)))
@@ -70,9 +68,9 @@ class SqlAdmissions:
     async def requests(self, group_id: str, limit: int, offset: int) -> list[JoinRequest]:
         return convert(await self._engine.fetch(JOIN_REQUESTS, (group_id, limit, offset)), list[JoinRequest])
 
+    @atomic
     async def settle(self, group_id: str, user_ids: Collection[str]) -> None:
-        async with self._engine.transaction():
-            await settle(self._engine, group_id, user_ids)
+        await settle(self._engine, group_id, user_ids)
 
     async def deciders(self, group_id: str) -> list[str]:
         return [user_id for (user_id,) in await self._engine.fetch_rows(DECIDERS, (group_id,))]

@@ -7,7 +7,7 @@ from typing import Any
 
 from goim.model.conversations import Activity, Conversation, ConvType, Entry, Receipt
 from goim.stores.base import Taken
-from goim.stores.engine import Row, SqlEngine, run
+from goim.stores.engine import Row, SqlEngine, atomic, run
 from goim.stores.tables import ConversationTable, EntryTable
 
 CONVERSATION = """
@@ -77,17 +77,18 @@ class SqlConversations:
 
     async def create(self, conv: Conversation) -> Conversation:
         try:
-            async with self._engine.transaction():
-                await insert_conversation(self._engine, conv)
-                await add_entries(
-                    self._engine, conv.conv_id, dict.fromkeys((conv.user_a, conv.user_b), conv.created_at)
-                )
+            await self._create(conv)
         except Taken:
             first = await self.by_subject(conv.subject)  # conversations are never deleted: what was there still is
             if first is None:
                 raise
             return first
         return conv
+
+    @atomic
+    async def _create(self, conv: Conversation) -> None:
+        await insert_conversation(self._engine, conv)
+        await add_entries(self._engine, conv.conv_id, dict.fromkeys((conv.user_a, conv.user_b), conv.created_at))
 
     async def entries(self, user_id: str, before: tuple[bool, int, str] | None, limit: int) -> list[Entry]:
         pinned, updated_at, conv_id = before or _BEFORE_ALL

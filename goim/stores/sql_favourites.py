@@ -10,7 +10,7 @@ from msgspec.structs import asdict, replace
 
 from goim.model.favourites import Favourite, FavouriteStats, FavouriteType
 from goim.model.words import folded
-from goim.stores.engine import SqlEngine, run
+from goim.stores.engine import SqlEngine, atomic, run
 from goim.stores.tables import FavouriteTable, FavouriteTagTable
 
 COUNT_FAVOURITES = "SELECT COUNT(*) FROM favourites WHERE user_id = ?"
@@ -36,17 +36,17 @@ class SqlFavourites:
     def __init__(self, engine: SqlEngine) -> None:
         self._engine = engine
 
+    @atomic
     async def add(self, favourite: Favourite, limit: int) -> bool:
         row = asdict(favourite)
         tags = row.pop("tags")
         key = (favourite.user_id, favourite.favourite_id)
-        async with self._engine.transaction():
-            [(count,)] = await self._engine.fetch_rows(COUNT_FAVOURITES, (favourite.user_id,))
-            if count >= limit:
-                return False
-            await run(self._engine, FavouriteTable.insert(FavouriteTable(**row, search_key=search_key(favourite))))
-            each = [(key[0], tag, key[1], place) for place, tag in enumerate(tags)]
-            await self._engine.execute_many(ADD_TAG, each)
+        [(count,)] = await self._engine.fetch_rows(COUNT_FAVOURITES, (favourite.user_id,))
+        if count >= limit:
+            return False
+        await run(self._engine, FavouriteTable.insert(FavouriteTable(**row, search_key=search_key(favourite))))
+        each = [(key[0], tag, key[1], place) for place, tag in enumerate(tags)]
+        await self._engine.execute_many(ADD_TAG, each)
         return True
 
     async def page(
@@ -66,20 +66,20 @@ class SqlFavourites:
         rows = await self._engine.fetch(SEARCH_FAVOURITES, (user_id, keyword, limit, offset))
         return await self._with_tags(user_id, rows)
 
+    @atomic
     async def delete(self, user_id: str, favourite_id: str) -> bool:
-        async with self._engine.transaction():
-            deleted = await self._engine.execute(DELETE_FAVOURITE, (user_id, favourite_id))
-            await self._engine.execute(DELETE_TAGS, (user_id, favourite_id))
+        deleted = await self._engine.execute(DELETE_FAVOURITE, (user_id, favourite_id))
+        await self._engine.execute(DELETE_TAGS, (user_id, favourite_id))
         return deleted > 0
 
     async def stats(self, user_id: str) -> FavouriteStats:
         counts: dict[str, int] = dict(await self._engine.fetch_rows(FAVOURITE_STATS, (user_id,)))
         return FavouriteStats(sum(counts.values()), counts.get("message", 0), counts.get("custom", 0))
 
+    @atomic
     async def erase(self, user_id: str) -> None:
-        async with self._engine.transaction():
-            await run(self._engine, FavouriteTable.delete().where(FavouriteTable.user_id == user_id))
-            await run(self._engine, FavouriteTagTable.delete().where(FavouriteTagTable.user_id == user_id))
+        await run(self._engine, FavouriteTable.delete().where(FavouriteTable.user_id == user_id))
+        await run(self._engine, FavouriteTagTable.delete().where(FavouriteTagTable.user_id == user_id))
 
     async def _with_tags(self, user_id: str, rows: Sequence[dict[str, Any]]) -> list[Favourite]:
         """The favourites of these rows, in one more query."""

@@ -9,7 +9,7 @@ from msgspec import convert
 from msgspec.structs import asdict
 
 from goim.model.files import EVERYBODY, FileStats, StoredFile
-from goim.stores.engine import SqlEngine, run
+from goim.stores.engine import SqlEngine, atomic, run
 from goim.stores.tables import FileTable
 
 FILE = """
@@ -35,7 +35,8 @@ SELECT 1 FROM file_grants g JOIN user_conversations e ON e.conv_id = g.conv_id A
 WHERE g.file_id = f.file_id) OR EXISTS (
 SELECT 1 FROM file_grants g WHERE g.file_id = f.file_id AND g.conv_id = ?))"""
 
-# Takes the file from its own row: of one that is deleted at the same moment no grant is left behind.
+# Changes nothing, but holds the file's row: of one that is deleted at the same moment no grant is left behind.
+LOCK_FILE = "UPDATE im_files SET size = size WHERE file_id = ?"
 GRANT = """
 INSERT INTO file_grants (file_id, conv_id) SELECT file_id, ? FROM im_files WHERE file_id = ?
 ON CONFLICT (file_id, conv_id) DO NOTHING"""
@@ -64,11 +65,11 @@ class SqlFiles:
         latest = files.order_by(FileTable.created_at, FileTable.file_id, ascending=False)
         return _files(await run(self._engine, latest.limit(limit).offset(offset)))
 
+    @atomic
     async def delete(self, file_ids: Collection[str]) -> None:
         each = [(file_id,) for file_id in sorted(file_ids)]  # sorted, so that nodes never deadlock
-        async with self._engine.transaction():
-            await self._engine.execute_many(DELETE_FILE, each)  # first: what is granted at this moment waits for it
-            await self._engine.execute_many(FORGET_GRANTS, each)
+        await self._engine.execute_many(DELETE_FILE, each)  # first: what is granted at this moment waits for it
+        await self._engine.execute_many(FORGET_GRANTS, each)
 
     async def expired(self, now_ms: int, created_before: int, limit: int) -> list[StoredFile]:
         return _files(await self._engine.fetch(EXPIRED, (now_ms, created_before, limit)))
@@ -90,7 +91,9 @@ class SqlGrants:
         )
         return {(user_id, file_id) for user_id, file_id in rows}
 
+    @atomic
     async def grant(self, grants: Collection[tuple[str, str]]) -> None:
+        await self._engine.execute_many(LOCK_FILE, [(file_id,) for file_id in sorted({grant[0] for grant in grants})])
         await self._engine.execute_many(GRANT, [(conv_id, file_id) for file_id, conv_id in sorted(grants)])
 
 

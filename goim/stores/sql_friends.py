@@ -41,7 +41,7 @@ UNION ALL SELECT user_id FROM im_blocks WHERE user_id = ? AND blocked_id = ?"""
 
 BLOCKS_AROUND = """
 SELECT user_id, blocked_id FROM im_blocks WHERE user_id = ?
-UNION SELECT blocked_id, user_id FROM im_blocks WHERE blocked_id = ?"""
+UNION ALL SELECT blocked_id, user_id FROM im_blocks WHERE blocked_id = ?"""
 
 
 class SqlFriends:

@@ -11,7 +11,7 @@ from msgspec.structs import asdict, replace
 from goim.model.conversations import Receipt, of_group
 from goim.model.groups import Group, Member, Role
 from goim.stores.base import UserIds
-from goim.stores.engine import SqlEngine, run
+from goim.stores.engine import SqlEngine, atomic, run
 from goim.stores.sql_admissions import forget_group, settle
 from goim.stores.sql_conversations import add_entries, advance_receipts, insert_conversation
 from goim.stores.tables import EntryTable, GroupTable, MemberTable, ReceiptTable
@@ -67,14 +67,14 @@ class SqlGroups:
     def __init__(self, engine: SqlEngine) -> None:
         self._engine = engine
 
+    @atomic
     async def create(self, group: Group, members: Sequence[Member]) -> None:
         people = {member.user_id: member for member in reversed(members)}
         row = GroupTable(**{**asdict(group), "member_count": len(people)})
-        async with self._engine.transaction():
-            await run(self._engine, GroupTable.insert(row))
-            await insert_conversation(self._engine, of_group(group.group_id, created_at=group.created_at))
-            await _add_members(self._engine, people)
-            await add_entries(self._engine, group.conv_id, dict.fromkeys(people, group.created_at))
+        await run(self._engine, GroupTable.insert(row))
+        await insert_conversation(self._engine, of_group(group.group_id, created_at=group.created_at))
+        await _add_members(self._engine, people)
+        await add_entries(self._engine, group.conv_id, dict.fromkeys(people, group.created_at))
 
     async def get(self, group_id: str) -> Group | None:
         rows = await self._engine.fetch(GROUP, (group_id,))
@@ -90,17 +90,17 @@ class SqlGroups:
             await run(self._engine, GroupTable.update(**changes).where(GroupTable.group_id == group_id))
         return await self.get(group_id)
 
+    @atomic
     async def disband(self, group_id: str) -> None:
         conv_id = of_group(group_id).conv_id
-        async with self._engine.transaction():
-            for query in (
-                GroupTable.delete().where(GroupTable.group_id == group_id),  # first: its lock stops who wants in
-                MemberTable.delete().where(MemberTable.group_id == group_id),
-                EntryTable.delete().where(EntryTable.conv_id == conv_id),
-                ReceiptTable.delete().where(ReceiptTable.conv_id == conv_id),
-            ):
-                await run(self._engine, query)
-            await forget_group(self._engine, group_id)
+        for query in (
+            GroupTable.delete().where(GroupTable.group_id == group_id),  # first: its lock stops who wants in
+            MemberTable.delete().where(MemberTable.group_id == group_id),
+            EntryTable.delete().where(EntryTable.conv_id == conv_id),
+            ReceiptTable.delete().where(ReceiptTable.conv_id == conv_id),
+        ):
+            await run(self._engine, query)
+        await forget_group(self._engine, group_id)
 
     async def of_user(self, user_id: str, limit: int, offset: int) -> list[tuple[Group, Member]]:
         rows = await self._engine.fetch(GROUPS_OF_USER, (user_id, limit, offset))
@@ -132,25 +132,25 @@ class SqlMembers:
         )
         return convert(await run(self._engine, query), list[Member])
 
+    @atomic
     async def add(self, group_id: str, members: Sequence[Member], read_seq: int) -> list[str]:
         conv_id = of_group(group_id).conv_id
-        async with self._engine.transaction():
-            await self._engine.execute(LOCK_GROUP, (group_id,))
-            if not await self._engine.fetch_rows(GROUP, (group_id,)):
-                return []  # disbanded meanwhile
-            inside = await self.among(group_id, [member.user_id for member in members])
-            new = {member.user_id: member for member in reversed(members) if member.user_id not in inside}
-            await _add_members(self._engine, await self._still_muted(group_id, new))
-            await add_entries(self._engine, conv_id, {user_id: member.joined_at for user_id, member in new.items()})
-            await advance_receipts(
-                self._engine,
-                [
-                    Receipt(conv_id=conv_id, user_id=user_id, seq=read_seq, read_at=member.joined_at)
-                    for user_id, member in new.items()
-                ],
-            )
-            await self._engine.execute(COUNT_MEMBERS, (len(new), group_id))
-            await settle(self._engine, group_id, {member.user_id for member in members})
+        await self._engine.execute(LOCK_GROUP, (group_id,))
+        if not await self._engine.fetch_rows(GROUP, (group_id,)):
+            return []  # disbanded meanwhile
+        inside = await self.among(group_id, [member.user_id for member in members])
+        new = {member.user_id: member for member in reversed(members) if member.user_id not in inside}
+        await _add_members(self._engine, await self._still_muted(group_id, new))
+        await add_entries(self._engine, conv_id, {user_id: member.joined_at for user_id, member in new.items()})
+        await advance_receipts(
+            self._engine,
+            [
+                Receipt(conv_id=conv_id, user_id=user_id, seq=read_seq, read_at=member.joined_at)
+                for user_id, member in new.items()
+            ],
+        )
+        await self._engine.execute(COUNT_MEMBERS, (len(new), group_id))
+        await settle(self._engine, group_id, {member.user_id for member in members})
         return sorted(new)
 
     async def _still_muted(self, group_id: str, new: Mapping[str, Member]) -> Mapping[str, Member]:
@@ -163,22 +163,22 @@ class SqlMembers:
             user_id: replace(member, mute_until=kept.get(user_id, member.mute_until)) for user_id, member in new.items()
         }
 
+    @atomic
     async def remove(self, group_id: str, user_id: str) -> bool:
         conv_id = of_group(group_id).conv_id
-        async with self._engine.transaction():
-            await self._engine.execute(LOCK_GROUP, (group_id,))
-            member = await self.get(group_id, user_id)
-            if member is not None and member.mute_until:
-                await self._engine.execute(KEEP_MUTE, (group_id, user_id, member.mute_until))
-            if not await self._engine.execute(REMOVE_MEMBER, (group_id, user_id, group_id)):
-                return False
-            await self._engine.execute(COUNT_MEMBERS, (-1, group_id))
-            await settle(self._engine, group_id, [user_id])
-            for query in (
-                EntryTable.delete().where((EntryTable.user_id == user_id) & (EntryTable.conv_id == conv_id)),
-                ReceiptTable.delete().where((ReceiptTable.conv_id == conv_id) & (ReceiptTable.user_id == user_id)),
-            ):
-                await run(self._engine, query)
+        await self._engine.execute(LOCK_GROUP, (group_id,))
+        member = await self.get(group_id, user_id)
+        if member is not None and member.mute_until:
+            await self._engine.execute(KEEP_MUTE, (group_id, user_id, member.mute_until))
+        if not await self._engine.execute(REMOVE_MEMBER, (group_id, user_id, group_id)):
+            return False
+        await self._engine.execute(COUNT_MEMBERS, (-1, group_id))
+        await settle(self._engine, group_id, [user_id])
+        for query in (
+            EntryTable.delete().where((EntryTable.user_id == user_id) & (EntryTable.conv_id == conv_id)),
+            ReceiptTable.delete().where((ReceiptTable.conv_id == conv_id) & (ReceiptTable.user_id == user_id)),
+        ):
+            await run(self._engine, query)
         return True
 
     async def set(self, group_id: str, user_id: str, changes: Mapping[str, Any]) -> Member | None:
@@ -191,15 +191,15 @@ class SqlMembers:
             await run(self._engine, MemberTable.update(**changes).where(who))
         return await self.get(group_id, user_id)
 
+    @atomic
     async def hand_over(self, group_id: str, owner_id: str, new_owner_id: str) -> bool:
-        async with self._engine.transaction():
-            await self._engine.execute(LOCK_GROUP, (group_id,))
-            owner, heir = await self.get(group_id, owner_id), await self.get(group_id, new_owner_id)
-            if owner is None or heir is None or owner.role is not Role.OWNER or owner_id == new_owner_id:
-                return False
-            await self._engine.execute(SET_ROLE, (Role.ADMIN.value, group_id, owner_id))
-            await self._engine.execute(SET_ROLE, (Role.OWNER.value, group_id, new_owner_id))
-            await self._engine.execute(SET_OWNER, (new_owner_id, group_id))
+        await self._engine.execute(LOCK_GROUP, (group_id,))
+        owner, heir = await self.get(group_id, owner_id), await self.get(group_id, new_owner_id)
+        if owner is None or heir is None or owner.role is not Role.OWNER or owner_id == new_owner_id:
+            return False
+        await self._engine.execute(SET_ROLE, (Role.ADMIN.value, group_id, owner_id))
+        await self._engine.execute(SET_ROLE, (Role.OWNER.value, group_id, new_owner_id))
+        await self._engine.execute(SET_OWNER, (new_owner_id, group_id))
         return True
 
     async def among(self, group_id: str, user_ids: Collection[str]) -> UserIds:

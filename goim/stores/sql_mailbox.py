@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from goim.stores.base import Taken
 from goim.stores.engine import SqlEngine
 from goim.stores.mailbox import Letter
+
+_ATTEMPTS = 50
 
 # Number and insert in one statement; of two at once that take the same number, the primary key lets one pass.
 POST = """
@@ -29,7 +32,13 @@ class SqlMailbox:
         self._engine = engine
 
     async def post(self, letters: Sequence[tuple[str, bytes]], at: int) -> None:
-        await self._engine.execute_many(POST, [(topic, body, at) for topic, body in letters])
+        for attempt in range(_ATTEMPTS):
+            try:
+                await self._engine.execute_many(POST, [(topic, body, at) for topic, body in letters])
+                break
+            except Taken:  # another process has posted meanwhile
+                if attempt == _ATTEMPTS - 1:
+                    raise
 
     async def newest(self) -> int:
         rows = await self._engine.fetch_rows(NEWEST)

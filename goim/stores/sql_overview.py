@@ -7,7 +7,7 @@ from msgspec import convert
 from goim.model.groups import Group
 from goim.model.overview import Counts, UserFilter
 from goim.model.users import User
-from goim.stores.engine import SqlEngine
+from goim.stores.engine import SqlEngine, atomic
 
 # INSTR, not LIKE: nothing in what is searched for means anything but itself, and every text contains the empty one.
 FIND_USERS = """
@@ -33,7 +33,6 @@ SELECT COUNT(*) AS users, COALESCE(SUM(is_admin), 0) AS admins, COALESCE(SUM(is_
 LOCK_USER = "UPDATE im_users SET is_admin = is_admin WHERE user_id = ?"
 ENABLED_ADMIN = "SELECT user_id FROM im_users WHERE user_id = ? AND is_admin = 1 AND is_disabled = 0"
 DISABLE = "UPDATE im_users SET is_disabled = 1 WHERE user_id = ?"
-ACCOUNT_ID = "SELECT user_id FROM im_users WHERE user_id = ?"
 
 
 class SqlOverview:
@@ -56,13 +55,10 @@ class SqlOverview:
         ((users, admins, disabled, groups),) = await self._engine.fetch_rows(COUNTS)
         return Counts(users=int(users), admins=int(admins), disabled=int(disabled), groups=int(groups))
 
+    @atomic
     async def disable(self, admin_id: str, user_id: str) -> bool:
-        async with self._engine.transaction():
-            for locked in sorted({admin_id, user_id}):  # in order: two who do this to each other never deadlock
-                await self._engine.execute(LOCK_USER, (locked,))
-            if not await self._engine.fetch_rows(ENABLED_ADMIN, (admin_id,)):
-                return False
-            if not await self._engine.fetch_rows(ACCOUNT_ID, (user_id,)):
-                return False  # asked, not counted: MySQL counts only rows that change
-            await self._engine.execute(DISABLE, (user_id,))
-        return True
+        for locked in sorted({admin_id, user_id}):  # in order: two who do this to each other never deadlock
+            await self._engine.execute(LOCK_USER, (locked,))
+        if not await self._engine.fetch_rows(ENABLED_ADMIN, (admin_id,)):
+            return False
+        return await self._engine.execute(DISABLE, (user_id,)) > 0

@@ -7,7 +7,7 @@ from collections.abc import Collection
 from typing import Any
 
 from goim.model.push import PushDevice, PushKind
-from goim.stores.engine import Row, SqlEngine
+from goim.stores.engine import Row, SqlEngine, atomic
 
 FORGET_OVER = """
 DELETE FROM push_devices WHERE user_id = ? AND session_id NOT IN (SELECT session_id FROM im_sessions WHERE user_id = ?)
@@ -46,20 +46,18 @@ class SqlPushDevices:
     def __init__(self, engine: SqlEngine) -> None:
         self._engine = engine
 
+    @atomic
     async def put(self, device: PushDevice, limit: int) -> bool:
         own = (device.user_id, device.device_id)
         key = _key(device.address)
-        async with self._engine.transaction():
-            await self._engine.execute(FORGET_OVER, (device.user_id, device.user_id))
-            [(others,)] = await self._engine.fetch_rows(OTHER_DEVICES, own)
-            if others >= limit:
-                return False
-            await self._engine.execute(FORGET_ADDRESS, (key, *own))
-            await self._engine.execute(FORGET_DEVICE, own)
-            keys = (device.p256dh, device.auth, device.provider, device.created_at)
-            await self._engine.execute(
-                ADD_DEVICE, (*own, device.session_id, device.kind.value, device.address, key, *keys)
-            )
+        await self._engine.execute(FORGET_OVER, (device.user_id, device.user_id))
+        [(others,)] = await self._engine.fetch_rows(OTHER_DEVICES, own)
+        if others >= limit:
+            return False
+        await self._engine.execute(FORGET_ADDRESS, (key, *own))
+        await self._engine.execute(FORGET_DEVICE, own)
+        keys = (device.p256dh, device.auth, device.provider, device.created_at)
+        await self._engine.execute(ADD_DEVICE, (*own, device.session_id, device.kind.value, device.address, key, *keys))
         return True
 
     async def remove(self, user_id: str, device_id: str, address: str | None = None) -> bool:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextvars import ContextVar, Token
 from pathlib import Path
 from queue import SimpleQueue
@@ -131,6 +131,7 @@ class SqliteEngine(SQLiteEngine):
     """
 
     current_transaction: ContextVar[SqliteTransaction | None]  # type: ignore[assignment]
+    ddl_can_be_undone = True
 
     def __init__(self, path: str | Path, *, page_size: int = 4096, readers: int = 2) -> None:
         # Not Engine.__init__: it starts event loops to ask for a version that the library knows.
@@ -258,6 +259,10 @@ class SqliteEngine(SQLiteEngine):
             return False
         return True
 
+    def alone(self, purpose: str) -> SqliteTransaction:  # noqa: ARG002 there is one writer
+        """Keep every other process out until it is done."""
+        return self.transaction()
+
     async def has_table(self, name: str) -> bool:
         """Whether the schema has this table."""
         return bool(await self.fetch_rows("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?", (name,)))
@@ -286,6 +291,11 @@ class SqliteEngine(SQLiteEngine):
     ) -> SqliteTransaction:
         """The writer for one alone: other writes wait. One inside another is part of the outer."""
         return SqliteTransaction(self, transaction_type, allow_nested=allow_nested)
+
+    async def whole(self, work: Callable[[], Awaitable[T]]) -> T:
+        """Do `work` in a transaction. There is one writer, so no other is ever in its way."""
+        async with self.transaction():
+            return await work()
 
     def atomic(self, transaction_type: TransactionType = TransactionType.immediate) -> Atomic:
         """Piccolo's list of queries that stand or fall together."""

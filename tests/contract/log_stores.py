@@ -15,6 +15,7 @@ from goim.stores.memory_log import MemoryChanges, MemoryConvDeletes, MemoryMessa
 from goim.stores.migrate import Migrator
 from goim.stores.mongo import MongoConvDeletes, MongoDatabase, MongoMessages, MongoPending
 from goim.stores.mongo_changes import MongoChanges
+from goim.stores.mysql import MysqlEngine
 from goim.stores.sql import SqlChanges, SqlConvDeletes, SqlMessages, SqlPending
 from goim.stores.sqlite import SqliteEngine
 
@@ -54,11 +55,15 @@ def mongo_log(database: MongoDatabase) -> LogStores:
     )
 
 
-@pytest.fixture(name="log", params=["memory", "sqlite", "mongodb"])
+@pytest.fixture(name="log", params=["memory", "sqlite", "mysql", "mongodb"])
 async def log_stores(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[LogStores]:
     """An empty log."""
     if request.param == "memory":
         yield memory_log()
+        return
+    if request.param == "mysql":
+        async with MysqlEngine(await request.getfixturevalue("mysql_server").migrated("messages")) as server:
+            yield sql_log(server)
         return
     if request.param == "mongodb":
         async with request.getfixturevalue("mongo_server").migrated() as (_, database):

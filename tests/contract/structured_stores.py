@@ -24,6 +24,7 @@ from goim.stores.memory_friends import MemoryBlocks, MemoryFriends
 from goim.stores.memory_groups import MemoryGroups, MemoryMembers
 from goim.stores.memory_overview import MemoryOverview
 from goim.stores.memory_push import MemoryPushDevices
+from goim.stores.mysql import MysqlEngine
 from goim.stores.overview import Overview
 from goim.stores.push import PushDevices
 from goim.stores.sql_accounts import SqlSessions, SqlUsers
@@ -111,13 +112,17 @@ def create_sqlite(path: Path) -> Path:
     return path
 
 
-@pytest.fixture(name="nodes", params=["memory", "sqlite"])
+@pytest.fixture(name="nodes", params=["memory", "sqlite", "mysql"])
 async def structured_nodes(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[tuple[Stores, Stores]]:
     """Two nodes on one database: what both do at once must end right."""
     async with AsyncExitStack() as stack:
         if request.param == "memory":
             data = MemoryData()
             yield memory_stores(data), memory_stores(data)
+        elif request.param == "mysql":
+            dsn = await request.getfixturevalue("mysql_server").migrated("structured")
+            nodes = [await stack.enter_async_context(MysqlEngine(dsn)) for _ in range(2)]
+            yield sql_stores(nodes[0]), sql_stores(nodes[1])
         else:
             path = create_sqlite(tmp_path / "structured.db")
             one = await stack.enter_async_context(SqliteEngine(path))

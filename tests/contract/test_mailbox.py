@@ -13,20 +13,26 @@ import pytest
 from goim.stores import sql_mailbox
 from goim.stores.mailbox import Letter, Mailbox
 from goim.stores.memory_mailbox import MemoryMailbox
+from goim.stores.mysql import MysqlEngine
 from goim.stores.sql_mailbox import SqlMailbox
 from goim.stores.sqlite import SqliteEngine
 from tests.contract.structured_stores import create_sqlite
 
 
-@pytest.fixture(params=["memory", "sqlite"])
+@pytest.fixture(params=["memory", "sqlite", "mysql"])
 async def mailboxes(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[tuple[Mailbox, Mailbox]]:
     """One mailbox as two processes see it."""
     if request.param == "memory":
         mailbox = MemoryMailbox()
         yield mailbox, mailbox
         return
-    path = create_sqlite(tmp_path / "data.db")
     async with AsyncExitStack() as stack:
+        if request.param == "mysql":
+            dsn = await request.getfixturevalue("mysql_server").migrated("structured")
+            nodes = [await stack.enter_async_context(MysqlEngine(dsn)) for _ in range(2)]
+            yield SqlMailbox(nodes[0]), SqlMailbox(nodes[1])
+            return
+        path = create_sqlite(tmp_path / "data.db")
         one = await stack.enter_async_context(SqliteEngine(path))
         other = await stack.enter_async_context(SqliteEngine(path))
         yield SqlMailbox(one), SqlMailbox(other)

@@ -144,7 +144,7 @@ async def test_what_another_process_did_meanwhile_is_looked_at_again(engine: Sql
             await engine.fetch_rows("SELECT 1")  # time for it to find everything pending and to want the lock
         assert not waiting.done()
         await engine.run_ddl(CREATE_TABLE)
-        await engine.execute(RECORD, (1, "birds", "of another release", START_MS))
+        await engine.execute(RECORD, (1, "birds", "of another release", START_MS, 0))
     assert "was edited" in waiting.result()
     assert await tables(engine) == ["schema_migrations"]
 

@@ -1,0 +1,185 @@
+"""The schemas of the MySQL family are what the stores take them for, and the statements use their indexes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+from piccolo.columns import BigInt, Boolean, Bytea, Column, Integer, Text, Varchar
+from piccolo.table import Table
+
+from goim.model.messages import MessageRow
+from goim.stores import (
+    sql,
+    sql_accounts,
+    sql_admissions,
+    sql_conversations,
+    sql_favourites,
+    sql_files,
+    sql_friends,
+    sql_groups,
+    sql_mailbox,
+)
+from goim.stores.mysql import MysqlEngine
+from goim.stores.mysql_dialect import filled
+from goim.stores.tables import STRUCTURED_TABLES
+from tests.contract.test_structured_schema import key_of
+from tests.mysql_server import MysqlServer
+
+COLUMNS = """
+SELECT column_name, column_type, is_nullable FROM information_schema.columns
+WHERE table_schema = DATABASE() AND table_name = ? ORDER BY ordinal_position"""
+KEYS = """
+SELECT index_name, non_unique, column_name FROM information_schema.statistics
+WHERE table_schema = DATABASE() AND table_name = ? ORDER BY index_name, seq_in_index"""
+TABLES = "SELECT table_name, table_collation FROM information_schema.tables WHERE table_schema = DATABASE()"
+
+TYPES: dict[type[Column], str] = {
+    BigInt: "bigint",
+    Integer: "int",
+    Boolean: "tinyint",
+    Text: "mediumtext",
+    Bytea: "mediumblob",
+}
+
+
+@pytest.fixture(params=["mysql", "tidb"])
+async def engine(request: pytest.FixtureRequest, mysql_server: MysqlServer) -> AsyncIterator[MysqlEngine]:
+    dsn = await mysql_server.migrated("structured", "messages", dialect=request.param)
+    async with MysqlEngine(dsn) as engine:
+        yield engine
+
+
+async def keys(engine: MysqlEngine, table: str) -> dict[str, tuple[bool, list[str]]]:
+    """The indexes of a table: whether each is unique, and its columns."""
+    found: dict[str, tuple[bool, list[str]]] = {}
+    for name, non_unique, column in await engine.fetch_rows(KEYS, (table,)):
+        found.setdefault(name, (not int(non_unique), []))[1].append(column)
+    return found
+
+
+def type_of(column: Column) -> str:
+    return f"varchar({column.length})" if isinstance(column, Varchar) else TYPES[type(column)]
+
+
+async def test_every_table_is_described_and_compares_byte_by_byte(engine: MysqlEngine) -> None:
+    log = {"messages", "changes", "reactions", "conv_deletes", "pending", "message_turns"}
+    created: dict[str, str] = dict(await engine.fetch_rows(TABLES))
+    created.pop("schema_migrations")
+    assert created.keys() == {table._meta.tablename for table in STRUCTURED_TABLES} | log
+    assert set(created.values()) <= {"utf8mb4_nopad_bin", "utf8mb4_0900_bin"}
+
+
+@pytest.mark.parametrize("table", STRUCTURED_TABLES)
+async def test_columns_and_keys_are_described_as_they_were_created(engine: MysqlEngine, table: type[Table]) -> None:
+    name = table._meta.tablename
+    created = [
+        (column, re.sub(r"(int)\(\d+\)", r"\1", str(kind)), nullable == "YES")
+        for column, kind, nullable in await engine.fetch_rows(COLUMNS, (name,))
+    ]
+    assert created == [
+        (column._meta.db_column_name, type_of(column), column._meta.null) for column in table._meta.columns
+    ]
+    indexes = await keys(engine, name)
+    assert indexes.pop("PRIMARY")[1] == key_of(table)
+    uniques = [columns for is_unique, columns in indexes.values() if is_unique]
+    assert uniques == [[column._meta.db_column_name] for column in table._meta.columns if column._meta.unique]
+    assert len(uniques) <= 1, "an upsert fires on any unique key: more than one would make it ambiguous"
+
+
+async def test_the_log_has_its_columns_in_order_its_two_unique_keys_and_no_other(engine: MysqlEngine) -> None:
+    assert [row[0] for row in await engine.fetch_rows(COLUMNS, ("messages",))] == list(MessageRow._fields)
+    indexes = list((await keys(engine, "messages")).values())
+    assert sorted(indexes) == [(True, ["conv_id", "from_user_id", "client_msg_id"]), (True, ["conv_id", "seq"])]
+
+
+MODULES = (
+    sql,
+    sql_accounts,
+    sql_admissions,
+    sql_conversations,
+    sql_favourites,
+    sql_files,
+    sql_friends,
+    sql_groups,
+    sql_mailbox,
+)
+STATEMENTS = {
+    f"{module.__name__.rpartition('.')[2]}.{name}": text.strip()
+    for module in MODULES
+    for name, text in vars(module).items()
+    if name.isupper() and not name.startswith("_") and isinstance(text, str)
+}
+# Looking for a part of a name and counting all files have to read everything, erasing an account walks the log, and
+# there are only the letters of the last minutes to be swept. The newest letter is the last of its index.
+SCANS = {"sql_accounts.SEARCH_USERS", "sql_files.STATS", "sql.SENT_BY", "sql_mailbox.SWEEP", "sql_mailbox.NEWEST"}
+
+
+async def fill(engine: MysqlEngine) -> None:
+    """Rows enough that reading a whole table is no way out, with statistics that say so."""
+    users = [f"user-{number:04}" for number in range(400)]
+    convs = [f"c2c:{user}:zoe" for user in users]
+    await engine.insert_rows("im_users", [(u, u, u, "", "", "", "", 0, 0, 1) for u in users])
+    await engine.insert_rows("im_sessions", [(f"s-{u}", u, None, "", 1, 1) for u in users])
+    await engine.insert_rows("im_devices", [(u, "d", "s", "ws", 1, 1) for u in users])
+    await engine.insert_rows("im_friends", [(u, "zoe", "", 1) for u in users] + [("zoe", u, "", 1) for u in users])
+    await engine.insert_rows("im_blocks", [(u, "eve", 1) for u in users] + [("dan", u, 1) for u in users])
+    await engine.insert_rows("im_groups", [(f"g-{u}", "", "", u, "open", 0, 1, 1) for u in users])
+    await engine.insert_rows("im_group_members", [(f"g-{u}", u, "owner", 0, 1) for u in users])
+    await engine.insert_rows("im_conversations", [(c, c, "c2c", c, c, "", "", 1) for c in convs])
+    await engine.insert_rows("user_conversations", [("zoe", c, 0, 0, "", n) for n, c in enumerate(convs, 1)])
+    await engine.insert_rows("user_conversations", [(u, c, 0, 0, "", 1) for u, c in zip(users, convs, strict=True)])
+    await engine.insert_rows("read_receipts", [(c, "zoe", 1, 1) for c in convs])
+    await engine.insert_rows(
+        "messages", [(c, s, "zoe", f"m{s}", "text", "{}", 1, 0, None, None) for c in convs for s in range(1, 6)]
+    )
+    await engine.insert_rows("changes", [(c, s, s, "edited", "{}", 1) for c in convs for s in range(1, 4)])
+    await engine.insert_rows("reactions", [(c, 1, "zoe", "+", 1) for c in convs])
+    await engine.insert_rows("conv_deletes", [(u, c, 1, 1) for u, c in zip(users, convs, strict=True)])
+    await engine.insert_rows("pending", [("burn", c, "zoe", "m1", 10_000 + n) for n, c in enumerate(convs)])
+    await engine.insert_rows(
+        "im_files", [(f"f-{u}", u, "", "", 1, "", None, None, "", 1_000 + n, None) for n, u in enumerate(users)]
+    )
+    await engine.insert_rows("file_grants", [(f"f-{u}", c) for u, c in zip(users, convs, strict=True)])
+    await engine.insert_rows("group_invitations", [(f"g-{u}", u, "zoe", 1) for u in users])
+    await engine.insert_rows("group_requests", [(f"g-{u}", u, 1) for u in users])
+    await engine.insert_rows("group_notices", [(f"n-{u}", f"g-{u}", "", "", u, 1) for u in users])
+    await engine.insert_rows("favourites", [(u, "f", "custom", "", "", "", None, "x", 1) for u in users])
+    await engine.insert_rows("favourite_tags", [(u, "t", "f", 0) for u in users])
+    await engine.insert_rows("im_letters", [(n, "t", b"", n) for n in range(1, 400)])
+    for (table,) in [(table._meta.tablename,) for table in STRUCTURED_TABLES] + [
+        ("messages",),
+        ("changes",),
+        ("pending",),
+    ]:
+        await engine.fetch_rows(f"ANALYZE TABLE {table}")
+
+
+def values(text: str) -> list[Any]:
+    """Something for each placeholder: a number where numbers are compared, else an id."""
+    found: list[Any] = []
+    for before in text.split("?")[:-1]:
+        word = re.findall(r"[\w.]+", before)[-1] if re.findall(r"[\w.]+", before) else ""
+        numbers = {"LIMIT", "OFFSET", "seq", "change_no", "expire_at", "due_at", "letter_id", "posted_at"}
+        numbers |= {"updated_at", "e.updated_at", "created_at", "expires_at", "member_count"}
+        found.append(1 if word in numbers else "user-0007")
+    return found
+
+
+async def test_no_statement_reads_a_whole_table(engine: MysqlEngine) -> None:
+    await fill(engine)
+    bad = {}
+    for name, text in STATEMENTS.items():
+        if name in SCANS or not re.match("SELECT|UPDATE|DELETE", text):
+            continue
+        plan = await engine.fetch(f"EXPLAIN {filled(text, values(text)).replace('%', '%%').replace('?', '')}")
+        steps = [
+            f"{step['table']}: {step['type']} {step['key']} {step['rows']}"
+            for step in plan
+            if step["type"] in {"ALL", "index"}
+        ]
+        if steps:
+            bad[name] = steps
+    assert not bad
