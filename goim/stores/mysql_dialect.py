@@ -128,12 +128,12 @@ def literal(value: Any) -> str:
 
 def _rare_literal(value: Any) -> str:
     match value:
-        case bool():
+        case int():  # a bool, an enum
             return str(int(value))
-        case str():  # an enum
+        case str():
             return f"'{escape_string(str(value))}'"
         case bytes() | bytearray() | memoryview():
             return f"x'{value.hex()}'"
-        case int() | float():
+        case float():
             return repr(value)
     raise TypeError(f"{type(value).__name__} has no place in a statement")

@@ -21,6 +21,8 @@ from goim.stores import (
     sql_friends,
     sql_groups,
     sql_mailbox,
+    sql_outbox,
+    sql_overview,
 )
 from goim.stores.mysql import MysqlEngine
 from goim.stores.mysql_dialect import filled
@@ -105,6 +107,8 @@ MODULES = (
     sql_friends,
     sql_groups,
     sql_mailbox,
+    sql_outbox,
+    sql_overview,
 )
 STATEMENTS = {
     f"{module.__name__.rpartition('.')[2]}.{name}": text.strip()
@@ -115,6 +119,7 @@ STATEMENTS = {
 # Looking for a part of a name and counting all files have to read everything, erasing an account walks the log, and
 # there are only the letters of the last minutes to be swept. The newest letter is the last of its index.
 SCANS = {"sql_accounts.SEARCH_USERS", "sql_files.STATS", "sql.SENT_BY", "sql_mailbox.SWEEP", "sql_mailbox.NEWEST"}
+SCANS |= {"sql_overview.COUNTS", "sql_outbox.SWEEP_OLD", "sql_outbox.STALE_MARK"}  # once a minute; a row for each node
 
 
 async def fill(engine: MysqlEngine) -> None:

@@ -15,9 +15,11 @@ from goim.model.messages import MessageRow
 from goim.resources import bundled
 from goim.stores import sql_outbox
 from goim.stores.base_log import MessageTable
+from goim.stores.engine import SqlEngine
 from goim.stores.memory_log import MemoryMessages
 from goim.stores.memory_outbox import MemoryFeedMarks, MemoryLogScan, MemoryOutbox
 from goim.stores.migrate import Migrator
+from goim.stores.mysql import MysqlEngine
 from goim.stores.outbox import (
     FeedMark,
     FeedMarks,
@@ -36,17 +38,24 @@ from tests.contract.structured_stores import create_sqlite
 Node = tuple[Outbox, FeedMarks]
 
 
-@pytest.fixture(params=["memory", "sqlite"])
+@pytest.fixture(params=["memory", "sqlite", "mysql"])
 async def nodes(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[tuple[Node, Node]]:
     """One outbox as two nodes see it."""
     if request.param == "memory":
         node = (MemoryOutbox(), MemoryFeedMarks())
         yield node, node
         return
-    path = create_sqlite(tmp_path / "data.db")
     async with AsyncExitStack() as stack:
-        one = await stack.enter_async_context(SqliteEngine(path))
-        other = await stack.enter_async_context(SqliteEngine(path))
+        one: SqlEngine
+        other: SqlEngine
+        if request.param == "mysql":
+            dsn = await request.getfixturevalue("mysql_server").migrated("structured")
+            one = await stack.enter_async_context(MysqlEngine(dsn))
+            other = await stack.enter_async_context(MysqlEngine(dsn))
+        else:
+            path = create_sqlite(tmp_path / "data.db")
+            one = await stack.enter_async_context(SqliteEngine(path))
+            other = await stack.enter_async_context(SqliteEngine(path))
         yield (SqlOutbox(one), SqlFeedMarks(one)), (SqlOutbox(other), SqlFeedMarks(other))
 
 
@@ -176,12 +185,16 @@ async def test_the_mark_of_a_node_that_fell_silent_is_taken_by_one(nodes: tuple[
     assert await one.all() == [FeedMark("n2", 70, 900)]
 
 
-@pytest.fixture(params=["memory", "sqlite"])
+@pytest.fixture(params=["memory", "sqlite", "mysql"])
 async def log(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[tuple[MessageTable, LogScan]]:
     """A log and how it is read by time."""
     if request.param == "memory":
         messages = MemoryMessages()
         yield messages, MemoryLogScan(messages)
+        return
+    if request.param == "mysql":
+        async with MysqlEngine(await request.getfixturevalue("mysql_server").migrated("messages")) as server:
+            yield SqlMessages(server), SqlLogScan(server)
         return
     async with SqliteEngine(tmp_path / "messages.db") as engine:
         await Migrator(engine, bundled("schemas") / "sqlite", {"messages"}).up()

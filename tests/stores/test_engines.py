@@ -6,7 +6,7 @@ import asyncio
 import contextvars
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import AsyncExitStack, suppress
-from enum import StrEnum
+from enum import IntEnum, StrEnum
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +57,10 @@ class Band(Table, tablename="bands", db=ROUTED):
 
 class Kind(StrEnum):
     LOUD = "loud"
+
+
+class Size(IntEnum):
+    NONE = -1
 
 
 @pytest.fixture(params=["sqlite", "sqlite-process", "mysql"])
@@ -126,7 +130,7 @@ async def test_text_comes_back_as_it_was(engine: SqlEngine, text: str) -> None:
 
 async def test_values_of_every_kind_come_back_as_they_were(engine: SqlEngine) -> None:
     await engine.execute(ADD, ("a", 2**62, True, None))
-    await engine.execute(ADD, (Kind.LOUD, -1, False, Kind.LOUD))
+    await engine.execute(ADD, (Kind.LOUD, Size.NONE, False, Kind.LOUD))
     rows = await engine.fetch("SELECT name, fans, label FROM bands ORDER BY name")
     assert rows == [{"name": "a", "fans": 2**62, "label": None}, {"name": "loud", "fans": -1, "label": "loud"}]
     [(size,)] = await engine.fetch_rows("SELECT SUM(fans) FROM bands WHERE name = 'loud'")
