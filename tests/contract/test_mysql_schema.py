@@ -119,7 +119,8 @@ STATEMENTS = {
 # Looking for a part of a name and counting all files have to read everything, erasing an account walks the log, and
 # there are only the letters of the last minutes to be swept. The newest letter is the last of its index.
 SCANS = {"sql_accounts.SEARCH_USERS", "sql_files.STATS", "sql.SENT_BY", "sql_mailbox.SWEEP", "sql_mailbox.NEWEST"}
-SCANS |= {"sql_overview.COUNTS", "sql_outbox.SWEEP_OLD", "sql_outbox.STALE_MARK"}  # once a minute; a row for each node
+SCANS |= {"sql_overview.COUNTS", "sql_outbox.SWEEP_OLD"}  # once a minute
+SMALL = {"outbox_feeds"}  # a row for each node
 
 
 async def fill(engine: MysqlEngine) -> None:
@@ -183,7 +184,7 @@ async def test_no_statement_reads_a_whole_table(engine: MysqlEngine) -> None:
         steps = [
             f"{step['table']}: {step['type']} {step['key']} {step['rows']}"
             for step in plan
-            if step["type"] in {"ALL", "index"}
+            if step["type"] in {"ALL", "index"} and step["table"] not in SMALL
         ]
         if steps:
             bad[name] = steps
