@@ -232,6 +232,8 @@ class EventFeed:
                     marked = self._clock.monotonic()
             except StoreDown as error:
                 _log.warning("events_wait", error=str(error), messages=len(self._queued))
+            except Exception:  # noqa: BLE001 what waits is kept, and tried again
+                _log.exception("events_wait", messages=len(self._queued))
 
     @contextlib.asynccontextmanager
     async def watching(self) -> AsyncIterator[None]:
@@ -246,4 +248,6 @@ class EventFeed:
                     pass
             except StoreDown as error:
                 _log.warning("events_not_caught_up", error=str(error))
+            except Exception:  # noqa: BLE001 the mark stays: it is tried again
+                _log.exception("events_not_caught_up")
             await self._clock.sleep(MARK_SECONDS)
