@@ -86,12 +86,14 @@ class Hooks:
             yield
 
     @contextlib.asynccontextmanager
-    async def running(self) -> AsyncIterator[None]:
-        """And is sent."""
-        if not self._is_told:
-            yield
-            return
-        async with self._courier.running(), self.feed.watching():
+    async def running(self, *, delivers: bool) -> AsyncIterator[None]:
+        """And is sent, by nodes that do so; every node sees to it that not too much waits."""
+        async with contextlib.AsyncExitStack() as stack:
+            if self._is_told:
+                await stack.enter_async_context(self._courier.counting())
+            if self._is_told and delivers:
+                await stack.enter_async_context(self._courier.running())
+                await stack.enter_async_context(self.feed.watching())
             yield
 
 

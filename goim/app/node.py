@@ -78,7 +78,8 @@ class Node:
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """What a node does of its own accord, from the bottom up; it ends from the top down, everything written."""
-        services = self.services
+        services, hooks = self.services, self.hooks
+        delivers = self.has_role("updater")
         async with (
             self.working(),
             self._assembly.catch_up.running(),
@@ -90,7 +91,7 @@ class Node:
             services.presence.running(),
             services.calls.running(),
             services.administration.statistics.running(),
-            self.hooks.running() if self.hooks is not None else contextlib.nullcontext(),
+            hooks.running(delivers=delivers) if hooks is not None else contextlib.nullcontext(),
             self.tasks,
         ):
             yield
@@ -98,6 +99,7 @@ class Node:
     @contextlib.asynccontextmanager
     async def _updating(self) -> AsyncIterator[None]:
         """What one node may do for all, with the role `updater`: empty what expired, sweep files, index for search.
+        (Webhooks and pushes are sent by such nodes, too.)
 
         What hangs on this node's memory (its streams, calls and what it writes behind) it does in whatever role.
         """

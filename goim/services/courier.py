@@ -107,7 +107,6 @@ class Courier:
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Deliver while the context is open; what is under way at its end has a moment to arrive."""
-        await self._count()
         async with contextlib.AsyncExitStack() as stack:
             await stack.enter_async_context(self._outcomes.running())
             await stack.enter_async_context(self._tasks)
@@ -115,7 +114,13 @@ class Courier:
                 await stack.enter_async_context(beside(self._work(lane)))
             await stack.enter_async_context(beside(self._tick()))
             await stack.enter_async_context(beside(self._relay()))
-            await stack.enter_async_context(beside(self._keep_house()))
+            yield
+
+    @contextlib.asynccontextmanager
+    async def counting(self) -> AsyncIterator[None]:
+        """Know how much waits, and sweep, while the context is open: on every node that fills the outbox."""
+        await self._count()
+        async with beside(self._keep_house()):
             yield
 
     async def _work(self, lane: Lane) -> None:

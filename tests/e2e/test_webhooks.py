@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from standardwebhooks import Webhook, WebhookVerificationError
 
+from goim.stores.outbox import ParcelState
 from tests.node import started_node
 from tests.process import running_server
 from tests.receiver import Receiver, receiving
@@ -102,6 +103,19 @@ async def test_a_private_address_is_not_told_unless_the_settings_say_so(tmp_path
             while not node.services.metrics.hooks_failed["app"]:
                 await asyncio.get_running_loop().run_in_executor(None, int)
         assert receiver.got == []
+
+
+async def test_only_an_updater_sends_what_every_node_writes_down(tmp_path: Path, receiver: Receiver) -> None:
+    settings = hooks(receiver)
+    async with started_node(tmp_path, server={"roles": ["api"]}, hooks=settings) as (node, people):
+        await people.person("ann")
+        assert node.hooks is not None
+        [waiting] = await node.hooks.outbox.page(ParcelState.WAITING, "app", 9, 0)
+        assert (waiting.type, waiting.attempts, waiting.claim) == ("user.created", 0, "")
+    assert receiver.got == []
+    async with started_node(tmp_path, server={"roles": ["updater"]}, hooks=settings):
+        [got] = await receiver.until(1)
+        assert got.headers["webhook-id"] == waiting.event_id
 
 
 async def test_without_hooks_there_is_no_outbox_at_work(tmp_path: Path) -> None:

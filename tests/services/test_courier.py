@@ -67,7 +67,7 @@ class Street:
             give_up_ms=3_600_000,
             max_waiting=10,
         )
-        async with courier.running():
+        async with courier.counting(), courier.running():
             await self.clock.until_asleep(2)
             yield courier
 
