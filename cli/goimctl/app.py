@@ -11,7 +11,22 @@ from typer.exceptions import TyperException
 
 from goim import __version__
 from goim.errors import ConfigError, GoimError, MigrationError, StoreDown
-from goimctl import backup, chat, config, consume, doctor, files, groups, hooks, migrate, serve, stats, tokens, users
+from goimctl import (
+    backup,
+    chat,
+    config,
+    consume,
+    doctor,
+    files,
+    groups,
+    hooks,
+    migrate,
+    serve,
+    stats,
+    storage,
+    tokens,
+    users,
+)
 from goimctl.options import ConfigAnywhere
 from goimctl.output import ExitCode, Failed, tell_failure
 
@@ -34,6 +49,7 @@ app.command(epilog="Example: goimctl token alice --device robot")(tokens.token)
 app.add_typer(migrate.group)
 app.command(epilog="Example: goimctl backup goim-monday.tar.gz")(backup.backup)
 app.command(epilog="Example: goimctl restore goim-monday.tar.gz")(backup.restore)
+app.add_typer(storage.group)
 app.add_typer(config.group)
 app.command(epilog="Example: goimctl stats --json")(stats.stats)
 app.command(epilog="Example: goimctl doctor --json")(doctor.doctor)

@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import contextlib
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from goimctl.options import Json, load_settings
-from goimctl.output import Failed, moment, say, show_record, size_of, warn
+from goimctl.output import Failed, moment, progress_bars, say, show_record, size_of, warn
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from rich.progress import TaskID
-
-    from goim.app.backup import Manifest, Tell
+    from goim.app.backup import Manifest
     from goim.config import Settings
 
 
@@ -32,12 +29,12 @@ def backup(
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Copy the databases and files of the embedded default as they are now, while the server goes on."""
+    """Copy databases and files of this moment while the server goes on."""
     from goim.app.backup import back_up
     from goim.clock import SystemClock
 
     settings = _embedded(load_settings(ctx).settings)
-    with _failures(), _progress() as tell:
+    with _failures(), progress_bars() as tell:
         manifest = back_up(settings.server.data_dir, target, SystemClock(), tell, with_secrets=with_secrets)
     _show(target, manifest, as_json=as_json)
     if settings.files.s3_bucket:
@@ -54,7 +51,7 @@ def restore(
     from goim.app.restore import restore as put_back
 
     settings = _embedded(load_settings(ctx).settings)
-    with _failures(), _progress() as tell:
+    with _failures(), progress_bars() as tell:
         manifest = put_back(source, settings.server.data_dir, tell)
     _show(settings.server.data_dir, manifest, as_json=as_json)
     if not manifest.has_secrets and not settings.auth.jwt_secret:
@@ -86,23 +83,3 @@ def _failures() -> Iterator[None]:
         yield
     except BackupError as error:
         raise Failed(error.message, hint=error.hint) from error
-
-
-@contextlib.contextmanager
-def _progress() -> Iterator[Tell]:
-    """Tells how far it is, at a terminal."""
-    if not sys.stderr.isatty():
-        yield lambda _what, _done, _total: None
-        return
-    from rich.console import Console
-    from rich.progress import Progress
-
-    with Progress(console=Console(stderr=True)) as progress:
-        bars: dict[str, TaskID] = {}
-
-        def tell(what: str, done: int, total: int) -> None:
-            if what not in bars:
-                bars[what] = progress.add_task(what)
-            progress.update(bars[what], completed=done, total=total)
-
-        yield tell

@@ -23,6 +23,7 @@ from goim.stores.no_search import NoSearch, NoTail
 from goim.stores.outbox import FeedMarks, LogScan, Outbox
 from goim.stores.overview import Overview
 from goim.stores.push import PushDevices
+from goim.stores.rows import RowStore, SqlRows
 from goim.stores.search import LogTail, SearchIndex
 from goim.stores.sql import SqlChanges, SqlConvDeletes, SqlMessages, SqlPending
 from goim.stores.sql_accounts import SqlSessions, SqlUsers
@@ -111,6 +112,7 @@ class LogPorts:
     tail: LogTail
     search: SearchIndex
     log_scan: LogScan
+    rows: RowStore
 
 
 @contextlib.asynccontextmanager
@@ -157,6 +159,15 @@ async def open_stores(settings: Settings) -> AsyncIterator[Stores]:
 
 
 @contextlib.asynccontextmanager
+async def open_rows(settings: Settings) -> AsyncIterator[tuple[RowStore, RowStore]]:
+    """The tables of structured data and of the log, with the schema of this version: to be copied from or to."""
+    async with _open_data(settings) as (data, database), _open_log(settings) as (log, others):
+        for each in (database, *others):
+            await each.bring_up()
+        yield SqlRows(data), log.rows
+
+
+@contextlib.asynccontextmanager
 async def _open_data(settings: Settings) -> AsyncIterator[tuple[SqlEngine, Database]]:
     """Structured data."""
     async with SqliteEngine(_data_folder(settings) / "goim.db") as engine:
@@ -186,6 +197,7 @@ async def _open_sqlite_log(settings: Settings) -> AsyncIterator[tuple[LogPorts, 
             tail=SqliteLogTail(log),
             search=SqliteSearchIndex(search),
             log_scan=SqlLogScan(log),
+            rows=SqlRows(log),
         )
         yield (
             ports,
@@ -195,7 +207,12 @@ async def _open_sqlite_log(settings: Settings) -> AsyncIterator[tuple[LogPorts, 
 
 @contextlib.asynccontextmanager
 async def _open_mongo_log(settings: Settings) -> AsyncIterator[tuple[LogPorts, tuple[Database, ...]]]:
-    from goim.stores import mongo, mongo_changes, mongo_migrate  # its driver takes 0.2 s that others need not spend
+    from goim.stores import (  # its driver takes 0.2 s that others need not spend
+        mongo,
+        mongo_changes,
+        mongo_migrate,
+        mongo_rows,
+    )
 
     async with mongo.mongo_database(settings.mongo.uri.get_secret_value()) as log:
         ports = LogPorts(
@@ -206,6 +223,7 @@ async def _open_mongo_log(settings: Settings) -> AsyncIterator[tuple[LogPorts, t
             tail=NoTail(),
             search=NoSearch(),
             log_scan=mongo.MongoLogScan(log),
+            rows=mongo_rows.MongoRows(log),
         )
         database = Database(
             name="messages",

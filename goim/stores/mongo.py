@@ -33,7 +33,7 @@ _KEYS_AT_ONCE = 100
 _FIRST_BATCH = 1_000
 _CONTESTED = 10_000
 
-_DUPLICATE_KEY = 11000
+DUPLICATE_KEY = 11000
 # What the server, the disk, its peers or its owner did; anything else is a mistake of ours and keeps its own face.
 _TROUBLE = {
     13,  # Unauthorized
@@ -188,7 +188,7 @@ class MongoMessages:
         refused = error.details["writeErrors"]
         if error.details["writeConcernErrors"] or not refused or refused[0]["code"] in _TROUBLE:
             return StoreDown(f"MongoDB: {error}")
-        if refused[0]["code"] != _DUPLICATE_KEY:
+        if refused[0]["code"] != DUPLICATE_KEY:
             return error
         place = refused[0]["index"]
         self._contested.put(rows[place].conv_id, True)

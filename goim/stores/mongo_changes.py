@@ -18,6 +18,8 @@ from goim.model.messages import Change, Reaction, RowEdit
 from goim.stores.base import Taken
 from goim.stores.mongo import Doc, Documents, MongoDatabase, last_of, page, told
 
+_AS_MADE = [("seq", 1), ("change_no", 1), ("created_at", 1)]  # those that came from elsewhere have number 0
+
 
 class MongoChanges:
     """`Changes` in MongoDB."""
@@ -53,6 +55,13 @@ class MongoChanges:
             return 0
         await self._settle(note)
         return int(note["change_no"])
+
+    async def settle_all(self) -> None:
+        """Do whatever is open: before everything is moved elsewhere. A scan."""
+        with told():
+            notes = await self._changes.find({"open": {"$exists": True}}).to_list(None)
+        for note in notes:
+            await self._settle(note)
 
     async def _is_to_do(self, note: Doc) -> bool:
         deed = note["open"]
@@ -95,7 +104,7 @@ class MongoChanges:
     async def reactions(self, conv_id: str, first: int, last: int) -> dict[int, list[Reaction]]:
         where = {"conv_id": conv_id, "seq": {"$gte": first, "$lte": last}, "is_on": True}
         with told():
-            rows = await self._reactions.find(where, {"_id": 0}).sort([("seq", 1), ("change_no", 1)]).to_list(None)
+            rows = await self._reactions.find(where, {"_id": 0}).sort(_AS_MADE).to_list(None)
         found: dict[int, list[Reaction]] = {}
         for row in rows:
             found.setdefault(int(row["seq"]), []).append(Reaction(row["user_id"], row["emoji"]))

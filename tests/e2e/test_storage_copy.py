@@ -1,0 +1,118 @@
+"""A whole deployment moved from one database to another and back: people find everything as it was, and go on."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.cli.conftest import Goimctl
+from tests.client import Envelope, Person, World
+from tests.mongo_server import MongoServer
+from tests.process import running_server
+
+SECRET = "a secret that is long enough for the tests of goim"
+
+
+async def live(people: World, ann: Person, bob: Person) -> None:
+    """A bit of everything that is stored."""
+    async with people.online(ann) as phone, people.online(bob) as desk:
+        sent = [await phone.ask("send", ann.text(bob, f"message {n}", clientMsgId=f"m{n}")) for n in range(1, 8)]
+        of = [{"convId": each["convId"], "serverMsgId": each["serverMsgId"]} for each in sent]
+        await phone.ask("recall", of[0])
+        await phone.ask("edit", of[1] | {"payload": {"text": "better 好"}})
+        for actor, emoji in ((desk, "b"), (phone, "a"), (desk, "a"), (desk, "c")):
+            await actor.ask("react", of[2] | {"emoji": emoji})
+        await desk.ask("react", of[2] | {"emoji": "c", "remove": True})
+        await desk.ask("read", {"convId": of[0]["convId"], "seq": 4})
+        group = await ann.post("/api/groups", {"name": "club", "memberIds": [bob.user_id]})
+        await phone.ask("send", {"groupId": group["groupId"], "type": "text", "payload": {"text": "hello"}})
+        await phone.ask("send", {"groupId": group["groupId"], "type": "custom", "payload": {"n": 1.50}})
+    await bob.post("/api/conversations/delete", {"convId": group["convId"]})
+    await ann.post(f"/api/conversations/{group['convId']}/pin", {"pinned": True})
+    await ann.post(f"/api/conversations/{of[0]['convId']}/draft", {"draft": "soon"})
+    await bob.post("/api/favorites/message", {"messageId": of[3]["serverMsgId"], "convId": of[3]["convId"]})
+    await bob.post("/api/favorites/custom", {"title": "t", "content": "c", "tags": ["one", "two"]})
+    await ann.http.post(
+        "/api/files/upload", files={"file": ("a.txt", b"hello")}, headers={"Authorization": f"Bearer {ann.token}"}
+    )
+
+
+async def seen(people: World, person: Person) -> dict[str, Any]:
+    """What somebody finds who logs in."""
+    me = await people.log_in(Person(await people.http(), username=person.username))
+    conversations = (await me.get("/api/conversations"))["conversations"]
+    convs = [{"convId": each["convId"], "fromSeq": 0, "fromChange": 0} for each in conversations]
+    async with people.online(me) as device:
+        synced: Envelope = await device.ask("sync", {"convs": convs})
+    files = (await me.get("/api/files"))["files"]
+    contents = [
+        (await me.http.get(each["url"], headers={"Authorization": f"Bearer {me.token}"})).text for each in files
+    ]
+    return {
+        "conversations": conversations,
+        "synced": synced["convs"],
+        "friends": await me.get("/api/friends"),
+        "groups": await me.get("/api/groups"),
+        "favorites": await me.get("/api/favorites"),
+        "files": files,
+        "contents": contents,
+    }
+
+
+async def goes_on(people: World, ann: Person, bob: Person) -> None:
+    """What was copied can be changed, by the numbers that follow."""
+    ann, bob = [await people.log_in(Person(await people.http(), username=each.username)) for each in (ann, bob)]
+    async with people.online(ann) as phone, people.online(bob) as desk:
+        again = await phone.ask("send", ann.text(bob, "message 3", clientMsgId="m3"))
+        assert (again["seq"], again["duplicate"]) == (3, True)
+        sent = await phone.ask("send", ann.text(bob, "more"))
+        assert sent["seq"] == 8
+        third = {"convId": again["convId"], "serverMsgId": again["serverMsgId"]}
+        assert (await desk.ask("react", third | {"emoji": "b", "remove": True}))["change"] == 8
+        assert (await phone.ask("react", third | {"emoji": "b"}))["change"] == 9
+        assert (await phone.ask("recall", third | {"serverMsgId": sent["serverMsgId"]}))["change"] == 10
+
+
+@pytest.mark.timeout(180)
+async def test_people_find_everything_as_it_was(mongo_server: MongoServer, tmp_path: Path) -> None:
+    goimctl = Goimctl(tmp_path)
+    for name in ("one", "two", "three"):
+        (tmp_path / name).mkdir()
+    secret = {"IM_JWT_SECRET": SECRET}
+    async with running_server(tmp_path / "one", **secret) as (server, people):
+        ann, bob = await people.friends(None, None)
+        await live(people, ann, bob)
+        before = [await seen(people, each) for each in (ann, bob)]
+        await server.end()
+    async with mongo_server.migrated() as (uri, _):
+        two = ("--to", "sqlite:two/data", "--to-messages", uri)
+        await goimctl.meanwhile("storage", "copy", "--from", "sqlite:one/data", *two)
+        mongo = secret | {"IM_MESSAGE_DB": "mongodb", "IM_MONGO_URI": uri}
+        async with running_server(tmp_path / "two", **mongo) as (server, people):
+            assert [await seen(people, each) for each in (ann, bob)] == before
+            await goes_on(people, ann, bob)
+            before = [await seen(people, each) for each in (ann, bob)]
+            await server.end()
+        three = ("--to", "sqlite:three/data")
+        await goimctl.meanwhile("storage", "copy", "--from", "sqlite:two/data", "--from-messages", uri, *three)
+    async with running_server(tmp_path / "three", **secret) as (_, people):
+        assert [await seen(people, each) for each in (ann, bob)] == before
+    assert not (tmp_path / "goim-copy.json").exists()
+
+
+async def test_nothing_is_copied_while_a_server_runs(tmp_path: Path) -> None:
+    goimctl = Goimctl(tmp_path)
+    (tmp_path / "one").mkdir()
+    async with running_server(tmp_path / "one"):
+        refused = await asyncio.to_thread(
+            goimctl, "storage", "copy", "--from", "sqlite:one/data", "--to", "sqlite:two/data"
+        )
+    assert refused.returncode == 1
+    assert refused.stderr.splitlines() == [
+        "error: one/data/goim.db is in use",
+        "hint: stop the server: what it stores meanwhile would be missing",
+    ]
+    assert not (tmp_path / "two").exists()
