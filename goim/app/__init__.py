@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from goim.app.assembly import Assembly
+from goim.app.databases import Database
 from goim.app.kafka import consume, open_consumer
 from goim.app.node import Node, open_node, open_office, serve, server_for
-from goim.app.storage import Database, Stores, open_databases, open_stores
+from goim.app.storage import Stores, open_databases, open_stores
 
 __all__ = [
     "Assembly",

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from goim.app.databases import Database
+from goim.app.mysql_storage import data_dsn, log_dsn, open_mysql
 from goim.blobs.base import Blobs
 from goim.blobs.local import LocalBlobs
 from goim.blobs.s3 import Bucket, S3Blobs
@@ -85,23 +87,6 @@ class Stores:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Database:
-    """An open database and the schema it should have; `version` asks for its product and version.
-
-    One `is_embedded` is ours alone and brought up at the start; others are brought up by `goimctl migrate`.
-    """
-
-    name: str
-    migrator: Migrator
-    version: Callable[[], Awaitable[str]]
-    is_embedded: bool = True
-
-    async def bring_up(self) -> None:
-        """See that the schema is the one of this version."""
-        await (self.migrator.up() if self.is_embedded else self.migrator.require())
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
 class LogPorts:
     """What the message log's database stands behind."""
 
@@ -170,6 +155,11 @@ async def open_rows(settings: Settings) -> AsyncIterator[tuple[RowStore, RowStor
 @contextlib.asynccontextmanager
 async def _open_data(settings: Settings) -> AsyncIterator[tuple[SqlEngine, Database]]:
     """Structured data."""
+    dsn = data_dsn(settings)
+    if dsn is not None:
+        async with open_mysql(settings, "data", dsn, "structured") as (server, database):
+            yield server, database
+        return
     async with SqliteEngine(_data_folder(settings) / "goim.db") as engine:
         yield engine, _sqlite_database("data", engine, "structured")
 
@@ -177,9 +167,32 @@ async def _open_data(settings: Settings) -> AsyncIterator[tuple[SqlEngine, Datab
 @contextlib.asynccontextmanager
 async def _open_log(settings: Settings) -> AsyncIterator[tuple[LogPorts, tuple[Database, ...]]]:
     """The message log, and what is made of it."""
-    opened = _open_mongo_log if settings.message_db == "mongodb" else _open_sqlite_log
-    async with opened(settings) as log:
+    opened = {
+        "mongodb": _open_mongo_log,
+        "mysql": _open_mysql_log,
+        "tidb": _open_mysql_log,
+        "sqlite": _open_sqlite_log,
+    }
+    async with opened[settings.message_db](settings) as log:
         yield log
+
+
+@contextlib.asynccontextmanager
+async def _open_mysql_log(settings: Settings) -> AsyncIterator[tuple[LogPorts, tuple[Database, ...]]]:
+    dsn = log_dsn(settings)
+    assert dsn is not None, "only what is of this family is opened here"
+    # Connections of its own: no message waits for one that looks up something else.
+    async with open_mysql(settings, "messages", dsn, "messages") as (log, database):
+        ports = LogPorts(
+            messages=SqlMessages(log),
+            changes=SqlChanges(log),
+            deletes=SqlConvDeletes(log),
+            pending=SqlPending(log),
+            tail=NoTail(),
+            search=NoSearch(),
+            log_scan=SqlLogScan(log),
+        )
+        yield ports, (database,)
 
 
 @contextlib.asynccontextmanager

@@ -177,10 +177,11 @@ class Mysql(Section):
     """Structured data in MySQL or MariaDB."""
 
     dsn: DsnText = key("", "user:password@tcp(host:3306)/database or mysql://…; empty: SQLite.")
+    connections: int = key(16, "Connections a node opens at most, to structured data and to the log each.", ge=2)
 
 
 class Tidb(Section):
-    """Messages in TiDB."""
+    """Messages in TiDB; structured data, too, if mysql.dsn is empty."""
 
     dsn: DsnText = key("", "user:password@tcp(host:4000)/database or mysql://…, if messages.db is tidb.")
 

@@ -149,10 +149,26 @@ class MysqlEngine:
         self.pool = Pool(partial(connect, dsn), connections)
         self.current_transaction: ContextVar[MysqlTransaction | None] = ContextVar("goim_transaction", default=None)
         self._clock = clock or SystemClock()
+        self.version = ""
+
+    @property
+    def is_tidb(self) -> bool:
+        """Whether the server is TiDB."""
+        return "TiDB" in self.version
+
+    @property
+    def product(self) -> str:
+        """What the server is called."""
+        return next((name for name in ("TiDB", "MariaDB") if name in self.version), "MySQL")
 
     async def open(self) -> None:
-        """See that the server is there; `StoreDown` if it is not."""
+        """See that the server is there, and which it is; `StoreDown` if it is not."""
         await self.pool.open()
+        try:
+            [(self.version,)] = await self.fetch_rows("SELECT VERSION()")
+        except BaseException:
+            await self.close()
+            raise
 
     async def close(self) -> None:
         """Close the connections; what comes later is `StoreDown`."""

@@ -16,6 +16,7 @@ class Lost(StoreDown):
     """The connection was lost; what was under way may or may not have been done."""
 
 
+_NO_DATABASE = 1049
 _UNIQUE = {1062, 1586}
 
 # Deadlock, waited too long for a lock; TiDB: write conflict, schema changed or transaction to be tried again.
@@ -33,7 +34,6 @@ _TROUBLE = {
     1040,  # too many connections
     1044,
     1045,  # access denied
-    1049,  # no such database
     1105,  # TiDB: whatever has no code of its own
     1114,  # table full: the disk, or its tablespace
     1129,  # host blocked
@@ -86,6 +86,8 @@ def told(error: Exception) -> Exception:
         return Taken(text)
     if code in _CONFLICT:
         return Conflict(f"the database refused it for now ({code}): {text}")
+    if code == _NO_DATABASE:
+        return StoreDown(f"{text}; make it: CREATE DATABASE … CHARACTER SET utf8mb4")
     if code in _TROUBLE:
         return StoreDown(f"the database is in trouble ({code}): {text}")
     if not was_answered(error):

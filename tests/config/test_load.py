@@ -248,8 +248,6 @@ def test_the_message_database_follows_mysql_unless_told() -> None:
     ("name", "value"),
     [
         ("IM_REDIS_ADDR", "127.0.0.1:6379"),
-        ("IM_MYSQL_DSN", "root@/goim"),
-        ("IM_TIDB_DSN", "root@/goim"),
     ],
 )
 def test_what_this_version_does_not_serve_is_refused_by_name(name: str, value: str) -> None:

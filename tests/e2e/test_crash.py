@@ -67,7 +67,7 @@ async def test_after_a_kill_every_acked_message_is_there_once_with_its_seq(tmp_p
             await server.start()
             await asyncio.gather(*(talker.resend(people) for talker in talkers))
         for one, other in zip(talkers[::2], talkers[1::2], strict=True):
-            await _check(one, other)
+            await check(one, other)
         assert sum(len(talker.acks) for talker in talkers) > 4 * PAIRS * WINDOW
 
 
@@ -87,7 +87,7 @@ async def _talk_until_killed(server: ServerProcess, talkers: list[Talker], secon
         await server.kill()
 
 
-async def _check(one: Talker, other: Talker) -> None:
+async def check(one: Talker, other: Talker) -> None:
     """The log against what both were told."""
     conv_id = next(iter(one.acks.values()))["convId"]
     log = await whole_log(one.person, conv_id)

@@ -1,0 +1,25 @@
+"""A database as `goimctl migrate` and `doctor` see it, whichever it is."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from goim.stores.migrate import Migrator
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Database:
+    """An open database and the schema it should have; `version` asks for its product and version.
+
+    One `is_embedded` is ours alone and brought up at the start; others are brought up by `goimctl migrate`.
+    """
+
+    name: str
+    migrator: Migrator
+    version: Callable[[], Awaitable[str]]
+    is_embedded: bool = True
+
+    async def bring_up(self) -> None:
+        """See that the schema is the one of this version."""
+        await (self.migrator.up() if self.is_embedded else self.migrator.require())

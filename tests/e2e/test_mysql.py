@@ -1,0 +1,172 @@
+"""A real server whose data and messages are in MariaDB: talks, accidents of either, and what both leave behind."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import random
+import signal
+from collections import Counter
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from websockets.asyncio.client import connect
+from websockets.exceptions import ConnectionClosed
+
+from goim.resources import bundled
+from goim.stores.migrate import Migrator
+from goim.stores.mysql import MysqlEngine
+from tests.cli.conftest import Goimctl
+from tests.client import World
+from tests.e2e.test_crash import PAIRS, Talker, check, talkers_on
+from tests.mysql_server import MariaDb, MysqlServer, running_mariadb
+from tests.process import ServerProcess, running_server
+
+SECRET = "a secret that is long enough for the tests of goim"
+DATABASE = "goim_node"
+WINDOW = 64
+
+pytestmark = pytest.mark.timeout(120)
+
+
+def variables(server: MysqlServer, name: str) -> dict[str, str]:
+    return {"IM_MYSQL_DSN": server.url(name), "IM_JWT_SECRET": SECRET}
+
+
+@contextlib.asynccontextmanager
+async def serving(mysql: MysqlServer, folder: Path) -> AsyncIterator[tuple[ServerProcess, World]]:
+    async with MysqlEngine(await mysql.empty(DATABASE)) as engine:
+        await Migrator(engine, bundled("schemas/mysql"), {"structured", "messages"}).up()
+    async with running_server(folder, **variables(mysql, DATABASE)) as (server, people):
+        yield server, people
+
+
+async def test_two_people_talk_and_what_they_do_to_messages_is_there_after_a_restart(
+    mysql_server: MysqlServer, tmp_path: Path
+) -> None:
+    async with serving(mysql_server, tmp_path) as (server, people):
+        ann, bob = await people.friends(None, None)
+        async with people.online(ann) as phone, people.online(bob) as desk:
+            sent = [await phone.ask("send", ann.text(bob, f"message {n}", clientMsgId=f"m{n}")) for n in range(1, 5)]
+            assert [each["seq"] for each in sent] == [1, 2, 3, 4]
+            conv_id = sent[0]["convId"]
+            again = await phone.ask("send", ann.text(bob, "message 1", clientMsgId="m1"))
+            assert (again["seq"], again["duplicate"]) == (1, True)
+            of = [{"convId": conv_id, "serverMsgId": each["serverMsgId"]} for each in sent]
+            assert (await phone.ask("recall", of[0]))["change"] == 1
+            assert (await phone.ask("edit", of[1] | {"payload": {"text": "better"}}))["change"] == 2
+            assert (await desk.ask("react", of[2] | {"emoji": "+"}))["change"] == 3
+            await desk.ask("read", {"convId": conv_id, "seq": 3})
+        await server.kill()
+        await server.start()
+        async with people.online(bob) as desk:
+            (synced,) = (await desk.ask("sync", {"convs": [{"convId": conv_id, "fromSeq": 0, "fromChange": 0}]}))[
+                "convs"
+            ]
+        assert [each["action"] for each in synced["changes"]] == ["recalled", "edited", "reaction"]
+        assert [each["seq"] for each in synced["messages"]] == [1, 2, 3, 4]
+        assert synced["messages"][1]["payload"] == {"text": "better"}
+        (line,) = (await bob.get("/api/conversations"))["conversations"]
+        assert (line["lastSeq"], line["lastChange"], line["unread"]) == (4, 3, 1)
+
+
+async def test_a_schema_that_is_not_there_is_refused_with_the_command(
+    mysql_server: MysqlServer, tmp_path: Path
+) -> None:
+    await mysql_server.empty(DATABASE)
+    goimctl = Goimctl(tmp_path)
+    given = variables(mysql_server, DATABASE) | {"IM_LISTEN_ADDR": "127.0.0.1:1"}
+    refused = await asyncio.to_thread(goimctl, "serve", **given)
+    assert refused.returncode == 1
+    assert "hint: goimctl migrate" in refused.stderr
+    await goimctl.meanwhile("migrate", **given)
+    status = await asyncio.to_thread(goimctl.json, "migrate", "status", **given)
+    assert {each["state"] for each in status["files"]} == {"applied"}
+
+
+async def test_after_a_kill_of_the_node_every_acked_message_is_there_once(
+    mysql_server: MysqlServer, tmp_path: Path
+) -> None:
+    dice = random.Random(20261128)
+    async with serving(mysql_server, tmp_path) as (server, people):
+        talkers = await talkers_on(people)
+        for _ in range(3):
+            async with asyncio.TaskGroup() as tasks:
+                for talker in talkers:
+                    tasks.create_task(talker.talk(server.url.replace("http", "ws")))
+                await asyncio.sleep(dice.uniform(0.15, 0.6))  # noqa: TID251 the accident comes when it comes
+                await server.kill()
+            await server.start()
+            await asyncio.gather(*(talker.resend(people) for talker in talkers))
+        for one, other in zip(talkers[::2], talkers[1::2], strict=True):
+            await check(one, other)
+
+
+@dataclass
+class Patient(Talker):
+    """Sends again, with the same id, what was refused because the database was away."""
+
+    refusals: Counter[str] = field(default_factory=Counter)
+    is_enough: bool = False
+
+    async def talk(self, url: str) -> None:
+        headers = {"Authorization": f"Bearer {self.person.token}"}
+        with contextlib.suppress(ConnectionClosed):
+            async with connect(f"{url}/ws", additional_headers=headers, compression=None, proxy=None) as ws:
+                for _ in range(WINDOW):
+                    await ws.send(self._next())
+                async for text in ws:
+                    envelope = json.loads(text)
+                    data = envelope["data"]
+                    if envelope["action"] == "ack":
+                        self.acks[data["clientMsgId"]] = data
+                        if not self.is_enough:
+                            await ws.send(self._next())
+                    elif envelope["action"] == "error":
+                        self.refusals[data["code"]] += 1
+                        await asyncio.sleep(0.05)  # noqa: TID251 as a client does
+                        again = self.draft(data["clientMsgId"])
+                        await ws.send(json.dumps({"action": "send", "data": again}))
+                    if self.is_enough and len(self.acks) == len(self.asked):
+                        return
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM], ids=["killed", "stopped"])
+async def test_a_database_that_goes_away_under_load_costs_no_message_and_needs_no_restart_of_the_node(
+    tmp_path: Path, how: signal.Signals
+) -> None:
+    """512 messages are under way at any time; every commit is on disk (`innodb_flush_log_at_trx_commit=1`)."""
+    (tmp_path / "db").mkdir()
+    with running_mariadb(tmp_path / "db") as mariadb:
+        async with serving(mariadb, tmp_path) as (server, people):
+            talkers = [Patient(each.person, each.friend) for each in await talkers_on(people)]
+            async with asyncio.TaskGroup() as tasks:
+                for talker in talkers:
+                    tasks.create_task(talker.talk(server.url.replace("http", "ws")))
+                await _restart(mariadb, talkers, how)
+                for talker in talkers:
+                    talker.is_enough = True
+            for one, other in zip(talkers[::2], talkers[1::2], strict=True):
+                await check(one, other)
+    refusals: Counter[str] = sum((talker.refusals for talker in talkers), Counter())
+    assert refusals.keys() <= {"UNAVAILABLE"}
+    assert refusals["UNAVAILABLE"] > 0
+    assert len(talkers) == 2 * PAIRS
+
+
+async def _restart(mariadb: MariaDb, talkers: list[Patient], how: signal.Signals) -> None:
+    """Twice, in the middle of it, and on until everybody has got an answer again."""
+    for _ in range(2):
+        await _until_all_are_answered(talkers)
+        await asyncio.to_thread(mariadb.end, how)
+        await asyncio.to_thread(mariadb.start)
+    await _until_all_are_answered(talkers)
+
+
+async def _until_all_are_answered(talkers: list[Patient]) -> None:
+    before = [len(talker.acks) for talker in talkers]
+    while any(len(talker.acks) < count + 50 for talker, count in zip(talkers, before, strict=True)):  # noqa: ASYNC110
+        await asyncio.sleep(0.02)  # noqa: TID251 the talkers are at it
