@@ -191,6 +191,7 @@ async def _open_mysql_log(settings: Settings) -> AsyncIterator[tuple[LogPorts, t
             tail=NoTail(),
             search=NoSearch(),
             log_scan=SqlLogScan(log),
+            rows=SqlRows(log),
         )
         yield ports, (database,)
 
