@@ -29,6 +29,8 @@ COLLECTIONS = ("messages", "changes", "reactions", "conv_deletes", "pending")
 _LINKS = 6
 _UNKNOWN = ("backpressure", "readConcern", "writeConcern")
 _WIRE_VERSION = 13
+_BUSY = 112
+_PAUSE = 0.01
 _WRITES = {"insert", "update", "delete", "createIndexes", "drop"}
 """One after another: it answers "busy" where mongod waits."""
 
@@ -145,6 +147,14 @@ class Front:
                 await writer.drain()
 
     async def _answer(self, message: bytes) -> bytes:
+        """What it says; while it says that it is busy, it is asked again, for then it has done nothing."""
+        while True:
+            answer = await self._ask(message)
+            if b"WriteConflict" not in answer or command_of(answer).get("code") != _BUSY:
+                return answer
+            await asyncio.sleep(_PAUSE)  # noqa: TID251 it does not say when it is free
+
+    async def _ask(self, message: bytes) -> bytes:
         link = await self._links.get()
         try:
             link[1].write(message)

@@ -1,14 +1,17 @@
 """Brings the indexes of MongoDB up: numbered files of data, each applied once and never edited afterwards.
 
 A file is called `NNNN_name.json` and says which indexes each collection has. Making an index that is there already does
-nothing, so a file that was applied half is simply applied again, and none is ever dirty.
+nothing, so a file that was applied half is simply applied again, and none is ever dirty. One whose indexes are gone (a
+restore without them) is pending again: without its unique keys the log would take anything.
 """
 
 from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import msgspec
 from msgspec import Struct
@@ -30,6 +33,11 @@ class Index(Struct, frozen=True, forbid_unknown_fields=True):
     name: str
     keys: dict[str, int]
     unique: bool = False
+
+    def is_in(self, found: Mapping[str, Any]) -> bool:
+        """Whether a collection has it, by name."""
+        there = found.get(self.name, {"key": ()})
+        return list(there["key"]) == list(self.keys.items()) and bool(there.get("unique")) is self.unique
 
     def model(self) -> IndexModel:
         return IndexModel(list(self.keys.items()), name=self.name, unique=self.unique)
@@ -55,7 +63,19 @@ class MongoMigrator(Migrator):
         with told():
             found = await self._database["schema_migrations"].find().to_list(None)
         applied = {int(each["_id"]): each for each in found}
-        return [_status(migration, applied.get(migration.version)) for migration in self._migrations]
+        return [
+            _status(migration, applied.get(migration.version), is_whole=await self._is_whole(migration))
+            for migration in self._migrations
+        ]
+
+    async def _is_whole(self, migration: Migration) -> bool:
+        """Whether its indexes are there, and unique where they have to be."""
+        for collection, indexes in indexes_of(migration).items():
+            with told():
+                found = await self._database[collection].index_information()
+            if not all(index.is_in(found) for index in indexes):
+                return False
+        return True
 
     async def resolve(self, version: int) -> None:
         raise MigrationError(f"version {version} is not dirty", hint="goimctl migrate status")
@@ -68,6 +88,9 @@ class MongoMigrator(Migrator):
             except OperationFailure as error:
                 hint = "set right what it stumbled over and run `goimctl migrate` again"
                 raise MigrationError(f"{migration.file_name}: {error}", hint=hint) from error
+        with told():
+            if await self._database["schema_migrations"].find_one({"_id": migration.version}) is not None:
+                return True  # it was applied, and its indexes were gone
         record = {
             "_id": migration.version,
             "name": migration.name,
@@ -102,8 +125,10 @@ def _migration(path: Path) -> Migration:
     )
 
 
-def _status(migration: Migration, record: Doc | None) -> Status:
+def _status(migration: Migration, record: Doc | None, *, is_whole: bool) -> Status:
     if record is None:
         return Status(migration=migration, state=State.PENDING, applied_at=None)
-    state = State.APPLIED if record["checksum"] == migration.checksum else State.EDITED
+    state = State.APPLIED if is_whole else State.PENDING
+    if record["checksum"] != migration.checksum:
+        state = State.EDITED
     return Status(migration=migration, state=state, applied_at=int(record["applied_at"]))

@@ -19,6 +19,7 @@ from goim.stores.engine import SqlEngine
 from goim.stores.memory_log import MemoryMessages
 from goim.stores.memory_outbox import MemoryFeedMarks, MemoryLogScan, MemoryOutbox
 from goim.stores.migrate import Migrator
+from goim.stores.mongo import MongoLogScan, MongoMessages
 from goim.stores.mysql import MysqlEngine
 from goim.stores.outbox import (
     FeedMark,
@@ -185,7 +186,7 @@ async def test_the_mark_of_a_node_that_fell_silent_is_taken_by_one(nodes: tuple[
     assert await one.all() == [FeedMark("n2", 70, 900)]
 
 
-@pytest.fixture(params=["memory", "sqlite", "mysql"])
+@pytest.fixture(params=["memory", "sqlite", "mysql", "mongodb"])
 async def log(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[tuple[MessageTable, LogScan]]:
     """A log and how it is read by time."""
     if request.param == "memory":
@@ -195,6 +196,10 @@ async def log(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[t
     if request.param == "mysql":
         async with MysqlEngine(await request.getfixturevalue("mysql_server").migrated("messages")) as server:
             yield SqlMessages(server), SqlLogScan(server)
+        return
+    if request.param == "mongodb":
+        async with request.getfixturevalue("mongo_server").migrated() as (_, database):
+            yield MongoMessages(database), MongoLogScan(database)
         return
     async with SqliteEngine(tmp_path / "messages.db") as engine:
         await Migrator(engine, bundled("schemas") / "sqlite", {"messages"}).up()

@@ -11,8 +11,10 @@ import pytest
 from msgspec import Raw
 
 from goim.errors import ErrorCode, GoimError, StoreDown
+from goim.model.messages import MessageRow
 from goim.protocol.replies import SentData
 from goim.protocol.requests import SendData
+from goim.stores.base_log import Stopped
 from tests.services.house import House, Phone, open_house, refused
 
 __all__ = ["open_house"]
@@ -49,6 +51,29 @@ async def test_a_database_that_is_away_is_told_and_nothing_is_stored(house: Hous
     with refused(ErrorCode.UNAVAILABLE):
         await house.say("ann", "bob")
     assert (await house.say("ann", "bob")).seq == 2
+
+
+async def test_what_is_known_to_be_stored_is_told_when_the_database_goes_away_in_the_middle(house: House) -> None:
+    await house.friends_of_each_other("ann", "bob", "cy")
+    bob, cy = await house.phone("bob"), await house.phone("cy")
+    one, other = (await house.say("ann", "bob")).conv_id, (await house.say("ann", "cy")).conv_id
+    bob.take("message"), cy.take("message")
+    row = MessageRow(one, 2, "ann", "m1", "text", "{}", 7, 0, None, None)
+    house.failures["Messages.insert"] = [Stopped([row], other), StoreDown("away")]
+    answers: list[SentData | GoimError] = []
+    for conv_id, client_msg_id in ((one, "m1"), (one, "m1"), (other, "m2")):
+        data = SendData(conv_id=conv_id, type="text", client_msg_id=client_msg_id, payload=Raw(b'{"text":"hi"}'))
+        house.messages.send(Phone("ann", "pen"), data, answers.append)
+    await _until(lambda: len(answers) == 3)
+    stored, twice, lost = answers
+    assert isinstance(stored, SentData)
+    assert (stored.seq, stored.timestamp, stored.duplicate) == (2, 7, False)
+    assert isinstance(twice, SentData)
+    assert (twice.seq, twice.duplicate) == (2, True)
+    assert isinstance(lost, GoimError)
+    assert lost.code is ErrorCode.UNAVAILABLE
+    assert [message["seq"] for message in bob.take("message")] == [2], "pushed once"
+    assert cy.take("message") == []
 
 
 async def test_messages_of_one_sender_keep_their_order_while_the_first_is_looked_up(house: House) -> None:

@@ -55,6 +55,26 @@ async def test_an_edited_file_is_refused(database: MongoDatabase, folder: Path) 
         await MongoMigrator(database, folder).up()
 
 
+async def test_an_old_schema_is_refused(database: MongoDatabase, folder: Path) -> None:
+    migrator = MongoMigrator(database, folder)
+    with pytest.raises(MigrationError, match=r"0001_birds\.json not applied") as refusal:
+        await migrator.require()
+    assert refusal.value.hint == "goimctl migrate"
+    await migrator.up()
+    await migrator.require()
+
+
+async def test_indexes_that_are_gone_are_refused_and_made_again(database: MongoDatabase, folder: Path) -> None:
+    migrator = MongoMigrator(database, folder)
+    await migrator.up()
+    await database["birds"].drop_index("by_name")
+    with pytest.raises(MigrationError, match=r"0001_birds\.json not applied"):
+        await migrator.require()
+    assert [each.file_name for each in await migrator.up()] == ["0001_birds.json"]
+    assert "by_name" in await database["birds"].index_information()
+    await migrator.require()
+
+
 async def test_what_is_no_migration_is_named(database: MongoDatabase, folder: Path) -> None:
     (folder / "0002_fish.json").write_text('{"store": "messages", "why": "", "collections": [], "more": 1}')
     with pytest.raises(MigrationError, match=r"0002_fish\.json is not a migration"):
