@@ -37,5 +37,7 @@ async def edit(services: Services, caller: Caller, request: Edit) -> Reply:
 async def react(services: Services, caller: Caller, request: React) -> Reply:
     """Put an emoji on a message, or take it away."""
     data = request.data
-    changed = await services.changes.react(caller, data.conv_id, data.server_msg_id, data.emoji, remove=data.remove)
+    changed = await services.changes.react(
+        caller, data.conv_id, data.server_msg_id, data.emoji, remove=bool(data.remove)
+    )
     return Ack(id=request.id, data=changed)

@@ -29,7 +29,9 @@ from goim.protocol.frames import Frame, text_frame
 _TEXT = 0x81
 _DATA = (_TEXT, 0x82)  # whole text and binary messages
 _CLOSE_SECONDS = 5.0
-_quiet = logging.getLogger("goim.websocket")
+QUIET = "goim.websocket"
+"""The logger of the protocol."""
+_quiet = logging.getLogger(QUIET)
 _quiet.setLevel(logging.WARNING)  # uvicorn tells every accept, with the URL: 100 µs each and nobody's business
 
 
@@ -47,7 +49,7 @@ class DirectProtocol(WebSocketsSansIOProtocol):
 
     def __init__(self, *args: Any, cork: Cork, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.logger = _quiet
+        self.logger = self.conn.logger = _quiet
         self._cork = cork
 
     # what a connection asks of its transport

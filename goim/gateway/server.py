@@ -15,7 +15,7 @@ from uvicorn import Config, Server
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from goim.config import Settings
-from goim.gateway.direct import DirectProtocolFactory
+from goim.gateway.direct import QUIET, DirectProtocolFactory
 
 _HEAD_SECONDS = 10.0
 _HEAD_BYTES = 64 * 1024
@@ -145,7 +145,8 @@ def server_of(
 
     `closes` counts the connections that were ended, by close code.
     """
-    logging.getLogger("uvicorn.error").addFilter(_is_worth_saying)
+    for name in ("uvicorn.error", QUIET):
+        logging.getLogger(name).addFilter(_is_worth_saying)
     ws: Any = DirectProtocolFactory(settings.gateway.send_queue_bytes, closes) if is_direct else "websockets-sansio"
     config = Config(
         app,

@@ -21,7 +21,7 @@ class SendData(Struct, frozen=True, rename="camel"):
     group_id: str | None = None
     client_msg_id: str | None = None
     expire_at_ms: int | None = None
-    burn_after_read: bool = False
+    burn_after_read: bool | None = None
     reply_to: str | None = None
     mentions: list[str] | None = None
 
@@ -41,7 +41,7 @@ class ReactData(Struct, frozen=True, rename="camel"):
     conv_id: str
     server_msg_id: str
     emoji: str
-    remove: bool = False
+    remove: bool | None = None
 
 
 class StreamChunkData(Struct, frozen=True, rename="camel"):

@@ -313,3 +313,14 @@ async def test_what_a_device_was_pushed_is_what_a_fresh_one_reads(town: World) -
     assert list(state.values()) == await history(bob, conv_id)
     assert changes == list(range(1, len(changes) + 1))
     assert len(changes) > 10
+
+
+async def test_null_is_as_good_as_absent_where_a_field_is_optional(town: World) -> None:
+    ann, bob = await town.circle(2)
+    device = await town.device(ann)
+    optional = dict.fromkeys(("convId", "clientMsgId", "expireAtMs", "burnAfterRead", "replyTo", "mentions", "groupId"))
+    sent = await device.ask("send", ann.text(bob, "hi") | optional)
+    assert "burnAfterRead" not in (await history(ann, sent["convId"]))[0]
+    named = {"convId": sent["convId"], "serverMsgId": sent["serverMsgId"], "emoji": "x", "remove": None}
+    assert (await device.ask("react", named))["change"] == 1
+    assert (await history(ann, sent["convId"]))[0]["reactions"] == [{"emoji": "x", "userIds": [ann.user_id]}]

@@ -163,3 +163,15 @@ async def talk_in_every_way(people: World, ann: Person, bob: Person) -> None:
 async def parts(text: str) -> AsyncIterator[str]:
     yield text[:40]
     yield text[40:]
+
+
+async def test_who_comes_and_who_is_refused_is_no_news(tmp_path: Path) -> None:
+    async with running_server(tmp_path) as (server, people):
+        ann = await people.person("ann")
+        before = server.log.read_text()
+        async with people.online(ann) as device:
+            await device.ask("ping")
+        ann.token = "nonsense"
+        with pytest.raises(InvalidStatus):
+            await people.device(ann)
+        assert server.log.read_text() == before
