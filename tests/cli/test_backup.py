@@ -12,8 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from goim.app.backup import BackupError
+from goim.app.backup import BackupError, back_up
 from goim.app.restore import restore
+from goim.clock import SystemClock
 from tests.cli.conftest import Goimctl
 
 
@@ -55,6 +56,26 @@ def test_secrets_are_copied_when_it_is_asked_for(goimctl: Goimctl, home: Path) -
     assert stat.S_IMODE((home / "one/jwt_secret").stat().st_mode) == 0o600
     said = goimctl.done("restore", "without", IM_SERVER_DATA_DIR="other")
     assert said.stderr.splitlines()[-1].endswith("everybody logs in again")
+
+
+def test_both_databases_are_of_one_instant(home: Path) -> None:
+    """What is said and read while they are copied is in neither: or somebody would have read what nobody said."""
+    with (
+        closing(sqlite3.connect(home / "data/messages.db")) as log,
+        closing(sqlite3.connect(home / "data/goim.db")) as data,
+    ):
+
+        def talk(what: str, _done: int, _total: int) -> None:
+            if what == "messages.db":
+                log.execute("INSERT INTO conv_deletes VALUES ('ann', 'c1', 1, 1)")
+                log.commit()
+                data.execute("INSERT INTO read_receipts VALUES ('c1', 'ann', 1, 1)")
+                data.commit()
+
+        back_up(home / "data", home / "copy", SystemClock(), talk)
+    for name, table in (("messages.db", "conv_deletes"), ("goim.db", "read_receipts")):
+        with closing(sqlite3.connect(home / "copy" / name)) as database:
+            assert database.execute(f"SELECT COUNT(*) FROM {table}").fetchone() == (0,)
 
 
 def test_nothing_is_written_over(goimctl: Goimctl, home: Path) -> None:
