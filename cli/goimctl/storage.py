@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from goim.app.copying import Compared
     from goim.config import Settings
 
-_FORMS = "a settings file (.toml), sqlite:FOLDER or mysql://user:password@host:3306/database"
+_FORMS = "a settings file (.toml), sqlite:FOLDER, or mysql:// or tidb://user:password@host:port/database"
 _LOG_FORMS = "mongodb://host:27017/database or tidb://user:password@host:4000/database"
 
 group = typer.Typer(
@@ -115,12 +115,14 @@ def _settings(where: str, messages: str | None, like: Settings) -> Settings:
 
 def _database(where: str, like: Settings) -> dict[str, Any]:
     server = like.server.model_dump()
-    nothing = {"mysql": {"dsn": ""}, "tidb": {"dsn": ""}, "mongo": {"uri": ""}}
+    nothing = {"mysql": like.mysql.model_dump() | {"dsn": ""}, "tidb": {"dsn": ""}, "mongo": {"uri": ""}}
     if where.startswith("sqlite:"):
         folder = where.removeprefix("sqlite:").removeprefix("//")
         return nothing | {"server": server | {"data_dir": folder}, "messages": _messages(like, "sqlite")}
     if where.startswith(("mysql://", "mariadb://")) or "@tcp(" in where or "@unix(" in where:
-        return nothing | {"mysql": {"dsn": where}, "messages": _messages(like, "mysql")}
+        return nothing | {"mysql": like.mysql.model_dump() | {"dsn": where}, "messages": _messages(like, "mysql")}
+    if where.startswith("tidb://"):
+        return nothing | {"tidb": {"dsn": where}, "messages": _messages(like, "tidb")}
     raise Failed(f"{where!r} is no place for everything", hint=f"{_FORMS}", code=ExitCode.WRONG_USE)
 
 
@@ -138,7 +140,9 @@ def _messages(like: Settings, database: str) -> dict[str, Any]:
 
 def _has_folder(settings: Settings) -> bool:
     """Whether some of it is in the embedded databases."""
-    return not settings.mysql.dsn or settings.message_db == "sqlite"
+    from goim.app.mysql_storage import data_dsn
+
+    return data_dsn(settings) is None or settings.message_db == "sqlite"
 
 
 def _copy_files(one: Settings, other: Settings, tell: Callable[[str, int, int], None]) -> None:

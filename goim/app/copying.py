@@ -17,8 +17,9 @@ import msgspec
 from msgspec import Struct, field
 
 from goim.app.backup import FILES, SECRETS
+from goim.app.mysql_storage import data_dsn, log_dsn
 from goim.config import Settings
-from goim.config.dsn import mask_url, parse_dsn
+from goim.config.dsn import mask_url
 from goim.stores.rows import LOG_SHAPES, STRUCTURED_SHAPES, Row, RowStore, Shape, checksum
 
 _PAGE = 500
@@ -68,21 +69,13 @@ class Compared(Struct, frozen=True):
 def name_of(settings: Settings) -> str:
     """Where a deployment keeps its data, without passwords."""
     folder = f"sqlite:{settings.server.data_dir.absolute()}"
-    data = f"mysql:{_masked(settings.mysql.dsn.get_secret_value())}" if settings.mysql.dsn else folder
-    match settings.message_db:
-        case "mongodb":
-            log = mask_url(settings.mongo.uri.get_secret_value())
-        case "tidb":
-            log = f"tidb:{_masked(settings.tidb.dsn.get_secret_value())}"
-        case "mysql":
-            log = data
-        case _:
-            log = folder
+    dsn, messages = data_dsn(settings), log_dsn(settings)
+    data = folder if dsn is None else dsn.masked()
+    if settings.message_db == "mongodb":
+        log = mask_url(settings.mongo.uri.get_secret_value())
+    else:
+        log = folder if messages is None else messages.masked()
     return data if log == data else f"{data}, messages {log}"
-
-
-def _masked(dsn: str) -> str:
-    return parse_dsn(dsn).masked()
 
 
 def refuse_in_use(folder: Path) -> None:

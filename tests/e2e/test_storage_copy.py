@@ -11,6 +11,7 @@ import pytest
 from tests.cli.conftest import Goimctl
 from tests.client import Envelope, Person, World
 from tests.mongo_server import MongoServer
+from tests.mysql_server import MysqlServer
 from tests.process import running_server
 
 SECRET = "a secret that is long enough for the tests of goim"
@@ -101,6 +102,39 @@ async def test_people_find_everything_as_it_was(mongo_server: MongoServer, tmp_p
     async with running_server(tmp_path / "three", **secret) as (_, people):
         assert [await seen(people, each) for each in (ann, bob)] == before
     assert not (tmp_path / "goim-copy.json").exists()
+
+
+@pytest.mark.timeout(180)
+async def test_people_find_everything_as_it_was_in_mysql(
+    mongo_server: MongoServer, mysql_server: MysqlServer, tmp_path: Path
+) -> None:
+    goimctl = Goimctl(tmp_path)
+    for name in ("one", "three"):
+        (tmp_path / name).mkdir()
+    secret = {"IM_JWT_SECRET": SECRET}
+    whole = mysql_server.url((await mysql_server.migrated("structured", "messages")).database)
+    data = mysql_server.url((await mysql_server.migrated("structured")).database)
+    async with running_server(tmp_path / "one", **secret) as (server, people):
+        ann, bob = await people.friends(None, None)
+        await live(people, ann, bob)
+        before = [await seen(people, each) for each in (ann, bob)]
+        await server.end()
+    await goimctl.meanwhile("storage", "copy", "--from", "sqlite:one/data", "--to", whole)
+    async with running_server(tmp_path / "one", IM_MYSQL_DSN=whole, **secret) as (server, people):
+        assert [await seen(people, each) for each in (ann, bob)] == before
+        await goes_on(people, ann, bob)
+        before = [await seen(people, each) for each in (ann, bob)]
+        await server.end()
+    async with mongo_server.migrated() as (uri, _):
+        await goimctl.meanwhile("storage", "copy", "--from", whole, "--to", data, "--to-messages", uri)
+        apart = {"IM_MYSQL_DSN": data, "IM_MESSAGE_DB": "mongodb", "IM_MONGO_URI": uri}
+        async with running_server(tmp_path / "one", **apart, **secret) as (server, people):
+            assert [await seen(people, each) for each in (ann, bob)] == before
+            await server.end()
+        in_force = apart | {"IM_SERVER_DATA_DIR": "one/data"}
+        await goimctl.meanwhile("storage", "copy", "--to", "sqlite:three/data", **in_force)
+    async with running_server(tmp_path / "three", **secret) as (_, people):
+        assert [await seen(people, each) for each in (ann, bob)] == before
 
 
 async def test_nothing_is_copied_while_a_server_runs(tmp_path: Path) -> None:
