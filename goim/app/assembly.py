@@ -6,6 +6,7 @@ from goim.app.administering import administration_of
 from goim.app.hooks import Hooks, hooks_of
 from goim.app.joining import catch_up_of
 from goim.app.pushing import push_desk_of
+from goim.app.searching import follow, indexer_of
 from goim.app.storage import Stores
 from goim.bus.base import Bus
 from goim.clock import Clock
@@ -49,7 +50,6 @@ from goim.services.readers import Readers
 from goim.services.receipts import ReceiptBook
 from goim.services.registry import Services
 from goim.services.search import Search
-from goim.services.search_indexer import SearchIndexer
 from goim.services.sessions import SessionDesk
 from goim.services.specials import Specials
 from goim.services.streams import Streams
@@ -89,7 +89,7 @@ class Assembly:
         self.sweeper = FileSweeper(stores.files, stores.blobs, clock, settings.files)
         self.group_index = group_index(settings, stores, clock, self._metrics)
         self.behind = Behind(stores.conversations, stores.receipts, group_events or self.group_index, clock)
-        self.indexer = SearchIndexer(stores.tail, stores.search, clock)
+        self.indexer = indexer_of(stores, clock)
         self.hooks: Hooks | None
         self.operator: GroupOperator
         self.services = self._services()
@@ -113,6 +113,7 @@ class Assembly:
             self._notices,
             clock,
         )
+        follow(self.indexer, self._log, changes, specials)
         receipts = self._receipts(specials)
         messages = self._messages(receipts, specials)
         streams = self._streams(messages, changes)
@@ -298,7 +299,13 @@ class Assembly:
     def _search(self, one_message: OneMessage) -> Search:
         stores = self._stores
         return Search(
-            stores.search, self.indexer, stores.conversations, stores.deletes, self._access, one_message, self.behind
+            stores.words or stores.search,
+            self.indexer,
+            stores.conversations,
+            stores.deletes,
+            self._access,
+            one_message,
+            self.behind,
         )
 
     def _unread(self, lines: Lines, receipts: ReceiptBook) -> Unread:

@@ -39,9 +39,11 @@ from goim.stores.sql_mailbox import SqlMailbox
 from goim.stores.sql_outbox import SqlFeedMarks, SqlLogScan, SqlOutbox
 from goim.stores.sql_overview import SqlOverview
 from goim.stores.sql_push import SqlPushDevices
+from goim.stores.sql_words import SqlWordIndex
 from goim.stores.sqlite import SqliteEngine
 from goim.stores.sqlite_process import SqliteProcessEngine
 from goim.stores.sqlite_search import SqliteLogTail, SqliteSearchIndex
+from goim.stores.words import WordIndex
 
 _LOG_PAGE_SIZE = 2048  # measured: a batch touches many pages of the two indexes, small ones make less to write
 
@@ -72,6 +74,7 @@ class Stores:
     overview: Overview
     tail: LogTail
     search: SearchIndex
+    words: WordIndex | None
     outbox: Outbox
     feed_marks: FeedMarks
     log_scan: LogScan
@@ -98,6 +101,8 @@ class LogPorts:
     search: SearchIndex
     log_scan: LogScan
     rows: RowStore
+    words: WordIndex | None = None
+    """The index of words, where the log's rows have no numbers; else `search`."""
 
 
 @contextlib.asynccontextmanager
@@ -136,6 +141,7 @@ async def open_stores(settings: Settings) -> AsyncIterator[Stores]:
             overview=SqlOverview(data),
             tail=log.tail,
             search=log.search,
+            words=log.words,
             outbox=SqlOutbox(data),
             feed_marks=SqlFeedMarks(data),
             log_scan=log.log_scan,
@@ -182,7 +188,7 @@ async def _open_mysql_log(settings: Settings) -> AsyncIterator[tuple[LogPorts, t
     dsn = log_dsn(settings)
     assert dsn is not None, "only what is of this family is opened here"
     # Connections of its own: no message waits for one that looks up something else.
-    async with open_mysql(settings, "messages", dsn, "messages") as (log, database):
+    async with open_mysql(settings, "messages", dsn, "messages", "words") as (log, database):
         ports = LogPorts(
             messages=SqlMessages(log),
             changes=SqlChanges(log),
@@ -192,6 +198,7 @@ async def _open_mysql_log(settings: Settings) -> AsyncIterator[tuple[LogPorts, t
             search=NoSearch(),
             log_scan=SqlLogScan(log),
             rows=SqlRows(log),
+            words=SqlWordIndex(log),
         )
         yield ports, (database,)
 

@@ -45,6 +45,7 @@ def memory_stores() -> Stores:
         notice_board=MemoryNoticeBoard(data),
         tail=MemoryLogTail(messages),
         search=MemorySearchIndex(),
+        words=None,
         overview=MemoryOverview(data),
         outbox=MemoryOutbox(),
         feed_marks=MemoryFeedMarks(),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from typing import Protocol
 
 from msgspec import UNSET, Raw, Struct, UnsetType
@@ -80,6 +80,7 @@ class ChangeDesk:
         self._turns = Turns()
         self._acting: dict[str, tuple[bytes, object]] = {}
         self.feed: EventFeed | None = None
+        self.on_change: Callable[[Collection[str]], None] | None = None
         self.before_send: BeforeSend | None = None
         self.on_recalled: list[Callable[[Conversation, int], None]] = []
 
@@ -241,6 +242,8 @@ class ChangeDesk:
             number, data = await self._store(conv, action, make, store, but)
             if data is not None:
                 self._delivery.to_conversation(conv, frame_of(push(data)), but, seq=seq, change=number)
+        if self.on_change is not None:
+            self.on_change([conv.conv_id])
         if data is None:
             last = await self._changes.of_message(conv.conv_id, seq, action)
             if last is not None:

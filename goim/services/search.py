@@ -12,11 +12,13 @@ from goim.model.search import Question, question
 from goim.model.words import words_of
 from goim.services.access import AccessBook
 from goim.services.behind import Behind
+from goim.services.conversation_indexer import ConversationIndexer
 from goim.services.one_message import OneMessage
 from goim.services.search_indexer import SearchIndexer
 from goim.stores.base import Conversations
 from goim.stores.base_log import ConvDeletes
 from goim.stores.search import Hit, SearchIndex
+from goim.stores.words import WordIndex
 
 MAX_LIMIT = 200
 MAX_QUESTION = 100
@@ -36,8 +38,8 @@ class Search:
 
     def __init__(
         self,
-        index: SearchIndex,
-        indexer: SearchIndexer,
+        index: SearchIndex | WordIndex,
+        indexer: SearchIndexer | ConversationIndexer,
         conversations: Conversations,
         deletes: ConvDeletes,
         access: AccessBook,
@@ -60,7 +62,7 @@ class Search:
         if conv_id is not None:
             await self._access.of(user_id, conv_id)
         scope = await self._scope(user_id) if conv_id is None else [conv_id]
-        await self._indexer.catch_up()  # first: what was said a moment ago is found
+        await self._indexer.catch_up(scope)  # first: what was said a moment ago is found
         found: list[tuple[int, Message]] = []
         for start in range(0, len(scope), _CONVERSATIONS_AT_ONCE):
             part = scope[start : start + _CONVERSATIONS_AT_ONCE]

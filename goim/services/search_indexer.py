@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 
 import structlog
 
@@ -35,8 +35,8 @@ class SearchIndexer:
         self._clock = clock
         self._turn = asyncio.Lock()
 
-    async def catch_up(self) -> None:
-        """Index what has been written by now, or as much of it as somebody may be kept waiting for."""
+    async def catch_up(self, conv_ids: Sequence[str] = ()) -> None:  # noqa: ARG002 it knows no conversations
+        """Index what has been written by now wherever, or as much of it as somebody may be kept waiting for."""
         for _ in range(MOST_FOR_A_SEARCH // _AT_ONCE):
             if not await self.step():
                 return

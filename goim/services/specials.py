@@ -53,6 +53,7 @@ class Specials:
         self._notices = notices
         self._burning: set[str] = set()
         self._must_look = False
+        self.before_emptying: Callable[[str, int], Awaitable[None]] | None = None
         notices.on(Burning, lambda notice: self._burning.add(notice.conv_id))
         notices.on(Interrupted, self._look_again)
 
@@ -136,6 +137,8 @@ class Specials:
         now = self._clock.now_ms()
         while keys := await self._pending.due("expire", now, _PAGE):
             for key, place in (await self._table.find_sent(keys)).items():
+                if self.before_emptying is not None:  # first: after a crash in between all of it is done again
+                    await self.before_emptying(key[0], place.seq)
                 await self._table.overwrite(key[0], place.seq, EMPTIED)
             await self._pending.remove("expire", keys)
 

@@ -92,6 +92,7 @@ class Log:
         self._metrics = metrics
         self._last: Recent[str, int] = Recent(_KNOWN_CONVERSATIONS)
         self._sent: Recent[SentKey, Sent] = Recent(_RECENT_SENDS)
+        self.on_append: Callable[[Collection[str]], None] | None = None
 
     async def append(self, drafts: Sequence[Draft]) -> list[Sent]:
         """Store drafts durably, in order, and say for each where it stands. Never run two at once on one node.
@@ -122,6 +123,8 @@ class Log:
             self._sent.put_all(stored)
             raise PartlyStored(_known_places(drafts, stored)) from error
         self._remember(batch)
+        if self.on_append is not None:
+            self.on_append(conv_ids)
         self._metrics.commit_batch_size.observe(len(drafts))
         self._metrics.commit_seconds.observe(perf_counter() - started)
         return batch.places

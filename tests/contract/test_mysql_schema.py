@@ -23,6 +23,8 @@ from goim.stores import (
     sql_mailbox,
     sql_outbox,
     sql_overview,
+    sql_push,
+    sql_words,
 )
 from goim.stores.mysql import MysqlEngine
 from goim.stores.mysql_dialect import filled
@@ -49,7 +51,7 @@ TYPES: dict[type[Column], str] = {
 
 @pytest.fixture(params=["mysql", "tidb"])
 async def engine(request: pytest.FixtureRequest, mysql_server: MysqlServer) -> AsyncIterator[MysqlEngine]:
-    dsn = await mysql_server.migrated("structured", "messages", dialect=request.param)
+    dsn = await mysql_server.migrated("structured", "messages", "words", dialect=request.param)
     async with MysqlEngine(dsn) as engine:
         yield engine
 
@@ -68,6 +70,7 @@ def type_of(column: Column) -> str:
 
 async def test_every_table_is_described_and_compares_byte_by_byte(engine: MysqlEngine) -> None:
     log = {"messages", "changes", "reactions", "conv_deletes", "pending", "message_turns"}
+    log |= {"word_index", "word_marks"}
     created: dict[str, str] = dict(await engine.fetch_rows(TABLES))
     created.pop("schema_migrations")
     assert created.keys() == {table._meta.tablename for table in STRUCTURED_TABLES} | log
@@ -109,6 +112,8 @@ MODULES = (
     sql_mailbox,
     sql_outbox,
     sql_overview,
+    sql_push,
+    sql_words,
 )
 STATEMENTS = {
     f"{module.__name__.rpartition('.')[2]}.{name}": text.strip()
@@ -153,6 +158,7 @@ async def fill(engine: MysqlEngine) -> None:
     await engine.insert_rows("group_requests", [(f"g-{u}", u, 1) for u in users])
     await engine.insert_rows("group_notices", [(f"n-{u}", f"g-{u}", "", "", u, 1) for u in users])
     await engine.insert_rows("favourites", [(u, "f", "custom", "", "", "", None, "x", 1) for u in users])
+    await engine.insert_rows("push_devices", [(u, "d", f"s-{u}", "web", "", u, "", "", "", 1) for u in users])
     await engine.insert_rows("favourite_tags", [(u, "t", "f", 0) for u in users])
     await engine.insert_rows("im_letters", [(n, "t", b"", n) for n in range(1, 400)])
     for (table,) in [(table._meta.tablename,) for table in STRUCTURED_TABLES] + [

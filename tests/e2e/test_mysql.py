@@ -20,7 +20,7 @@ from goim.resources import bundled
 from goim.stores.migrate import Migrator
 from goim.stores.mysql import MysqlEngine
 from tests.cli.conftest import Goimctl
-from tests.client import World
+from tests.client import Person, World
 from tests.e2e.test_crash import PAIRS, Talker, check, talkers_on
 from tests.mysql_server import MariaDb, MysqlServer, running_mariadb
 from tests.process import ServerProcess, running_server
@@ -39,7 +39,7 @@ def variables(server: MysqlServer, name: str) -> dict[str, str]:
 @contextlib.asynccontextmanager
 async def serving(mysql: MysqlServer, folder: Path) -> AsyncIterator[tuple[ServerProcess, World]]:
     async with MysqlEngine(await mysql.empty(DATABASE)) as engine:
-        await Migrator(engine, bundled("schemas/mysql"), {"structured", "messages"}).up()
+        await Migrator(engine, bundled("schemas/mysql"), {"structured", "messages", "words"}).up()
     async with running_server(folder, **variables(mysql, DATABASE)) as (server, people):
         yield server, people
 
@@ -71,6 +71,39 @@ async def test_two_people_talk_and_what_they_do_to_messages_is_there_after_a_res
         assert synced["messages"][1]["payload"] == {"text": "better"}
         (line,) = (await bob.get("/api/conversations"))["conversations"]
         assert (line["lastSeq"], line["lastChange"], line["unread"]) == (4, 3, 1)
+
+
+async def found(person: Person, words: str, **more: str) -> list[str]:
+    answer = await person.get("/api/messages/search", q=words, **more)
+    return [message["payload"]["text"] for message in answer["messages"]]
+
+
+async def test_words_are_found_as_long_as_the_messages_say_them(mysql_server: MysqlServer, tmp_path: Path) -> None:
+    async with serving(mysql_server, tmp_path) as (_, people):
+        ann, bob = await people.friends(None, None)
+        cleo = await people.person()
+        async with people.online(ann) as phone:
+            texts = ["hello world", "你好世界", "hello again", "新iPhone手机", "100% 'quoted' \\ hello"]
+            sent = [await phone.ask("send", ann.text(bob, text)) for text in texts]
+            conv_id = sent[0]["convId"]
+            assert await found(bob, "hello") == [texts[4], "hello again", "hello world"]
+            assert await found(bob, "hel wor") == ["hello world"]
+            assert await found(bob, "世界") == await found(bob, "世") == await found(bob, "你好 世界") == ["你好世界"]
+            assert await found(bob, "手机", convId=conv_id) == ["新iPhone手机"]
+            assert await found(bob, "界世") == await found(cleo, "hello") == []
+            assert await found(bob, "hello", limit="1") == [texts[4]]
+            await phone.ask("recall", {"convId": conv_id, "serverMsgId": sent[2]["serverMsgId"]})
+            better = {"convId": conv_id, "serverMsgId": sent[0]["serverMsgId"], "payload": {"text": "goodbye moon"}}
+            await phone.ask("edit", better)
+            assert await found(bob, "hello") == [texts[4]]
+            assert await found(bob, "moon") == ["goodbye moon"]
+        async with MysqlEngine(mysql_server.database(DATABASE)) as engine:
+            terms = {term for (term,) in await engine.fetch_rows("SELECT term FROM word_index")}
+            assert "moon" in terms
+            assert not terms & {"world", "again"}, "what nobody says any more is not kept"
+            await engine.execute("DELETE FROM word_index")
+            await engine.execute("DELETE FROM word_marks")
+        assert await found(bob, "moon") == ["goodbye moon"], "made anew from the log"
 
 
 async def test_a_schema_that_is_not_there_is_refused_with_the_command(

@@ -1,0 +1,145 @@
+"""Keeps the index of words in step with a log whose rows have no numbers: conversation by conversation.
+
+What this node writes is noted and indexed behind it. What others wrote, or was left at a crash, shows when somebody
+searches: a conversation's last seq and last change against how far it is indexed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import zlib
+from collections.abc import AsyncIterator, Collection, Sequence
+
+import msgspec
+import structlog
+from msgspec import Struct
+
+from goim.clock import Clock
+from goim.errors import StoreDown
+from goim.model.messages import MessageRow
+from goim.model.search import index_terms
+from goim.model.words import words_of
+from goim.services.search_indexer import MOST_FOR_A_SEARCH
+from goim.stores.base_log import Changes, MessageTable
+from goim.stores.search import Doc
+from goim.stores.words import Mark, WordIndex
+from goim.tasks import beside
+
+_AT_ONCE = 128
+_CONVERSATIONS_AT_ONCE = 200
+_BEAT_SECONDS = 0.5
+_REST = 9.0
+"""So many seconds of rest for each of work: sending has nine tenths of a core to itself."""
+_MOST_NOTED = 100_000
+_TIE_BITS = 22
+_log = structlog.get_logger(__name__)
+
+
+class _Changed(Struct):
+    """What the data of every change says."""
+
+    seq: int
+
+
+_changed_in = msgspec.json.Decoder(_Changed).decode
+
+
+class ConversationIndexer:
+    """Goes on where the index of each conversation ends."""
+
+    def __init__(self, messages: MessageTable, changes: Changes, index: WordIndex, clock: Clock) -> None:
+        self._messages = messages
+        self._changes = changes
+        self._index = index
+        self._clock = clock
+        self._noted: dict[str, None] = {}
+        self._turn = asyncio.Lock()
+
+    def note(self, conv_ids: Collection[str]) -> None:
+        """Something was written to these conversations; what is forgotten here is found by who searches."""
+        if len(self._noted) < _MOST_NOTED:
+            self._noted.update(dict.fromkeys(conv_ids))
+
+    async def forget(self, conv_id: str, seq: int) -> None:
+        """Keep nothing of a message that is about to be emptied without a change."""
+        await self._index.remove(conv_id, seq)
+
+    async def catch_up(self, conv_ids: Sequence[str]) -> None:
+        """Index what is written in these by now, or as much of it as somebody may be kept waiting for."""
+        left = MOST_FOR_A_SEARCH
+        for start in range(0, len(conv_ids), _CONVERSATIONS_AT_ONCE):
+            for conv_id, mark in (await self._behind(conv_ids[start : start + _CONVERSATIONS_AT_ONCE])).items():
+                left -= await self._index_conversation(conv_id, mark, left)
+                if left <= 0:
+                    return
+
+    async def _behind(self, conv_ids: Sequence[str]) -> dict[str, Mark]:
+        """Which of these have more than is indexed, and how far each is."""
+        last = await self._messages.last_seqs(conv_ids)
+        changes = await self._changes.last_changes(conv_ids)
+        marks = await self._index.marks(conv_ids)
+        found = {conv_id: marks.get(conv_id, Mark()) for conv_id in conv_ids if conv_id in last}
+        return {
+            conv_id: mark
+            for conv_id, mark in found.items()
+            if mark.seq < last[conv_id] or mark.change < changes.get(conv_id, 0)
+        }
+
+    async def _index_conversation(self, conv_id: str, mark: Mark, most: int) -> int:
+        """Index it to its end, or so many messages of it; how many it were."""
+        done = 0
+        async with self._turn:
+            while done < most:
+                after = await self._step(conv_id, mark)
+                if after == mark:
+                    break
+                done += max(after.seq - mark.seq, 1)
+                mark = after
+        return done
+
+    async def _step(self, conv_id: str, mark: Mark) -> Mark:
+        """Index the next few; where it ends. Read after the mark: who else indexes meanwhile moves it, and wins."""
+        changes = await self._changes.after(conv_id, mark.change, _AT_ONCE)
+        rows = await self._messages.after(conv_id, mark.seq, _AT_ONCE, 0)
+        changed = {seq for change in changes if (seq := _changed_in(change.data).seq) <= mark.seq}
+        old = [row for seq in sorted(changed) if (row := await self._messages.get(conv_id, seq)) is not None]
+        reached = Mark(rows[-1].seq if rows else mark.seq, changes[-1].change if changes else mark.change)
+        if reached == mark:
+            return mark
+        docs = [_doc(row) for row in (*old, *rows)]
+        if await self._index.advance(conv_id, mark, reached, docs):
+            return reached
+        return (await self._index.marks([conv_id])).get(conv_id, Mark())
+
+    @contextlib.asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Index what is noted while the context is open."""
+        async with beside(self._run()):
+            yield
+
+    async def _run(self) -> None:
+        pause = _BEAT_SECONDS
+        while True:
+            await self._clock.sleep(pause)
+            started = self._clock.monotonic()
+            noted = list(self._noted)[:_CONVERSATIONS_AT_ONCE]
+            try:
+                await self.catch_up(noted)
+                pause = max(_BEAT_SECONDS, (self._clock.monotonic() - started) * _REST)
+            except StoreDown as error:
+                _log.warning("search_index_waits", error=str(error))
+                continue
+            for conv_id in noted:
+                self._noted.pop(conv_id, None)
+
+
+def _doc(row: MessageRow) -> Doc:
+    """What the index keeps of a message; nothing of one that is recalled or expired."""
+    words = "" if row.recalled or row.payload is None else words_of(row.type, row.payload)
+    return Doc(_number(row), row.conv_id, row.seq, index_terms(words))
+
+
+def _number(row: MessageRow) -> int:
+    """By which hits are ordered: the time, and within a millisecond the seq, each conversation's from somewhere on."""
+    return row.timestamp << _TIE_BITS | (zlib.crc32(row.conv_id.encode()) + row.seq) & ((1 << _TIE_BITS) - 1)
