@@ -148,7 +148,14 @@ class Assembly:
             group_door=GroupDoor(gate, stores.groups, stores.users, stores.admissions, roster, delivery, clock),
             group_notices=GroupNotices(gate, stores.notice_board, delivery, clock),
             conversations=ConversationList(
-                stores.conversations, stores.changes, stores.users, stores.groups, lines, self._access, delivery
+                stores.conversations,
+                stores.changes,
+                stores.users,
+                stores.groups,
+                lines,
+                self._access,
+                delivery,
+                streams,
             ),
             messages=messages,
             streams=streams,

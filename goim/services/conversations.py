@@ -16,6 +16,7 @@ from goim.model.users import User
 from goim.protocol.pushes import ConversationUpdated, ConversationUpdatedData
 from goim.services.access import AccessBook
 from goim.services.lines import Line, Lines, Place
+from goim.services.streams import Streams
 from goim.stores.base import Conversations, Groups, Users
 from goim.stores.base_log import Changes
 from goim.turns import Turns
@@ -62,6 +63,7 @@ class ConversationList:
         lines: Lines,
         access: AccessBook,
         delivery: Delivery,
+        streams: Streams,
     ) -> None:
         self._conversations = conversations
         self._changes = changes
@@ -70,6 +72,7 @@ class ConversationList:
         self._lines = lines
         self._access = access
         self._delivery = delivery
+        self._streams = streams
         self._turns = Turns()
 
     async def page(self, user_id: str, before: Place | None, limit: int) -> ConversationPage:
@@ -83,7 +86,8 @@ class ConversationList:
         for line, conv in zip(lines, convs, strict=True):
             peer_id = _peer(user_id, conv)
             face = groups.get(conv.group_id) or peers.get(peer_id)
-            views.append(_view(line, peer_id, face, last_changes.get(conv.conv_id, 0)))
+            newest = None if line.newest is None else self._streams.shown(message_of(conv, line.newest))
+            views.append(_view(line, peer_id, face, last_changes.get(conv.conv_id, 0), newest))
         return ConversationPage(views, after)
 
     async def pin(self, user_id: str, conv_id: str, *, pinned: bool) -> None:
@@ -123,7 +127,9 @@ def _peer(user_id: str, conv: Conversation) -> str:
     return conv.peer_of(user_id) if conv.conv_type is ConvType.C2C else ""
 
 
-def _view(line: Line, peer_id: str, face: User | Group | None, last_change: int) -> ConversationView:
+def _view(
+    line: Line, peer_id: str, face: User | Group | None, last_change: int, newest: Message | None
+) -> ConversationView:
     entry, conv = line.entry, line.entry.conv
     return ConversationView(
         conv_id=conv.conv_id,
@@ -139,7 +145,7 @@ def _view(line: Line, peer_id: str, face: User | Group | None, last_change: int)
         last_change=last_change,
         read_seq=line.read_seq,
         unread=line.unread,
-        last_message=None if line.newest is None else message_of(conv, line.newest),
+        last_message=newest,
         updated_at=entry.updated_at,
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from typing import Any
 
 import pytest
@@ -164,6 +165,19 @@ async def test_a_line_of_the_list_says_where_the_conversation_stands(town: World
     }
     (mine,) = await conversations(ann)
     assert (mine["peerId"], mine["readSeq"], mine["unread"]) == (bob.user_id, 2, 0), "who sends has read"
+
+
+async def test_the_last_message_of_a_line_is_what_history_shows_while_it_is_streamed(town: World) -> None:
+    ann, bob = await town.circle(2)
+    anns, bobs = await town.device(ann), await town.device(bob)
+    begun = await anns.ask("start_stream", to(bob, type="stream", payload={"text": "Well"}))
+    await anns.ws.send(
+        json.dumps({"action": "stream_chunk", "data": {"streamId": begun["streamId"], "delta": ", yes"}})
+    )
+    await bobs.push("stream_chunk")
+    (line,) = (await bob.get("/api/conversations"))["conversations"]
+    assert line["lastMessage"]["payload"] == {"text": "Well, yes"}
+    assert [line["lastMessage"]] == (await bob.get("/api/messages/history", convId=line["convId"]))["messages"]
 
 
 async def test_a_group_is_in_its_members_lists(town: World) -> None:

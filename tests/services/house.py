@@ -218,7 +218,14 @@ class House:
         self.operator = GroupOperator(self.groups, self.members, self.users, self.roster, clock)
         self.lines = Lines(self.conversations, self.deletes, self.table, self.log, self.behind, clock)
         self.list = ConversationList(
-            self.conversations, self.changes, self.users, self.groups, self.lines, self.access, self.delivery
+            self.conversations,
+            self.changes,
+            self.users,
+            self.groups,
+            self.lines,
+            self.access,
+            self.delivery,
+            self.streams,
         )
         self.presence = PresenceBook(
             self.delivery, self.sessions, self.friends, self.blocks, self.members, self.access, clock
