@@ -36,15 +36,21 @@ _CONTESTED = 10_000
 DUPLICATE_KEY = 11000
 # What the server, the disk, its peers or its owner did; anything else is a mistake of ours and keeps its own face.
 _TROUBLE = {
+    6,  # HostUnreachable
+    7,  # HostNotFound
     13,  # Unauthorized
     18,  # AuthenticationFailed
     50,  # MaxTimeMSExpired
     64,  # WriteConcernFailed
+    89,  # NetworkTimeout
     91,  # ShutdownInProgress
     100,  # UnsatisfiableWriteConcern
     112,  # WriteConflict
+    134,  # ReadConcernMajorityNotAvailableYet
+    148,  # ReadConcernMajorityNotEnabled
     189,  # PrimarySteppedDown
     262,  # ExceededTimeLimit
+    9001,  # SocketException
     11600,  # InterruptedAtShutdown
     11602,  # InterruptedDueToReplStateChange
     14031,  # OutOfDiskSpace
@@ -94,9 +100,11 @@ async def mongo_database(uri: str) -> AsyncIterator[MongoDatabase]:
 
 
 async def server_version(database: MongoDatabase) -> str:
-    """What answers there."""
+    """What answers there, and whether it can fail over."""
     with told():
-        return f"MongoDB {(await database.client.server_info())['version']}"
+        number = (await database.client.server_info())["version"]
+        name = (await database.client.admin.command("hello")).get("setName")
+    return f"MongoDB {number}, {f'replica set {name}' if name else 'a single server'}"
 
 
 async def page(found: Documents, where: Doc, order: Sequence[tuple[str, int]], limit: int, *fields: str) -> list[Doc]:
