@@ -69,13 +69,13 @@ class SyncConv(Struct, frozen=True, rename="camel"):
     """What the client has of one conversation: every seq and every change up to these."""
 
     conv_id: str
-    from_seq: int = 0
-    from_change: int = 0
+    from_seq: int | None = None
+    from_change: int | None = None
 
 
 class SyncData(Struct, frozen=True, rename="camel"):
     convs: list[SyncConv]
-    limit: int = 50
+    limit: int | None = None
 
 
 class TypingData(Struct, frozen=True, rename="camel"):

@@ -7,7 +7,7 @@ from typing import Annotated
 from litestar import Controller, delete, get, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody, QueryParameter
-from msgspec import Struct, field
+from msgspec import Struct
 
 from goim.errors import invalid
 from goim.model.favourites import FavouriteStats, FavouriteType
@@ -26,13 +26,13 @@ _Keyword = Annotated[str, QueryParameter(description="what to look for in title,
 class KeptMessage(Struct, rename="camel"):
     message_id: str
     conv_id: str
-    tags: list[str] = field(default_factory=list)
+    tags: list[str] | None = None
 
 
 class KeptText(Struct, rename="camel"):
     title: str
     content: str
-    tags: list[str] = field(default_factory=list)
+    tags: list[str] | None = None
     conv_id: str | None = None
 
 
@@ -51,7 +51,7 @@ class FavouriteController(Controller):
         self, data: JSONBody[KeptMessage], login: NamedDependency[Login], services: NamedDependency[Services]
     ) -> FavouriteView:
         """Keep a message as it is now."""
-        return await services.favourites.keep_message(login.user_id, data.conv_id, data.message_id, data.tags)
+        return await services.favourites.keep_message(login.user_id, data.conv_id, data.message_id, data.tags or ())
 
     @post("/custom")
     async def keep_custom(
@@ -59,7 +59,7 @@ class FavouriteController(Controller):
     ) -> FavouriteView:
         """Keep something of my own."""
         book = services.favourites
-        return await book.keep_custom(login.user_id, data.title, data.content, data.tags, data.conv_id)
+        return await book.keep_custom(login.user_id, data.title, data.content, data.tags or (), data.conv_id)
 
     @get()
     async def page(

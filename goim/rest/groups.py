@@ -5,7 +5,7 @@ from __future__ import annotations
 from litestar import Controller, delete, get, post, put
 from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody
-from msgspec import Struct, field
+from msgspec import Struct
 
 from goim.model.groups import JoinPolicy, Role
 from goim.model.users import Login
@@ -16,8 +16,8 @@ from goim.services.registry import Services
 
 class NewGroup(Struct, rename="camel"):
     name: str
-    member_ids: list[str] = field(default_factory=list)
-    join_policy: JoinPolicy = JoinPolicy.OPEN
+    member_ids: list[str] | None = None
+    join_policy: JoinPolicy | None = None
 
 
 class GroupChanges(Struct, rename="camel"):
@@ -63,7 +63,8 @@ class GroupController(Controller):
         self, data: JSONBody[NewGroup], login: NamedDependency[Login], services: NamedDependency[Services]
     ) -> Created:
         """Make a group: friends are in at once, others get an invitation."""
-        return await services.groups.create(login.user_id, data.name, data.member_ids, data.join_policy)
+        policy = data.join_policy or JoinPolicy.OPEN
+        return await services.groups.create(login.user_id, data.name, data.member_ids or (), policy)
 
     @get()
     async def mine(

@@ -19,6 +19,7 @@ from goim.services.streams import Streams
 from goim.stores.base_log import Changes, ConvDeletes, MessageTable
 from goim.stores.log import Log
 
+DEFAULT_LIMIT = 50
 MAX_LIMIT = 200
 MAX_SYNC_CONVERSATIONS = 200
 
@@ -64,11 +65,11 @@ class History:
         rows = await self._table.before(conv_id, before_seq or None, floor, limit + 1, self._clock.now_ms())
         return Page(await self._shown(conv, rows[-limit:]), len(rows) > limit)
 
-    async def sync(self, user_id: str, convs: Sequence[SyncConv], limit: int) -> list[SyncedConv]:
+    async def sync(self, user_id: str, convs: Sequence[SyncConv], limit: int | None) -> list[SyncedConv]:
         """What the client misses of each conversation; those that are not the user's are left out."""
         if len(convs) > MAX_SYNC_CONVERSATIONS:
             raise invalid(f"sync at most {MAX_SYNC_CONVERSATIONS} conversations at once")
-        limit = _checked(limit)
+        limit = _checked(DEFAULT_LIMIT if limit is None else limit)
         mine: dict[str, tuple[SyncConv, Conversation]] = {}
         for wanted in convs:
             with contextlib.suppress(GoimError):
@@ -94,12 +95,12 @@ class History:
         self, conv: Conversation, wanted: SyncConv, limit: int, last_seq: int, last_change: int, floor: int
     ) -> SyncedConv:
         """Where nothing is missed, nothing is asked."""
-        from_seq = max(wanted.from_seq, floor)
+        from_seq, from_change = max(wanted.from_seq or 0, floor), wanted.from_change or 0
         page = await self._after(conv, from_seq, limit) if from_seq < last_seq else Page([], False)
         changes: list[Change] = []
         has_more = False
-        if wanted.from_change < last_change:
-            changes, has_more = await self._changes_after(conv.conv_id, max(wanted.from_change, 0), limit, floor)
+        if from_change < last_change:
+            changes, has_more = await self._changes_after(conv.conv_id, max(from_change, 0), limit, floor)
         return SyncedConv(
             conv_id=conv.conv_id,
             messages=page.messages,
