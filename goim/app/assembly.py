@@ -79,7 +79,7 @@ class Assembly:
         self._notices = Notices(bus)
         self._delivery = Delivery(bus, self._notices, self._metrics)
         self._limiter = MemoryRateLimiter(clock, per_second=settings.ws.send_qps, burst=settings.ws.send_burst)
-        self._log = Log(stores.messages, clock, self._metrics, is_shared=lambda: bus.has_company)
+        self._log = Log(stores.messages, clock, self._metrics, is_shared=lambda: bus.has_company, turns=stores.turns)
         self._access = AccessBook(
             stores.conversations, stores.friends, stores.blocks, stores.groups, stores.members, self._notices, clock
         )

@@ -71,6 +71,7 @@ class Node:
             self.hooks.working() if self.hooks is not None else contextlib.nullcontext(),
             self._assembly.behind.running(),
             services.receipts.batches.running(),
+            services.messages.contested.batches.running(),
             services.messages.batches.running(),
         ):
             yield
@@ -144,6 +145,7 @@ class Node:
             sink.close(CloseCode.DRAINING)
             await self._clock.sleep(step)
         await self.services.messages.batches.drain()
+        await self.services.messages.contested.batches.drain()
         _log.info("drained", connections=len(sinks))
 
 

@@ -39,6 +39,7 @@ from goim.stores.sql_mailbox import SqlMailbox
 from goim.stores.sql_outbox import SqlFeedMarks, SqlLogScan, SqlOutbox
 from goim.stores.sql_overview import SqlOverview
 from goim.stores.sql_push import SqlPushDevices
+from goim.stores.sql_turns import SqlTurns
 from goim.stores.sql_words import SqlWordIndex
 from goim.stores.sqlite import SqliteEngine
 from goim.stores.sqlite_process import SqliteProcessEngine
@@ -75,6 +76,7 @@ class Stores:
     tail: LogTail
     search: SearchIndex
     words: WordIndex | None
+    turns: base_log.Turns | None
     outbox: Outbox
     feed_marks: FeedMarks
     log_scan: LogScan
@@ -101,6 +103,7 @@ class LogPorts:
     search: SearchIndex
     log_scan: LogScan
     rows: RowStore
+    turns: base_log.Turns | None = None
     words: WordIndex | None = None
     """The index of words, where the log's rows have no numbers; else `search`."""
 
@@ -142,6 +145,7 @@ async def open_stores(settings: Settings) -> AsyncIterator[Stores]:
             tail=log.tail,
             search=log.search,
             words=log.words,
+            turns=log.turns,
             outbox=SqlOutbox(data),
             feed_marks=SqlFeedMarks(data),
             log_scan=log.log_scan,
@@ -199,6 +203,7 @@ async def _open_mysql_log(settings: Settings) -> AsyncIterator[tuple[LogPorts, t
             log_scan=SqlLogScan(log),
             rows=SqlRows(log),
             words=SqlWordIndex(log),
+            turns=SqlTurns(log),
         )
         yield ports, (database,)
 

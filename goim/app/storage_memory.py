@@ -46,6 +46,7 @@ def memory_stores() -> Stores:
         tail=MemoryLogTail(messages),
         search=MemorySearchIndex(),
         words=None,
+        turns=None,
         overview=MemoryOverview(data),
         outbox=MemoryOutbox(),
         feed_marks=MemoryFeedMarks(),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
+from functools import partial
 from time import perf_counter
 from typing import Protocol
 
@@ -27,6 +28,7 @@ from goim.protocol.requests import SendData
 from goim.ratelimit.base import RateLimiter
 from goim.services.access import Access, AccessBook
 from goim.services.before_send import BeforeSend, question
+from goim.services.contested import Append, Contested
 from goim.services.event_feed import EventFeed
 from goim.services.file_grants import FileGrants
 from goim.services.in_flight import InFlight
@@ -111,6 +113,7 @@ class Messages:
         self.in_flight = InFlight()
         self.max_backlog = MAX_BACKLOG
         self.batches: Batcher[Sending] = Batcher(self._commit)
+        self.contested: Contested[Sending] = Contested(log, partial(self._append, append=log.append_alone))
 
     def send(self, sender: Sender, data: SendData, done: Done, *, stream: bool = False) -> None:
         """Check what needs no database and queue the message; `done` is called once: with the ack's data or why not."""
@@ -136,7 +139,7 @@ class Messages:
     @property
     def is_overloaded(self) -> bool:
         """Whether more waits than can be written soon."""
-        return self.batches.backlog >= self.max_backlog
+        return self.batches.backlog + self.contested.batches.backlog >= self.max_backlog
 
     async def send_now(self, sender: Sender, data: SendData, *, stream: bool = False) -> SentData:
         """The same, to be awaited."""
@@ -168,11 +171,14 @@ class Messages:
             if draft is not None:
                 drafts.append(draft)
                 admitted.append(sending)
-        if not drafts:
-            return
+        admitted, drafts = self.contested.take_out(admitted, drafts)
+        if drafts:
+            await self._append(admitted, drafts, self._log.append)
+
+    async def _append(self, admitted: list[Sending], drafts: list[Draft], append: Append) -> None:
         self.in_flight.begin(admitted)
         try:
-            places: Sequence[Sent | None] = await self._log.append(drafts)
+            places: Sequence[Sent | None] = await append(drafts)
         except PartlyStored as error:
             places = error.places
         except StoreDown:

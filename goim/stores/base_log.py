@@ -6,8 +6,8 @@ cannot be reached. What a method does not find it answers with None or leaves ou
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
-from typing import Protocol
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from typing import Protocol, TypeVar
 
 from goim.model.messages import Change, MessageRow, Reaction, RowEdit, Sent, SentKey
 from goim.stores.base import Taken
@@ -21,6 +21,9 @@ class Stopped(Taken):
         super().__init__(f"taken in {conv_id}, {len(stored)} rows before it stand")
         self.stored = stored
         self.conv_id = conv_id
+
+
+T = TypeVar("T")
 
 
 class MessageTable(Protocol):
@@ -67,6 +70,17 @@ class MessageTable(Protocol):
 
     async def overwrite(self, conv_id: str, seq: int, edit: RowEdit) -> bool:
         """Set what may change of a message, without a change of its own; False if it is recalled or not there."""
+        ...
+
+
+class Turns(Protocol):
+    """Who writes to a conversation next, among nodes that are in each other's way there. The keys stay the judges."""
+
+    async def hold(self, conv_id: str, work: Callable[[], Awaitable[T]]) -> T:
+        """Do `work`, and keep out until it is done whoever else wants to hold the conversation.
+
+        What it stores is stored when this returns. It may be done again from its beginning.
+        """
         ...
 
 

@@ -19,10 +19,11 @@ from goim.lru import Recent
 from goim.metrics import Metrics
 from goim.model.messages import Draft, MessageRow, Sent, SentKey
 from goim.stores.base import Taken
-from goim.stores.base_log import MessageTable, Stopped
+from goim.stores.base_log import MessageTable, Stopped, Turns
 
 _KNOWN_CONVERSATIONS = 200_000
 _RECENT_SENDS = 65_536
+_CONTESTED_SECONDS = 10.0
 _new_row = tuple.__new__  # a named tuple's own `__new__` is Python: 0.3 µs a row
 
 
@@ -84,8 +85,16 @@ class Log:
     """Appends drafts to the message table, one batch at a time."""
 
     def __init__(
-        self, table: MessageTable, clock: Clock, metrics: Metrics, *, is_shared: Callable[[], bool] = lambda: False
+        self,
+        table: MessageTable,
+        clock: Clock,
+        metrics: Metrics,
+        *,
+        is_shared: Callable[[], bool] = lambda: False,
+        turns: Turns | None = None,
     ) -> None:
+        self._turns = turns
+        self._contested: dict[str, float] = {}
         self._table = table
         self.is_shared = is_shared
         self._clock = clock
@@ -129,6 +138,39 @@ class Log:
         self._metrics.commit_seconds.observe(perf_counter() - started)
         return batch.places
 
+    @property
+    def has_contested(self) -> bool:
+        """Whether any conversation may be contested."""
+        return bool(self._contested)
+
+    def is_contested(self, conv_id: str) -> bool:
+        """Whether races for this conversation were lost lately, and waiting for a turn with it can be had."""
+        until = self._contested.get(conv_id)
+        if until is None:
+            return False
+        if self._clock.monotonic() < until:
+            return True
+        del self._contested[conv_id]
+        return False
+
+    async def append_alone(self, drafts: Sequence[Draft]) -> list[Sent]:
+        """`append` of drafts of one contested conversation, in turn with other nodes; may run beside the others."""
+        conv_id = drafts[0].conv.conv_id
+        if self._turns is None:
+            return await self.append(drafts)
+
+        async def anew() -> list[Sent]:
+            self._forget([conv_id])  # whoever had the turn before has written
+            return await self.append(drafts)
+
+        try:
+            return await self._turns.hold(conv_id, anew)
+        except BaseException:  # what was appended does not stand, or it cannot be known
+            self._forget([conv_id])
+            for draft in drafts:
+                self._sent.drop(draft.sent_key)
+            raise
+
     async def _look_again(
         self, taken: Taken, conv_ids: set[str], drafts: Sequence[Draft], stored: dict[SentKey, Sent]
     ) -> dict[SentKey, Sent]:
@@ -139,7 +181,12 @@ class Log:
             for row in taken.stored:
                 stored[row.conv_id, row.from_user_id, row.client_msg_id] = Sent(row.seq, row.timestamp, False)
                 self._last.put(row.conv_id, row.seq)
+        believed = {conv_id: self._last.get(conv_id) or 0 for conv_id in lost}
         self._forget(lost)
+        if self._turns is not None:
+            until = self._clock.monotonic() + _CONTESTED_SECONDS
+            ahead = (await self._read(lost)).items()
+            self._contested |= {conv_id: until for conv_id, seq in ahead if seq > believed[conv_id]}
         keys = {draft.sent_key for draft in drafts if draft.conv.conv_id in lost}
         return await self._table.find_sent(keys - stored.keys())
 

@@ -138,6 +138,30 @@ async def test_after_a_kill_of_the_node_every_acked_message_is_there_once(
             await check(one, other)
 
 
+async def test_two_nodes_that_write_to_the_same_conversations_give_each_seq_once(
+    mysql_server: MysqlServer, tmp_path: Path
+) -> None:
+    async with serving(mysql_server, tmp_path) as (server, people):
+        talkers = await talkers_on(people)
+        (tmp_path / "other").mkdir()
+        other = ServerProcess(tmp_path / "other", **variables(mysql_server, DATABASE))
+        await other.start()
+        try:
+            urls = [each.url.replace("http", "ws") for each in (server, other)]
+            async with asyncio.TaskGroup() as tasks:
+                for place, talker in enumerate(talkers):  # of each pair one here and one there
+                    tasks.create_task(talker.talk(urls[place % 2]))
+                while any(len(talker.acks) < 200 for talker in talkers):  # noqa: ASYNC110
+                    await asyncio.sleep(0.02)  # noqa: TID251 the talkers are at it
+                await asyncio.gather(server.end(), other.end())
+            await server.start()
+            await asyncio.gather(*(talker.resend(people) for talker in talkers))
+        finally:
+            await other.kill()
+        for one, another in zip(talkers[::2], talkers[1::2], strict=True):
+            await check(one, another)
+
+
 @dataclass
 class Patient(Talker):
     """Sends again, with the same id, what was refused because the database was away."""
