@@ -15,7 +15,7 @@ from typing import Any
 from motor.motor_asyncio import AsyncIOMotorClient, AsyncIOMotorCollection, AsyncIOMotorDatabase
 from pymongo import errors
 
-from goim.errors import StoreDown
+from goim.errors import ConfigError, StoreDown
 from goim.lru import Recent
 from goim.model.messages import MessageRow, RowEdit, Sent, SentKey
 from goim.stores.base import Taken
@@ -34,6 +34,19 @@ _FIRST_BATCH = 1_000
 _CONTESTED = 10_000
 
 DUPLICATE_KEY = 11000
+_OPTIONS: dict[str, Any] = {
+    "w": "majority",
+    "journal": True,
+    "wTimeoutMS": _MAJORITY_PATIENCE_MS,
+    "readConcernLevel": "majority",
+    "readPreference": "primary",
+    "retryWrites": False,
+    "serverSelectionTimeoutMS": _PATIENCE_MS,
+    "connectTimeoutMS": _PATIENCE_MS,
+    "socketTimeoutMS": _SOCKET_PATIENCE_MS,
+    "appname": "goim",
+}
+
 # What the server, the disk, its peers or its owner did; anything else is a mistake of ours and keeps its own face.
 _TROUBLE = {
     6,  # HostUnreachable
@@ -80,19 +93,13 @@ async def mongo_database(uri: str) -> AsyncIterator[MongoDatabase]:
     else a seq could be counted from a message that is gone a moment later. Nothing is written twice by the driver: the
     unique keys tell what stands.
     """
-    client: AsyncIOMotorClient[Doc] = AsyncIOMotorClient(
-        uri,
-        w="majority",
-        journal=True,
-        wTimeoutMS=_MAJORITY_PATIENCE_MS,
-        readConcernLevel="majority",
-        readPreference="primary",
-        retryWrites=False,
-        serverSelectionTimeoutMS=_PATIENCE_MS,
-        connectTimeoutMS=_PATIENCE_MS,
-        socketTimeoutMS=_SOCKET_PATIENCE_MS,
-        appname="goim",
-    )
+    try:
+        client: AsyncIOMotorClient[Doc] = AsyncIOMotorClient(uri, **_OPTIONS)
+    except (errors.InvalidURI, ValueError):  # its text may hold a part of the password
+        hint = "it looks like mongodb://user:password@host:27017/database, with %40 for an @ in the password"
+        raise ConfigError("mongo.uri is no MongoDB URI", hint=hint) from None
+    except errors.ConfigurationError as error:
+        raise ConfigError(f"mongo.uri: {error}") from error
     try:
         yield client.get_default_database(DEFAULT_DATABASE)
     finally:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sqlite3
 import subprocess
@@ -56,7 +57,9 @@ def test_a_copy_that_was_killed_goes_on_where_it_was(goimctl: Goimctl, home: Pat
     state = home / "goim-copy.json"
     process = subprocess.Popen([BINARY, *COPY], cwd=home, env=goimctl.environ(), stderr=subprocess.PIPE)
     while not (state.exists() and '"messages"' in state.read_text()):
-        assert process.poll() is None, process.communicate()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(0.005)
+        assert process.returncode is None, process.communicate()
     process.kill()
     process.communicate()
     reached = json.loads(state.read_text())["after"]["messages"]

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from goim.clock import SystemClock
-from goim.errors import StoreDown
+from goim.errors import ConfigError, StoreDown
 from goim.metrics import Metrics
 from goim.model.conversations import c2c
 from goim.model.messages import EMPTIED, Draft, Reaction, RowEdit
@@ -127,6 +127,24 @@ async def test_a_database_that_does_not_answer_is_down() -> None:
     async with mongo_database("mongodb://127.0.0.1:1/goim") as database:
         with pytest.raises(StoreDown, match="MongoDB"):
             await MongoMessages(database).last_seqs(["c1"])
+
+
+async def test_what_an_ack_needs_holds_whatever_the_uri_says() -> None:
+    weak = "mongodb://127.0.0.1:1/im?w=1&journal=false&readConcernLevel=local&retryWrites=true&readPreference=secondary"
+    async with mongo_database(weak) as database:
+        assert database.name == "im"
+        assert database.write_concern.document == {"w": "majority", "j": True, "wtimeout": 10_000}
+        assert database.read_concern.level == "majority"
+        assert str(database.read_preference) == "Primary()"
+        assert not database.client.options.retry_writes  # type: ignore[attr-defined] # motor's stubs take it for a method
+
+
+@pytest.mark.parametrize("uri", ["mongodb://ann:s3cr@t:1@host/im", "mongodb://", "mongodb://host:port/im"])
+async def test_a_uri_that_is_none_is_named_without_its_password(uri: str) -> None:
+    with pytest.raises(ConfigError, match=r"mongo\.uri") as refusal:
+        async with mongo_database(uri):
+            pass
+    assert "s3cr" not in f"{refusal.value.message} {refusal.value.hint}"
 
 
 # Changes
