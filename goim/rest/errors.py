@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from http import HTTPStatus
 from math import ceil
 from typing import Any
@@ -14,6 +15,7 @@ from msgspec import UNSET, Struct, UnsetType
 from goim.errors import HTTP_STATUS, ErrorCode, GoimError, StoreDown
 
 MEDIA_TYPE = "application/problem+json"
+_MISSING = re.compile(r"Missing required \w+ parameter '([\w-]+)'")
 _METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 _log = structlog.get_logger(__name__)
 
@@ -91,8 +93,17 @@ def _what_is_wrong(error: ValidationException) -> str:
     found = error.extra if isinstance(error.extra, list) else []
     if any(item.get("key") == "data" for item in found):
         return "a JSON body is missing"  # one that is there has been decoded before (`bodies.py`)
-    wrong = [f"{item.get('key', 'request')}: {item.get('message', 'is wrong')}" for item in found]
+    wrong = [f"{_on_the_wire(item.get('key', 'request'))}: {item.get('message', 'is wrong')}" for item in found]
+    missing = _MISSING.match(error.detail)
+    if missing is not None:
+        wrong.append(f"{missing[1]} is missing")
     return "; ".join(wrong) or "the request is not what this route takes"
+
+
+def _on_the_wire(name: str) -> str:
+    """A parameter as clients call it."""
+    first, *others = name.split("_")
+    return first + "".join(map(str.title, others))
 
 
 def _headers(request: AnyRequest, status: int, refusal: GoimError) -> dict[str, str]:

@@ -70,8 +70,15 @@ async def test_a_parameter_out_of_range_is_invalid_and_named(people: World) -> N
 
 
 async def test_a_missing_parameter_is_named(people: World) -> None:
-    problem = _check_problem(await _as(await people.person(), "GET", "/api/users/search"), ErrorCode.INVALID)
-    assert "q" in problem["detail"]
+    alice = await people.person()
+    for path, name in (("users/search", "q"), ("presence", "userIds"), ("messages/history", "convId")):
+        problem = _check_problem(await _as(alice, "GET", f"/api/{path}"), ErrorCode.INVALID)
+        assert problem["detail"] == f"{name} is missing"
+
+
+async def test_a_parameter_is_called_what_clients_call_it(people: World) -> None:
+    answer = await _as(await people.person(), "GET", "/api/messages/history?convId=c1&fromSeq=x")
+    assert _check_problem(answer, ErrorCode.INVALID)["detail"].startswith("fromSeq: ")
 
 
 async def test_no_such_route_is_not_found(people: World) -> None:
