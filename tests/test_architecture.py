@@ -24,6 +24,7 @@ FLOORS = [
         "metrics",
         "logs",
         "resources",
+        "resp",
     },
     {"model"},
     {"protocol"},

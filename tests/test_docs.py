@@ -22,10 +22,10 @@ from msgspec import inspect
 
 from goim.actions.table import ACTIONS
 from goim.app import server_for
-from goim.config import Settings, all_keys, refuse_unserved
+from goim.config import all_keys
 from goim.config.hooks import EVENT_TYPES
 from goim.config.keys import sections
-from goim.errors import HTTP_STATUS, ConfigError
+from goim.errors import HTTP_STATUS
 from goim.metrics import Metrics
 from goim.protocol import calls, pushes, replies
 from goim.protocol.close_codes import CloseCode
@@ -190,16 +190,6 @@ def test_every_setting_stands_in_the_configuration_as_the_code_has_it() -> None:
     assert found == wanted
     for name, model in sections().items():
         assert f"### {name}\n\n{model.__doc__}\n" in text
-
-
-def test_settings_that_are_refused_are_listed() -> None:
-    sections = {"redis": {"addr": "r:6379"}, "mysql": {"dsn": "u@tcp(m:3306)/g"}, "tidb": {"dsn": "u@tcp(t:4000)/g"}}
-    sections |= {"mongo": {"uri": "mongodb://m/g"}, "kafka": {"brokers": "k:9092"}, "server": {"tcp_addr": ":9000"}}
-    with pytest.raises(ConfigError) as refused:
-        refuse_unserved(Settings.model_validate(sections))
-    listed = section("docs/configuration.md", "What is not served yet").partition("- refused when set: ")[2]
-    keys = re.findall(r"`(.*?)`", listed.partition("\n")[0])
-    assert re.findall(r"^[a-z.]+", str(refused.value), re.MULTILINE) == keys
 
 
 def test_every_metric_is_described_with_its_type_and_labels() -> None:

@@ -19,9 +19,7 @@ async def databases(settings: Settings, *, only_look: bool) -> AsyncIterator[tup
     from tempfile import TemporaryDirectory
 
     from goim.app import open_databases
-    from goim.config import refuse_unserved
 
-    refuse_unserved(settings)
     async with contextlib.AsyncExitStack() as stack:
         if only_look and not settings.server.data_dir.exists():
             elsewhere = stack.enter_context(TemporaryDirectory(prefix="goimctl-"))

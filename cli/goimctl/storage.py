@@ -59,13 +59,10 @@ def copy(
     import asyncio
 
     from goim.app.copying import CopyError
-    from goim.config import refuse_unserved
 
     in_force = load_settings(ctx).settings
     one = in_force if source is None and from_messages is None else _settings(source or "", from_messages, in_force)
     other = _settings(target, to_messages, one)
-    for settings in (one, other):
-        refuse_unserved(settings)
     try:
         with progress_bars() as tell:
             compared = asyncio.run(_copy(one, other, state, tell))

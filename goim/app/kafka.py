@@ -11,7 +11,7 @@ from uvicorn import Config
 from goim.app.assembly import group_index
 from goim.app.storage import open_stores
 from goim.clock import Clock, SystemClock
-from goim.config import Settings, refuse_unserved
+from goim.config import Settings
 from goim.errors import ConfigError, StoreDown
 from goim.gateway.server import NodeServer
 from goim.metrics import Metrics
@@ -46,7 +46,6 @@ async def open_consumer(settings: Settings) -> AsyncIterator[tuple[KafkaGroupCon
     """A consumer at work, and the server of its /healthz, /readyz and /metrics."""
     if not settings.kafka.brokers:
         raise ConfigError("there is nothing to consume: kafka.brokers is empty", hint="set IM_KAFKA_BROKERS")
-    refuse_unserved(settings)
     from goim.events.kafka import KafkaGroupConsumer
 
     clock, metrics = SystemClock(), Metrics()

@@ -11,11 +11,13 @@ import structlog
 
 from goim.app.assembly import Assembly
 from goim.app.kafka import group_events_of
+from goim.app.redis import redis_of
 from goim.app.storage import Stores, open_stores
 from goim.bus.base import Bus
 from goim.bus.memory import MemoryBus
+from goim.bus.redis import RedisBus
 from goim.clock import Clock, SystemClock
-from goim.config import Settings, refuse_unserved, signing_secret
+from goim.config import Settings, signing_secret
 from goim.config.fields import Role
 from goim.events.base import GroupEvents
 from goim.gateway.server import NodeServer, server_of
@@ -152,22 +154,32 @@ class Node:
 @contextlib.asynccontextmanager
 async def open_node(settings: Settings, *, bus: Bus | None = None, clock: Clock | None = None) -> AsyncIterator[Node]:
     """A node over its stores, everything running."""
-    refuse_unserved(settings)
     signing_secret(settings)  # first: nothing is opened with a secret that is no good
     async with open_stores(settings) as stores:
         clock = clock or SystemClock()
         metrics = Metrics()
         async with group_events_of(settings, clock, metrics) as group_events:
-            node = Node(settings, stores, bus or MemoryBus(), clock, metrics, group_events)
+            redis = RedisBus(*redis_of(settings), metrics, clock) if settings.redis.is_set and bus is None else None
+            node = Node(settings, stores, bus or redis or MemoryBus(), clock, metrics, group_events)
             mailroom = Mailroom(stores.mailbox, node.services.delivery, clock)
-            async with mailroom.running(), node.running():
+            async with mailroom.running(), _carrying(node, redis), node.running():
                 yield node
+
+
+@contextlib.asynccontextmanager
+async def _carrying(node: Node, redis: RedisBus | None) -> AsyncIterator[None]:
+    """The bus to other nodes, if there is one: without it this node serves those who are here."""
+    if redis is None:
+        yield
+        return
+    node.readiness.helpers["redis"] = redis.check
+    async with redis.running():
+        yield
 
 
 @contextlib.asynccontextmanager
 async def open_office(settings: Settings) -> AsyncIterator[Node]:
     """A node that serves nobody, for commands: the nodes at the same database are told at the end what it did."""
-    refuse_unserved(settings)
     signing_secret(settings)
     clock = SystemClock()
     async with open_stores(settings) as stores:

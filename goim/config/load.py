@@ -64,16 +64,6 @@ def load(config_path: Path | None, environ: Mapping[str, str]) -> Loaded:
     return Loaded(settings=settings, path=path, sources=sources, warnings=tuple(found.warnings))
 
 
-def refuse_unserved(settings: Settings) -> None:
-    """`ConfigError` if something is configured that this version does not serve yet."""
-    later = ("redis.addr",)
-    wanted = [key for key in (all_keys()[path] for path in later) if key.value(settings)]
-    if wanted:
-        names = [f"{key.path} ({key.variables[0]}) is set, but not served by this version" for key in wanted]
-        hint = "leave it empty: this version serves from one process"
-        raise ConfigError("\n".join(names), hint=hint)
-
-
 def _find_file(config_path: Path | None, environ: Mapping[str, str]) -> Path | None:
     asked = config_path or environ.get("GOIM_CONFIG")
     if asked:

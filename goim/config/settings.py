@@ -169,8 +169,29 @@ class Redis(Section):
     """Joins several nodes."""
 
     addr: Listen = key("", "host:port of Redis; empty: everything in one process.", variable="IM_REDIS_ADDR")
+    username: str = key("", "Its user, if it has any of a name.")
     password: SecretStr = key("", "Its password.", variable="IM_REDIS_PASS")
     db: int = key(0, "The number of its database.", ge=0)
+    tls: bool = key(False, "Whether it is spoken to by TLS.")
+    tls_ca: str = key("", "Certificates (PEM) that its own must be signed by; empty: those of the system.")
+    cluster: bool = key(False, "Whether addr is one of the servers of a Redis Cluster (Redis 7 or newer).")
+    sentinels: Texts = key([], "host:port of Sentinels, which know where Redis is; then addr stays empty.")
+    sentinel_name: str = key("mymaster", "What the Sentinels call it.", min_length=1)
+
+    @property
+    def is_set(self) -> bool:
+        """Whether there is one at all."""
+        return bool(self.addr or self.sentinels)
+
+    @model_validator(mode="after")
+    def _is_at_one_place(self) -> Self:
+        for sentinel in self.sentinels:
+            values.address(sentinel)
+        if self.sentinels and (self.addr or self.cluster):
+            raise ValueError("redis.sentinels say where Redis is: leave redis.addr empty and redis.cluster false")
+        if self.cluster and (self.db or not self.addr):
+            raise ValueError("a Redis Cluster has an address and only database 0: set redis.addr, leave redis.db out")
+        return self
 
 
 class Mysql(Section):
@@ -286,7 +307,7 @@ class Settings(Section):
     @property
     def is_embedded(self) -> bool:
         """Whether this node needs no other service: SQLite, and everything else in process."""
-        services = (self.redis.addr, self.mysql.dsn, self.tidb.dsn, self.mongo.uri, self.kafka.brokers)
+        services = (self.redis.is_set, self.mysql.dsn, self.tidb.dsn, self.mongo.uri, self.kafka.brokers)
         return not any(services)
 
     @model_validator(mode="after")

@@ -35,7 +35,7 @@ class Alive(Struct, frozen=True):
 
 
 class Ready(Struct, frozen=True):
-    """`status` is ready, draining or unavailable; every dependency is ok or down."""
+    """`status` is ready, degraded, draining or unavailable; every dependency is ok or down."""
 
     status: str
     dependencies: dict[str, str]
@@ -43,20 +43,27 @@ class Ready(Struct, frozen=True):
 
 @dataclass(kw_only=True, slots=True)
 class Readiness:
-    """Whether this node can serve: `app.py` names the dependencies, draining sets `is_draining`."""
+    """Whether this node can serve: `app.py` names the dependencies, draining sets `is_draining`.
+
+    Without one of the `helpers` it serves worse, but it serves.
+    """
 
     checks: Mapping[str, Check] = field(default_factory=dict)
+    helpers: dict[str, Check] = field(default_factory=dict)
     is_draining: bool = False
     _asked_at: float | None = None
 
     async def report(self) -> Ready:
         """Ask every dependency at once; none may take longer than two seconds."""
         self._asked_at = asyncio.get_running_loop().time()
-        states = await asyncio.gather(*(_state(name, check) for name, check in self.checks.items()))
-        dependencies = dict(zip(self.checks, states, strict=True))
+        every = {**self.checks, **self.helpers}
+        states = await asyncio.gather(*(_state(name, check) for name, check in every.items()))
+        dependencies = dict(zip(every, states, strict=True))
         if self.is_draining:
             return Ready("draining", dependencies)
-        return Ready("ready" if "down" not in states else "unavailable", dependencies)
+        if any(dependencies[name] == "down" for name in self.checks):
+            return Ready("unavailable", dependencies)
+        return Ready("ready" if "down" not in states else "degraded", dependencies)
 
     def is_watched(self) -> bool:
         """Whether somebody, like a load balancer, has asked in the last minute."""
@@ -135,7 +142,7 @@ async def healthz() -> Alive:
 async def readyz(readiness: NamedDependency[Readiness]) -> Response[Ready]:
     """Whether this node can serve; 503 when a dependency is down and while draining."""
     ready = await readiness.report()
-    return Response(ready, status_code=200 if ready.status == "ready" else 503)
+    return Response(ready, status_code=200 if ready.status in ("ready", "degraded") else 503)
 
 
 @get("/metrics", public=True, tags=["operations"], media_type=MediaType.TEXT)

@@ -103,6 +103,8 @@ class CatchUp:
                     _log.warning("gap_waits", error=str(error), conv_id=conv_id)
                     self._gaps.put(conv_id)
                     await self._clock.sleep(_REST_SECONDS)
+                except Exception:  # noqa: BLE001 - one gap that cannot be closed must not keep all others open
+                    _log.exception("gap_not_closed", conv_id=conv_id)
 
     async def _close_gap(self, conv_id: str) -> None:
         while (missing := self._lanes.missing(conv_id)) is not None:
@@ -176,6 +178,8 @@ class CatchUp:
                 except StoreDown as error:
                     _log.warning("catching_up_waits", error=str(error))
                     self._interrupted(Interrupted(since))
+                except Exception:  # noqa: BLE001 - what goes wrong once must not end it for all
+                    _log.exception("not_caught_up", since=since)
             await self._clock.sleep(_REST_SECONDS)  # many nodes that come back at once are caught up with once
 
     async def catch_up(self, since: int) -> None:

@@ -6,14 +6,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from goim.model.messages import SentKey
+from goim.model.messages import Draft, SentKey
 
 _MOST_RESENT = 1000
 
 
 class _Sending(Protocol):
-    @property
-    def key(self) -> SentKey: ...
     @property
     def sender(self) -> object: ...
 
@@ -22,16 +20,16 @@ class InFlight:
     """Batches between their commit and their telling. Beginning and ending one costs nothing per message."""
 
     def __init__(self) -> None:
-        self._batches: list[Sequence[_Sending]] = []
+        self._batches: list[tuple[Sequence[_Sending], Sequence[Draft]]] = []
         self._resent: dict[SentKey, object] = {}
 
-    def begin(self, batch: Sequence[_Sending]) -> None:
-        """These are about to be stored."""
-        self._batches.append(batch)
+    def begin(self, batch: Sequence[_Sending], drafts: Sequence[Draft]) -> None:
+        """These are about to be stored, as these drafts."""
+        self._batches.append((batch, drafts))
 
     def end(self, batch: Sequence[_Sending]) -> None:
         """These were told, or refused."""
-        self._batches.remove(batch)
+        self._batches = [each for each in self._batches if each[0] is not batch]
 
     def resent(self, key: SentKey, sender: object) -> None:
         """This was stored before, and perhaps told by nobody."""
@@ -41,8 +39,8 @@ class InFlight:
 
     def sender_of(self, key: SentKey) -> object:
         """The connection that is answered and so not pushed the message, or None."""
-        for batch in self._batches:
-            for sending in batch:
-                if sending.key == key:
+        for batch, drafts in self._batches:
+            for sending, draft in zip(batch, drafts, strict=True):
+                if draft.sent_key == key:
                     return sending.sender
         return self._resent.get(key)

@@ -176,7 +176,7 @@ class Messages:
             await self._append(admitted, drafts, self._log.append)
 
     async def _append(self, admitted: list[Sending], drafts: list[Draft], append: Append) -> None:
-        self.in_flight.begin(admitted)
+        self.in_flight.begin(admitted, drafts)
         try:
             places: Sequence[Sent | None] = await append(drafts)
         except PartlyStored as error:

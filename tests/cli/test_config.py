@@ -84,14 +84,6 @@ def test_check_names_every_mistake(goimctl: Goimctl, tmp_path: Path) -> None:
     ]
 
 
-def test_check_refuses_what_is_not_served_yet(goimctl: Goimctl) -> None:
-    done = goimctl("config", "check", IM_REDIS_ADDR="127.0.0.1:6379")
-    assert done.returncode == 2
-    first, last = done.stderr.splitlines()
-    assert first == "error: redis.addr (IM_REDIS_ADDR) is set, but not served by this version"
-    assert last.startswith("hint: ")
-
-
 def test_schema_lists_every_key_in_each_form(goimctl: Goimctl) -> None:
     listed = rows(goimctl("config", "schema").stdout)
     json_schema = json.loads(goimctl("config", "schema", "--json").stdout)

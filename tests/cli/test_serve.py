@@ -72,12 +72,6 @@ def test_what_is_wrong_deep_inside_a_node_is_told_as_plainly(goimctl: Goimctl) -
     assert "Traceback" not in done.stderr
 
 
-def test_what_is_not_served_yet_is_refused(goimctl: Goimctl) -> None:
-    done = goimctl("serve", IM_REDIS_ADDR="127.0.0.1:6379", IM_LISTEN_ADDR="127.0.0.1:0")
-    assert done.returncode == 2
-    assert done.stderr.startswith("error: redis.addr (IM_REDIS_ADDR) is set, but not served by this version")
-
-
 def test_an_edited_schema_is_refused_with_the_way_out(goimctl: Goimctl, tmp_path: Path) -> None:
     goimctl.done("migrate")
     spoil(tmp_path, "UPDATE schema_migrations SET checksum = 'another' WHERE version = 1")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from goim.config import Loaded, all_keys, load, refuse_unserved
+from goim.config import Loaded, all_keys, load
 from goim.errors import ConfigError
 
 
@@ -42,7 +42,6 @@ def test_nothing_configured_is_sqlite_in_one_process() -> None:
     assert loaded.settings.message_db == "sqlite"
     assert {source.kind for source in loaded.sources.values()} == {"default"}
     assert loaded.warnings == ()
-    refuse_unserved(loaded.settings)
 
 
 def test_the_contracts_defaults_are_kept() -> None:
@@ -242,18 +241,6 @@ def test_the_message_database_follows_mysql_unless_told() -> None:
     assert load(None, {**dsn, "IM_MESSAGE_DB": "sqlite"}).settings.message_db == "sqlite"
     assert problem({"IM_MESSAGE_DB": "tidb"}) == "messages.db is tidb, but tidb.dsn is empty"
     assert problem({"IM_MESSAGE_DB": "mongodb"}) == "messages.db is mongodb, but mongo.uri is empty"
-
-
-@pytest.mark.parametrize(
-    ("name", "value"),
-    [
-        ("IM_REDIS_ADDR", "127.0.0.1:6379"),
-    ],
-)
-def test_what_this_version_does_not_serve_is_refused_by_name(name: str, value: str) -> None:
-    with pytest.raises(ConfigError, match=rf"\({name}\) is set, but not served by this version") as caught:
-        refuse_unserved(load(None, {name: value}).settings)
-    assert caught.value.hint
 
 
 def test_a_weak_secret_on_the_embedded_default_is_a_warning() -> None:

@@ -1,0 +1,1 @@
+"""Speaks with Redis: connections, where its servers are, and questions to them."""

@@ -1,0 +1,245 @@
+"""Two servers over a Redis that is cut, stalled, killed and emptied while everybody talks: at the end, everybody has
+the log."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import itertools
+import random
+import secrets
+from collections import defaultdict
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from goim.clock import SystemClock
+from tests.client import Device, Person, World, world
+from tests.fault_proxy import FaultProxy
+from tests.process import ServerProcess
+from tests.redis_server import RedisServer, running_redis
+
+PEOPLE = 16
+SECRET = secrets.token_urlsafe(48)
+clock = SystemClock()
+
+
+@dataclass
+class Cluster:
+    """Two servers at one database, each with a proxy of its own to one Redis."""
+
+    redis: RedisServer
+    proxies: list[FaultProxy]
+    servers: list[ServerProcess]
+    worlds: list[World]
+
+
+@contextlib.asynccontextmanager
+async def two_servers(folder: Path) -> AsyncIterator[Cluster]:
+    async with contextlib.AsyncExitStack() as stack:
+        redis = stack.enter_context(running_redis(folder / "redis"))
+        cluster = Cluster(redis, [], [], [])
+        for number in range(2):
+            proxy = await stack.enter_async_context(FaultProxy("127.0.0.1", redis.port).running())
+            place = folder / str(number)
+            place.mkdir()
+            server = ServerProcess(
+                place,
+                IM_SERVER_DATA_DIR=str(folder / "data"),
+                IM_REDIS_ADDR=f"127.0.0.1:{proxy.port}",
+                IM_JWT_SECRET=SECRET,
+                IM_SERVER_DRAIN_SECONDS="0.1",
+            )
+            await server.start()
+            stack.push_async_callback(server.kill)
+            cluster.proxies.append(proxy)
+            cluster.servers.append(server)
+            cluster.worlds.append(await stack.enter_async_context(world(server.url)))
+        yield cluster
+
+
+@dataclass
+class Talker:
+    """Somebody who talks and keeps everything they are shown, as a client does: gaps are synced."""
+
+    person: Person
+    device: Device
+    group: str
+    has: dict[str, dict[int, str]] = field(default_factory=lambda: defaultdict(dict))
+    live: dict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
+    sent: list[str] = field(default_factory=list)
+
+    def take(self) -> None:
+        """Look at what was pushed: each message once and in order."""
+        pushes, self.device.pushes = self.device.pushes, []
+        for push in pushes:
+            if push["action"] == "message":
+                data = push["data"]
+                assert not self.live[data["convId"]] or data["seq"] > self.live[data["convId"]][-1], (
+                    f"{data['seq']} after {self.live[data['convId']][-3:]} in {data['convId']}"
+                )
+                self.live[data["convId"]].append(data["seq"])
+                self.keep(data)
+
+    def keep(self, message: Any) -> None:
+        self.has[message["convId"]][message["seq"]] = message["payload"]["text"]
+
+    async def say(self, data: Any, text: str) -> None:
+        """Send until it is acknowledged."""
+        request = {"type": "text", "payload": {"text": text}, "clientMsgId": text, **data}
+        ack = await self.device.ask("send", request)
+        self.keep({"convId": ack["convId"], "seq": ack["seq"], "payload": {"text": text}})
+        self.sent.append(text)
+        self.take()
+
+
+async def talk(talkers: list[Talker], until: asyncio.Event) -> None:
+    """Everybody says something to somebody, all the time."""
+    numbers = itertools.count()
+
+    async def one(me: Talker, chance: random.Random) -> None:
+        while not until.is_set():
+            to = chance.choice(talkers)
+            is_group = to is me or chance.random() < 0.3
+            target = {"convId": me.group} if is_group else {"convType": "c2c", "to": to.person.user_id}
+            await me.say(target, f"{me.person.username}-{next(numbers)}")
+            await clock.sleep(chance.random() * 0.05)
+
+    async with asyncio.TaskGroup() as tasks:
+        for place, talker in enumerate(talkers):
+            tasks.create_task(one(talker, random.Random(place)))
+
+
+async def gather(cluster: Cluster, count: int) -> list[Talker]:
+    """Friends of each other in one group, on both servers in turn."""
+    people = await cluster.worlds[0].friends(*(f"talker{n}" for n in range(count)))
+    ids = [person.user_id for person in people[1:]]
+    group = await people[0].post("/api/groups", {"name": "all", "memberIds": ids})
+    return [
+        Talker(person, await cluster.worlds[place % 2].device(person), group["convId"])
+        for place, person in enumerate(people)
+    ]
+
+
+async def log_of(talker: Talker) -> dict[str, dict[int, str]]:
+    """Everything that the log has for somebody."""
+    found: dict[str, dict[int, str]] = {}
+    for line in (await talker.person.get("/api/conversations", limit=200))["conversations"]:
+        messages: dict[int, str] = {}
+        while max(messages, default=0) < line["lastSeq"]:
+            after = max(messages, default=0)
+            page = await talker.person.get("/api/messages/history", convId=line["convId"], fromSeq=after, limit=200)
+            messages |= {message["seq"]: message["payload"]["text"] for message in page["messages"]}
+        if messages:
+            found[line["convId"]] = messages
+    return found
+
+
+async def everybody_has_the_log(talkers: list[Talker]) -> int:
+    """Wait until everybody was shown everything, without asking; how many messages there are."""
+    logs = [await log_of(talker) for talker in talkers]
+    for talker, log in zip(talkers, logs, strict=True):
+        try:
+            async with asyncio.timeout(20):
+                while talker.has != log:
+                    await talker.device.ask("ping")
+                    talker.take()
+                    await clock.sleep(0.05)
+        except TimeoutError:
+            missing = {
+                conv_id: sorted(set(messages) - set(talker.has[conv_id]))[:9]
+                for conv_id, messages in log.items()
+                if talker.has[conv_id] != messages
+            }
+            pytest.fail(f"{talker.person.username} was not shown {missing}")
+        for conv_id, messages in log.items():
+            assert sorted(messages) == list(range(1, len(messages) + 1)), f"{conv_id} is not dense"
+    everything = {text for log in logs for messages in log.values() for text in messages.values()}
+    assert everything == {text for talker in talkers for text in talker.sent}
+    return len(everything)
+
+
+async def trouble(cluster: Cluster, name: str) -> None:
+    """Something bad, and its end."""
+    one, other = cluster.proxies
+    match name:
+        case "cut":
+            one.cut()
+        case "kill":
+            await cluster.redis.ask("CLIENT", "KILL", "TYPE", "pubsub")
+        case "stall":
+            one.stall()
+            await clock.sleep(4.5)
+            one.restore()
+        case "partition":
+            other.refuse()
+            await clock.sleep(1.5)
+            other.restore()
+        case "restart":
+            cluster.redis.end()
+            await clock.sleep(0.5)
+            cluster.redis.start()
+
+
+@pytest.mark.timeout(150)
+async def test_whatever_happens_to_redis_everybody_is_shown_everything_once_and_in_order(tmp_path: Path) -> None:
+    async with two_servers(tmp_path) as cluster:
+        talkers = await gather(cluster, PEOPLE)
+        over = asyncio.Event()
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(talk(talkers, over))
+            for name in ("cut", "kill", "stall", "partition", "restart", "cut"):
+                await clock.sleep(1)
+                await trouble(cluster, name)
+            await clock.sleep(1)
+            over.set()
+        assert await everybody_has_the_log(talkers) > 500
+        ready = await (await cluster.worlds[0].http()).get("/readyz")
+        assert ready.json() == {"status": "ready", "dependencies": {"data": "ok", "messages": "ok", "redis": "ok"}}
+
+
+async def test_without_redis_each_server_serves_its_own_people_and_says_so(tmp_path: Path) -> None:
+    async with two_servers(tmp_path) as cluster:
+        talkers = await gather(cluster, 4)
+        for proxy in cluster.proxies:
+            proxy.refuse()
+        http = await cluster.worlds[0].http()
+        async with asyncio.timeout(10):
+            while (ready := await http.get("/readyz")).json()["status"] == "ready":
+                await clock.sleep(0.05)
+        assert (ready.status_code, ready.json()["status"]) == (200, "degraded")
+        assert ready.json()["dependencies"]["redis"] == "down"
+        await talkers[0].say({"convType": "c2c", "to": talkers[2].person.user_id}, "local")
+        assert (await talkers[2].device.push("message"))["payload"]["text"] == "local"
+        await talkers[0].say({"convType": "c2c", "to": talkers[1].person.user_id}, "elsewhere")
+        late = await cluster.worlds[0].device(talkers[1].person, "late")
+        await late.ask("ping")
+        for proxy in cluster.proxies:
+            proxy.restore()
+        assert (await talkers[1].device.push("message"))["payload"]["text"] == "elsewhere"
+
+
+async def test_a_login_that_ends_on_one_server_ends_on_the_other(tmp_path: Path) -> None:
+    async with two_servers(tmp_path) as cluster:
+        ann = await cluster.worlds[0].person("ann")
+        phone = await cluster.worlds[1].device(ann, "phone")
+        again = await cluster.worlds[0].device(ann, "phone")
+        assert await phone.closed() == 4009
+        other = await cluster.worlds[0].log_in(ann)
+        tablet = await cluster.worlds[1].device(other, "tablet")
+        await _devices(ann, 2)
+        await ann.delete("/api/users/me/devices/tablet")
+        assert await tablet.closed() == 4010
+        await ann.post("/api/logout")
+        assert await again.closed() == 4001
+
+
+async def _devices(person: Person, count: int) -> Any:
+    """A user's devices, once there are so many: they are written a moment later."""
+    async with asyncio.timeout(10):
+        while (listed := await person.get("/api/users/me/devices"))["count"] < count:
+            await clock.sleep(0.05)
+    return listed["devices"]
