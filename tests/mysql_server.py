@@ -49,14 +49,15 @@ class MysqlServer:
             await engine.run_ddl(f"CREATE DATABASE {name} CHARACTER SET utf8mb4")
         return self.database(name)
 
-    async def migrated(self, *parts: str, dialect: str = "mysql") -> Dsn:
+    async def migrated(self, *parts: str, dialect: str | None = None) -> Dsn:
         """A database with the schema of these parts and nothing in it: made once, then swept, which is much quicker."""
-        name = "_".join(("goim", dialect, *parts))
+        name = "_".join(("goim", dialect or "own", *parts))
         if name not in self._migrated:
             await self.empty(name)
         async with MysqlEngine(self.database(name), connections=2) as engine:
             if name not in self._migrated:
-                await Migrator(engine, bundled("schemas") / dialect, parts).up()
+                own = "tidb" if engine.is_tidb else "mysql"
+                await Migrator(engine, bundled("schemas") / (dialect or own), parts).up()
                 self._migrated.add(name)
             tables = [table for (table,) in await engine.fetch_rows(TABLES) if table != "schema_migrations"]
             await engine.run_ddl(";\n".join(f"DELETE FROM {table}" for table in tables))
@@ -168,8 +169,8 @@ def running_mariadb(folder: Path, *options: str) -> Iterator[MariaDb]:
 
 @contextlib.contextmanager
 def shared_server(folder: Path) -> Iterator[MysqlServer]:
-    """The server of most tests: that of `GOIM_TEST_MYSQL_DSN`, else one that takes its time to write to the disk."""
-    if dsn := os.environ.get("GOIM_TEST_MYSQL_DSN"):
+    """The server of most tests: that of `GOIM_TEST_TIDB_DSN` or `GOIM_TEST_MYSQL_DSN`, else one that takes its time to write to the disk."""
+    if dsn := os.environ.get("GOIM_TEST_TIDB_DSN") or os.environ.get("GOIM_TEST_MYSQL_DSN"):
         yield MysqlServer(parse_dsn(dsn))
         return
     with running_mariadb(folder, "--innodb-flush-log-at-trx-commit=2") as server:

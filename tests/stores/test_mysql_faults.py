@@ -1,0 +1,177 @@
+"""Accidents between the engine and a MySQL-family server: what is told, what stands, and that it goes on afterwards."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+
+import pytest
+from msgspec.structs import replace
+
+from goim.clock import SystemClock
+from goim.config.dsn import Dsn
+from goim.errors import StoreDown
+from goim.metrics import Metrics
+from goim.model.conversations import of_group
+from goim.model.messages import Draft
+from goim.stores.base import Taken
+from goim.stores.log import Log
+from goim.stores.mysql import MysqlEngine
+from goim.stores.mysql_errors import Conflict
+from goim.stores.sql import SqlMessages
+from tests.mysql_server import MysqlServer
+
+pytestmark = pytest.mark.timeout(60)
+
+
+@dataclass
+class Proxy:
+    """Passes bytes on, and cuts a connection when the server answers a statement with `mark` in it."""
+
+    server: Dsn
+    mark: bytes = b""
+    swallowed: int = 0
+    port: int = 0
+    _tasks: set[asyncio.Task[None]] = field(default_factory=set)
+
+    @contextlib.asynccontextmanager
+    async def running(self) -> AsyncIterator[Dsn]:
+        listener = await asyncio.start_server(self._carry, "127.0.0.1", 0)
+        async with listener:
+            yield replace(self.server, host="127.0.0.1", port=listener.sockets[0].getsockname()[1])
+
+    async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        there, back = await asyncio.open_connection(self.server.host, self.server.port)
+        marked = asyncio.Event()
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._ask(reader, back, marked))
+                tasks.create_task(self._answer(there, writer, marked))
+        except* (ConnectionError, EOFError):
+            pass
+        finally:
+            for end in (writer, back):
+                end.transport.abort()
+
+    async def _ask(self, reader: asyncio.StreamReader, back: asyncio.StreamWriter, marked: asyncio.Event) -> None:
+        while data := await reader.read(1 << 16):
+            if self.mark and self.mark in data:
+                marked.set()
+            back.write(data)
+        raise EOFError
+
+    async def _answer(self, there: asyncio.StreamReader, writer: asyncio.StreamWriter, marked: asyncio.Event) -> None:
+        while data := await there.read(1 << 16):
+            if marked.is_set():
+                self.mark = b""
+                self.swallowed += 1
+                raise EOFError
+            writer.write(data)
+        raise EOFError
+
+
+@pytest.fixture
+async def dsn(mysql_server: MysqlServer) -> Dsn:
+    return await mysql_server.migrated("messages")
+
+
+def draft(number: int) -> Draft:
+    return Draft(conv=of_group("g1"), from_user_id="ann", client_msg_id=f"m{number}", type="text", payload="{}")
+
+
+async def test_a_commit_whose_answer_was_lost_does_not_double(dsn: Dsn) -> None:
+    proxy = Proxy(dsn)
+    async with proxy.running() as through, MysqlEngine(through) as engine, MysqlEngine(dsn) as beside:
+        log = Log(SqlMessages(engine), SystemClock(), Metrics())
+        assert [place.seq for place in await log.append([draft(1)])] == [1]
+        proxy.mark = b"'m2'"
+        with pytest.raises(StoreDown):
+            await log.append([draft(2), draft(3)])
+        assert proxy.swallowed == 1
+        assert await beside.fetch_rows("SELECT COUNT(*) FROM messages") == [(3,)], "it was committed"
+        again = await log.append([draft(2), draft(3), draft(4)])
+        assert [(place.seq, place.is_duplicate) for place in again] == [(2, True), (3, True), (4, False)]
+        assert await beside.fetch_rows("SELECT COUNT(*) FROM messages") == [(4,)]
+
+
+async def test_a_read_that_meets_a_dead_connection_is_asked_once_more_and_a_write_is_not(dsn: Dsn) -> None:
+    proxy = Proxy(dsn)
+    async with proxy.running() as through, MysqlEngine(through) as engine:
+        proxy.mark = b"SELECT 41"
+        assert await engine.fetch_rows("SELECT 41") == [(41,)]
+        proxy.mark = b"'once'"
+        with pytest.raises(StoreDown):
+            await engine.execute("INSERT INTO message_turns (conv_id) VALUES (?)", ("once",))
+        assert proxy.swallowed == 2
+        assert await engine.fetch_rows("SELECT conv_id FROM message_turns") == [("once",)]
+
+
+async def test_connections_that_the_server_has_ended_are_replaced(dsn: Dsn) -> None:
+    async with MysqlEngine(dsn) as engine, MysqlEngine(dsn) as other:
+        [(number,)] = await engine.fetch_rows("SELECT CONNECTION_ID()")
+        await other.run_ddl(f"KILL {number}")
+        [(after,)] = await engine.fetch_rows("SELECT CONNECTION_ID()")
+        assert after != number
+        await engine.execute("INSERT INTO message_turns (conv_id) VALUES (?)", ("a",))
+
+
+async def test_a_lock_that_is_not_given_back_is_not_waited_for_for_ever(dsn: Dsn) -> None:
+    async with MysqlEngine(dsn) as holder, MysqlEngine(dsn) as engine:
+        await holder.execute("INSERT INTO message_turns (conv_id) VALUES (?)", ("a",))
+        async with holder.transaction():
+            await holder.execute("UPDATE message_turns SET conv_id = conv_id WHERE conv_id = 'a'")
+            with pytest.raises(Conflict):
+                await _with_short_patience(engine)
+        await engine.execute("DELETE FROM message_turns")
+
+
+async def _with_short_patience(engine: MysqlEngine) -> None:
+    async with engine.transaction():
+        await engine.run_ddl("SET SESSION innodb_lock_wait_timeout = 1")
+        await engine.execute("DELETE FROM message_turns WHERE conv_id = ?", ("a",))
+
+
+async def test_transactions_that_deadlock_are_done_again_and_all_stand(dsn: Dsn) -> None:
+    async with MysqlEngine(dsn, connections=24) as engine:
+        await engine.insert_rows("changes", [(f"c{n}", 1, 0, "x", "{}", 0) for n in range(4)])
+        tries = 0
+
+        async def cross(one: int, other: int) -> None:
+            async def work() -> None:
+                nonlocal tries
+                tries += 1
+                for conv in (one, other):
+                    await engine.execute("UPDATE changes SET seq = seq + 1 WHERE conv_id = ?", (f"c{conv}",))
+
+            await engine.whole(work)
+
+        pairs = [(n % 4, (n + 1 + n % 3) % 4) for n in range(24)]
+        done = await asyncio.gather(*(cross(*pair) for pair in pairs), return_exceptions=True)
+        assert all(each is None or isinstance(each, Conflict) for each in done)
+        [(total,)] = await engine.fetch_rows("SELECT SUM(seq) FROM changes")
+        assert total == 2 * done.count(None), "each stands as a whole or not at all"
+        assert done.count(None) >= 12
+
+
+async def test_a_cancelled_insert_leaves_a_connection_that_nobody_gets(dsn: Dsn) -> None:
+    async with MysqlEngine(dsn, connections=2) as engine:
+        rows = [("c", seq, "ann", f"m{seq}", "text", "x" * 500, 1, 0, None, None) for seq in range(1, 400)]
+        for _ in range(20):
+            async with asyncio.TaskGroup() as tasks:
+                work = tasks.create_task(engine.insert_rows("messages", rows))
+                await asyncio.sleep(0)  # noqa: TID251 let it get somewhere
+                work.cancel()
+            assert await engine.fetch_rows("SELECT 7") == [(7,)]
+        [(count,)] = await engine.fetch_rows("SELECT COUNT(*) FROM messages")
+        assert count in {0, len(rows)}
+        with contextlib.suppress(Taken):
+            await engine.insert_rows("messages", rows)
+
+
+async def test_a_database_that_is_not_there_is_told_with_the_way_out(mysql_server: MysqlServer) -> None:
+    with pytest.raises(StoreDown, match="CREATE DATABASE"):
+        await MysqlEngine(mysql_server.database("goim_nowhere")).open()
+    with pytest.raises(StoreDown, match="cannot be reached"):
+        await MysqlEngine(replace(mysql_server.dsn, port=1)).open()
