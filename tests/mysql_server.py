@@ -169,7 +169,7 @@ def running_mariadb(folder: Path, *options: str) -> Iterator[MariaDb]:
 
 @contextlib.contextmanager
 def shared_server(folder: Path) -> Iterator[MysqlServer]:
-    """The server of most tests: that of `GOIM_TEST_TIDB_DSN` or `GOIM_TEST_MYSQL_DSN`, else one that takes its time to write to the disk."""
+    """The server of most tests: that of a DSN in the environment, else one that takes its time to write to the disk."""
     if dsn := os.environ.get("GOIM_TEST_TIDB_DSN") or os.environ.get("GOIM_TEST_MYSQL_DSN"):
         yield MysqlServer(parse_dsn(dsn))
         return
