@@ -16,7 +16,7 @@ from goim.app.storage import blobs_of
 from goim.config import Settings
 from goim.config.settings import Server
 from goim.errors import MigrationError, StoreDown
-from goimctl import checks_hooks, checks_machine
+from goimctl import checks_hooks, checks_machine, checks_mysql
 from goimctl.databases import databases
 from goimctl.findings import Finding, State
 from goimctl.options import local_host, local_url
@@ -52,11 +52,17 @@ async def all_findings(settings: Settings, *, ask_server: bool) -> list[Finding]
 async def _databases(settings: Settings) -> list[Finding]:
     try:
         async with databases(settings, only_look=True) as all_of_them:
-            return [finding for each in all_of_them for finding in (await _database(each), await _schema(each))]
+            return [
+                finding
+                for each in all_of_them
+                for finding in (await _database(each), await _schema(each), *await checks_mysql.server(each))
+            ]
     except (StoreDown, OSError) as error:
         way_out = f"see that {settings.server.data_dir} can be written to and that what is in it is whole"
         if settings.message_db == "mongodb":
             way_out += ", that MongoDB runs and that mongo.uri is right"
+        elif not settings.is_embedded:
+            way_out = "see that the server runs, and that mysql.dsn or tidb.dsn names it, a user and a database"
         return [Finding(name="databases", found=str(error), state=State.WRONG, way_out=way_out)]
 
 

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from goim.stores.migrate import Migrator
+from goim.stores.mysql_health import Health
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -19,6 +20,8 @@ class Database:
     migrator: Migrator
     version: Callable[[], Awaitable[str]]
     is_embedded: bool = True
+    health: Callable[[], Awaitable[Health]] | None = None
+    """Asks a server of the MySQL family how it is."""
 
     async def bring_up(self) -> None:
         """See that the schema is the one of this version."""

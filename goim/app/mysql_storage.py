@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import AsyncIterator
+from functools import partial
 
 from goim.app.databases import Database
+from goim.clock import SystemClock
 from goim.config import Settings, parse_dsn
 from goim.config.dsn import Dsn
 from goim.resources import bundled
 from goim.stores.migrate import Migrator
 from goim.stores.mysql import MysqlEngine
+from goim.stores.mysql_health import health_of
 
 
 def data_dsn(settings: Settings) -> Dsn | None:
@@ -41,4 +44,13 @@ async def open_mysql(
             [(number,)] = await engine.fetch_rows("SELECT VERSION()")
             return f"{engine.product} {number} at {dsn.masked()}"
 
-        yield engine, Database(name=name, migrator=Migrator(engine, schema, parts), version=version, is_embedded=False)
+        yield (
+            engine,
+            Database(
+                name=name,
+                migrator=Migrator(engine, schema, parts),
+                version=version,
+                is_embedded=False,
+                health=partial(health_of, engine, schema, parts, SystemClock()),
+            ),
+        )

@@ -120,6 +120,27 @@ async def test_a_schema_that_is_not_there_is_refused_with_the_command(
     assert {each["state"] for each in status["files"]} == {"applied"}
 
 
+async def test_the_doctor_looks_at_the_server_and_its_schema(mysql_server: MysqlServer, tmp_path: Path) -> None:
+    await mysql_server.empty(DATABASE)
+    goimctl = Goimctl(tmp_path)
+    given = variables(mysql_server, DATABASE)
+    before = await asyncio.to_thread(goimctl, "doctor", "--no-server", **given)
+    assert before.returncode == 3
+    assert "goimctl migrate" in before.stderr
+    await goimctl.meanwhile("migrate", **given)
+    checks = {
+        each["name"]: each
+        for each in (await asyncio.to_thread(goimctl.json, "doctor", "--no-server", **given))["checks"]
+    }
+    assert checks["data session"]["found"].startswith("READ-COMMITTED, utf8mb4, sql_mode ")
+    assert {checks[name]["state"] for name in ("data server", "messages server", "messages indexes")} == {"ok"}
+    async with MysqlEngine(mysql_server.database(DATABASE)) as engine:
+        await engine.run_ddl("DROP INDEX uniq_messages_client ON messages")
+    after = await asyncio.to_thread(goimctl, "doctor", "--no-server", **given)
+    assert after.returncode == 3
+    assert "missing: messages.uniq_messages_client" in after.stderr
+
+
 async def test_after_a_kill_of_the_node_every_acked_message_is_there_once(
     mysql_server: MysqlServer, tmp_path: Path
 ) -> None:
