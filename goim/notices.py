@@ -64,6 +64,20 @@ class Burning(Struct, frozen=True, tag="burning"):
     conv_id: str
 
 
+class StreamWanted(Struct, frozen=True, tag="stream_wanted"):
+    """The owner of a stream feeds it through another node now: whoever has it gives it away."""
+
+    stream_id: str
+
+
+class StreamGiven(Struct, frozen=True, tag="stream_given"):
+    """What a stream had grown to when its node gave it away."""
+
+    stream_id: str
+    text: str
+    index: int
+
+
 class Interrupted(Struct, frozen=True, tag="interrupted"):
     """What nodes told each other since a time (unix milliseconds) may be lost: believe nothing, look again."""
 
@@ -79,6 +93,8 @@ Notice = (
     | DeviceConnected
     | DeviceKicked
     | Burning
+    | StreamWanted
+    | StreamGiven
     | Interrupted
 )
 N = TypeVar("N", bound=Struct)
@@ -97,6 +113,11 @@ class Notices:
     def on(self, kind: type[N], handler: Callable[[N], None]) -> None:
         """Call `handler` for every notice of this kind."""
         self._handlers.setdefault(kind, []).append(handler)  # type: ignore[arg-type]
+
+    @property
+    def has_company(self) -> bool:
+        """Whether there may be other nodes."""
+        return self._bus.has_company
 
     def emit(self, notice: Notice) -> None:
         """Tell this node now and the others soon."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from goim.app.administering import administration_of
 from goim.app.hooks import Hooks, hooks_of
-from goim.app.joining import catch_up_of
+from goim.app.joining import Shared, alone, catch_up_of, meet
 from goim.app.pushing import push_desk_of
 from goim.app.searching import follow, indexer_of
 from goim.app.storage import Stores
@@ -13,7 +13,6 @@ from goim.clock import Clock
 from goim.config import Settings, signing_secret
 from goim.delivery import Delivery
 from goim.events.base import GroupEvents
-from goim.livecalls.memory import MemoryLiveCalls
 from goim.metrics import Metrics
 from goim.notices import Notices
 from goim.ratelimit.memory import MemoryRateLimiter
@@ -70,7 +69,9 @@ class Assembly:
         tasks: Tasks,
         metrics: Metrics,
         group_events: GroupEvents | None = None,
+        shared: Shared | None = None,
     ) -> None:
+        self._shared = shared or alone()
         self._settings = settings
         self._stores = stores
         self._clock = clock
@@ -93,12 +94,13 @@ class Assembly:
         self.hooks: Hooks | None
         self.operator: GroupOperator
         self.services = self._services()
+        meet(self._shared, self.services, self._notices, clock)
         self.catch_up = catch_up_of(self.services, stores, bus, self._log, self._notices)
 
     def _services(self) -> Services:
         stores, settings, clock, delivery = self._stores, self._settings, self._clock, self._delivery
         sessions = self._sessions()
-        devices = DeviceBook(stores.sessions, sessions, delivery, self._notices, clock)
+        devices = DeviceBook(stores.sessions, sessions, delivery, self._notices, clock, self._shared.elsewhere)
         gate = GroupGate(stores.groups, stores.members, stores.admissions)
         roster = self._roster()
         groups = self._groups(gate, roster)
@@ -125,7 +127,14 @@ class Assembly:
         favourites = FavouriteBook(stores.favourites, stores.users, self._access, one_message, clock)
         accounts.on_erase.append(favourites.erase)
         presence = PresenceBook(
-            delivery, stores.sessions, stores.friends, stores.blocks, stores.members, self._access, clock
+            delivery,
+            stores.sessions,
+            stores.friends,
+            stores.blocks,
+            stores.members,
+            self._access,
+            clock,
+            self._shared.elsewhere,
         )
         push = push_desk_of(settings, stores, clock)
         accounts.on_erase.append(push.erase)
@@ -294,6 +303,8 @@ class Assembly:
             self._clock,
             idle_timeout=streams.idle_timeout,
             max_bytes=streams.max_bytes,
+            notices=self._notices,
+            elsewhere=self._shared.elsewhere,
         )
 
     def _files(self) -> FileDesk:
@@ -329,7 +340,7 @@ class Assembly:
     def _calls(self, messages: Messages) -> CallDesk:
         calls = self._settings.calls
         return CallDesk(
-            MemoryLiveCalls(),
+            self._shared.calls,
             self._stores.conversations,
             self._access,
             messages,
@@ -340,6 +351,7 @@ class Assembly:
             enabled=self._settings.webrtc.enabled,
             ring_timeout=calls.ring_timeout,
             reconnect_grace=calls.reconnect_grace,
+            elsewhere=self._shared.elsewhere,
         )
 
     def _accounts(self, sessions: SessionDesk, devices: DeviceBook) -> Accounts:

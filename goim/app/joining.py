@@ -1,13 +1,75 @@
-"""Makes what joins a node to others, over its services."""
+"""Makes what joins a node to others: what they share, and what makes up for a bus that lost something."""
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+from goim.app.redis import redis_of
 from goim.app.storage import Stores
 from goim.bus.base import Bus
-from goim.notices import Notices
+from goim.bus.redis import RedisBus
+from goim.clock import Clock
+from goim.config import Settings
+from goim.elsewhere.base import Elsewhere, Nobody
+from goim.elsewhere.redis import DEAD_MS, RedisElsewhere
+from goim.livecalls.base import LiveCalls
+from goim.livecalls.memory import MemoryLiveCalls
+from goim.livecalls.redis import RedisLiveCalls
+from goim.metrics import Metrics
+from goim.notices import Interrupted, Notices
+from goim.resp.client import RedisClient
 from goim.services.catch_up import CatchUp
+from goim.services.devices import connected
 from goim.services.registry import Services
 from goim.stores.log import Log
+
+
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """What nodes know in common."""
+
+    calls: LiveCalls
+    elsewhere: Elsewhere
+
+
+def alone() -> Shared:
+    """A node that shares nothing."""
+    return Shared(MemoryLiveCalls(), Nobody())
+
+
+class OverRedis:
+    """A node's ways to the others that use the same Redis."""
+
+    def __init__(self, settings: Settings, metrics: Metrics, clock: Clock) -> None:
+        places, login = redis_of(settings)
+        self.bus = RedisBus(places, login, metrics, clock)
+        self._client = RedisClient(places, login, clock)
+        self._elsewhere = RedisElsewhere(self._client, clock)
+        self.shared = Shared(RedisLiveCalls(self._client), self._elsewhere)
+
+    @contextlib.asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Be joined to the others while the context is open."""
+        async with self._client.open(), self._elsewhere.running(), self.bus.running():
+            yield
+
+
+def over_redis(settings: Settings, metrics: Metrics, clock: Clock) -> OverRedis | None:
+    """Nothing where no Redis is configured."""
+    return OverRedis(settings, metrics, clock) if settings.redis.is_set else None
+
+
+def meet(shared: Shared, services: Services, notices: Notices, clock: Clock) -> None:
+    """What becomes of people who were connected to a node that died: what it did not tell is looked for as well."""
+
+    def lost(devices: list[tuple[str, str]]) -> None:
+        services.presence.lost({user_id for user_id, _ in devices})
+        services.calls.lost(devices)
+        notices.emit(Interrupted(clock.now_ms() - 2 * DEAD_MS))
+
+    shared.elsewhere.watch(lambda: map(connected, services.delivery.everybody()), lost)
 
 
 def catch_up_of(services: Services, stores: Stores, bus: Bus, log: Log, notices: Notices) -> CatchUp:

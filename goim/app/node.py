@@ -10,12 +10,11 @@ from collections.abc import AsyncIterator, Callable
 import structlog
 
 from goim.app.assembly import Assembly
+from goim.app.joining import OverRedis, Shared, over_redis
 from goim.app.kafka import group_events_of
-from goim.app.redis import redis_of
 from goim.app.storage import Stores, open_stores
 from goim.bus.base import Bus
 from goim.bus.memory import MemoryBus
-from goim.bus.redis import RedisBus
 from goim.clock import Clock, SystemClock
 from goim.config import Settings, signing_secret
 from goim.config.fields import Role
@@ -48,12 +47,13 @@ class Node:
         clock: Clock,
         metrics: Metrics | None = None,
         group_events: GroupEvents | None = None,
+        shared: Shared | None = None,
     ) -> None:
         self.settings = settings
         self.tasks = Tasks()
         self.readiness = Readiness(checks={"data": stores.data_answers, "messages": stores.messages_answer})
         self._clock = clock
-        self._assembly = Assembly(settings, stores, bus, clock, self.tasks, metrics or Metrics(), group_events)
+        self._assembly = Assembly(settings, stores, bus, clock, self.tasks, metrics or Metrics(), group_events, shared)
         self.services = self._assembly.services
         self.operator = self._assembly.operator
         self.sweeper = self._assembly.sweeper
@@ -159,20 +159,22 @@ async def open_node(settings: Settings, *, bus: Bus | None = None, clock: Clock 
         clock = clock or SystemClock()
         metrics = Metrics()
         async with group_events_of(settings, clock, metrics) as group_events:
-            redis = RedisBus(*redis_of(settings), metrics, clock) if settings.redis.is_set and bus is None else None
-            node = Node(settings, stores, bus or redis or MemoryBus(), clock, metrics, group_events)
+            redis = over_redis(settings, metrics, clock) if bus is None else None
+            shared = None if redis is None else redis.shared
+            bus = bus or (redis.bus if redis is not None else MemoryBus())
+            node = Node(settings, stores, bus, clock, metrics, group_events, shared)
             mailroom = Mailroom(stores.mailbox, node.services.delivery, clock)
             async with mailroom.running(), _carrying(node, redis), node.running():
                 yield node
 
 
 @contextlib.asynccontextmanager
-async def _carrying(node: Node, redis: RedisBus | None) -> AsyncIterator[None]:
-    """The bus to other nodes, if there is one: without it this node serves those who are here."""
+async def _carrying(node: Node, redis: OverRedis | None) -> AsyncIterator[None]:
+    """The ways to other nodes, if there are any: without it this node serves those who are here."""
     if redis is None:
         yield
         return
-    node.readiness.helpers["redis"] = redis.check
+    node.readiness.helpers["redis"] = redis.bus.check
     async with redis.running():
         yield
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 from collections.abc import AsyncIterator
 from typing import NamedTuple, Protocol
 
@@ -11,6 +12,7 @@ import structlog
 from goim.batching import Batcher
 from goim.clock import Clock
 from goim.delivery import Delivery, Sink
+from goim.elsewhere.base import Elsewhere, Nobody
 from goim.errors import GoimError, StoreDown
 from goim.livecalls.base import LiveCalls
 from goim.model.calls import CallReason, LiveCall
@@ -44,6 +46,13 @@ class _Moved(NamedTuple):
     at: int
 
 
+class _Gone(NamedTuple):
+    """A device whose node is gone."""
+
+    user_id: str
+    device_id: str
+
+
 class _Parted(NamedTuple):
     """Two people may have ceased to be friends."""
 
@@ -65,7 +74,9 @@ class CallWatch:
         clock: Clock,
         *,
         reconnect_grace: float,
+        elsewhere: Elsewhere | None = None,
     ) -> None:
+        self._elsewhere = elsewhere or Nobody()
         self._board = board
         self._calls = calls
         self._records = records
@@ -74,6 +85,7 @@ class CallWatch:
         self._delivery = delivery
         self._clock = clock
         self._grace_ms = round(reconnect_grace * 1000)
+        self._waiting: dict[tuple[str, str], _Moved | _Parted] = {}
         self._events: Batcher[_Moved | _Parted] = Batcher(self._follow, limit=1)
         delivery.watchers.append(self._watch)
         notices.on(AccessChanged, self._access_changed)
@@ -95,6 +107,9 @@ class CallWatch:
         while True:
             await self._clock.sleep(TICK_SECONDS)
             self._records.retry()
+            waiting, self._waiting = self._waiting, {}
+            for event in waiting.values():
+                self._events.put(event)
             try:
                 await self._end_those_due()
             except StoreDown as error:
@@ -103,8 +118,31 @@ class CallWatch:
     async def _end_those_due(self) -> None:
         now = self._clock.now_ms()
         for call in await self._calls.due(now):
+            if await self._is_back(call):
+                continue
             with contextlib.suppress(GoimError):  # it has ended meanwhile, so long ago that it is forgotten
                 await self._board.break_off(call.call_id, lambda current: current.expire(now))
+
+    async def _is_back(self, call: LiveCall) -> bool:
+        """Whether a side that was lost is connected, to another node perhaps, which told so before the loss was."""
+        is_back = False
+        for side in (call.caller, call.callee):
+            if side.lost_until is None or side.device_id is None:
+                continue
+            here = {sink.device_id for sink in self._delivery.connections_of(side.user_id)}
+            there = {device.device_id for device in await self._elsewhere.devices(side.user_id)}
+            if side.device_id in here | there:
+                regain = functools.partial(LiveCall.regain, user_id=side.user_id, device_id=side.device_id)
+                with contextlib.suppress(GoimError):
+                    await self._board.change(call.call_id, regain)
+                    is_back = True
+        return is_back
+
+    def lost(self, devices: list[tuple[str, str]]) -> None:
+        """These were connected to a node that is gone."""
+        now = self._clock.now_ms()
+        for user_id, device_id in devices:
+            self._events.put(_Moved(_Gone(user_id, device_id), False, now))
 
     async def _stop(self) -> None:
         now = self._clock.now_ms()
@@ -120,10 +158,10 @@ class CallWatch:
 
     async def _follow(self, events: list[_Moved | _Parted]) -> None:
         for event in events:
-            if isinstance(event, _Parted):
-                await self._part(event.conv_id)
-            else:
-                await self._move(event)
+            try:
+                await (self._part(event.conv_id) if isinstance(event, _Parted) else self._move(event))
+            except StoreDown:
+                self._waiting[_subject_of(event)] = event  # of one device only the last thing matters
 
     async def _move(self, moved: _Moved) -> None:
         """A side of a call is gone, or back; a device that comes while its user is called rings too."""
@@ -154,3 +192,7 @@ class CallWatch:
         if (await self._access.of(call.caller.user_id, conv_id)).refusal is not None:
             now = self._clock.now_ms()
             await self._board.break_off(call.call_id, lambda current: current.break_off(now, CallReason.NOT_ALLOWED))
+
+
+def _subject_of(event: _Moved | _Parted) -> tuple[str, str]:
+    return (event.conv_id, "") if isinstance(event, _Parted) else (event.actor.user_id, event.actor.device_id)

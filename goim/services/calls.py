@@ -8,6 +8,7 @@ from msgspec import Struct
 
 from goim.clock import Clock
 from goim.delivery import Delivery
+from goim.elsewhere.base import Elsewhere
 from goim.errors import ErrorCode, GoimError, invalid, not_found
 from goim.ids import new_id
 from goim.livecalls.base import LiveCalls
@@ -59,6 +60,7 @@ class CallDesk:
         enabled: bool,
         ring_timeout: float,
         reconnect_grace: float,
+        elsewhere: Elsewhere | None = None,
     ) -> None:
         self._access = access
         self._delivery = delivery
@@ -78,7 +80,9 @@ class CallDesk:
             notices,
             clock,
             reconnect_grace=reconnect_grace,
+            elsewhere=elsewhere,
         )
+        self.lost = self._watch.lost
 
     def running(self) -> contextlib.AbstractAsyncContextManager[None]:
         """Calls end in time while the context is open; messages must be sent for longer than that."""

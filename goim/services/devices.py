@@ -11,6 +11,7 @@ from msgspec import Struct
 
 from goim.clock import Clock
 from goim.delivery import Delivery, Sink
+from goim.elsewhere.base import Connected, Elsewhere, Nobody
 from goim.errors import StoreDown, not_found
 from goim.model.users import Device, Login
 from goim.notices import DeviceKicked, Notices
@@ -36,8 +37,15 @@ class DeviceBook:
     """Notes who connects and goes, and writes it a moment later: a storm of reconnects is one write a second."""
 
     def __init__(
-        self, sessions: Sessions, desk: SessionDesk, delivery: Delivery, notices: Notices, clock: Clock
+        self,
+        sessions: Sessions,
+        desk: SessionDesk,
+        delivery: Delivery,
+        notices: Notices,
+        clock: Clock,
+        elsewhere: Elsewhere | None = None,
     ) -> None:
+        self._elsewhere = elsewhere or Nobody()
         self._sessions = sessions
         self._desk = desk
         self._delivery = delivery
@@ -52,9 +60,10 @@ class DeviceBook:
         """Connected ones first, then the latest seen."""
         devices = {device.device_id: device for device in await self._sessions.devices([user_id])}
         devices |= {device_id: device for (owner, device_id), device in self._waiting.items() if owner == user_id}
-        live = {sink.device_id: sink for sink in self._delivery.connections_of(user_id)}
+        live = {each.device_id: each for each in await self._elsewhere.devices(user_id)}
+        live |= {sink.device_id: connected(sink) for sink in self._delivery.connections_of(user_id)}
         now = self._clock.now_ms()
-        views = [_online(sink, now) for sink in live.values()]
+        views = [_online(device, now) for device in live.values()]
         views += [_offline(device) for device_id, device in devices.items() if device_id not in live]
         return sorted(views, key=lambda view: (not view.online, -view.last_seen, view.device_id))
 
@@ -87,7 +96,8 @@ class DeviceBook:
 
     async def _sessions_seen_in(self, user_id: str, device_id: str) -> set[str]:
         """The sessions that the device is or was last connected with."""
-        live = {s.session_id for s in self._delivery.connections_of(user_id) if s.device_id == device_id}
+        connections = [*map(connected, self._delivery.connections_of(user_id)), *await self._elsewhere.devices(user_id)]
+        live = {each.session_id for each in connections if each.device_id == device_id}
         waiting = self._waiting.get((user_id, device_id))
         known = [waiting] if waiting is not None else await self._sessions.devices([user_id])
         return live | {device.session_id for device in known if device.device_id == device_id}
@@ -96,7 +106,7 @@ class DeviceBook:
 
     def _note(self, sink: Sink, is_connected: bool) -> None:  # noqa: FBT001 - the shape of a watcher
         """A connection came or went: either way this is when its device was last seen."""
-        del is_connected
+        (self._elsewhere.came if is_connected else self._elsewhere.went)(connected(sink))
         self._waiting[sink.user_id, sink.device_id] = Device(
             user_id=sink.user_id,
             device_id=sink.device_id,
@@ -140,13 +150,18 @@ class DeviceBook:
                 _log.warning("devices_wait", error=str(error), devices=len(self._waiting))
 
 
-def _online(sink: Sink, now_ms: int) -> DeviceView:
+def connected(sink: Sink) -> Connected:
+    """A connection as other nodes know it."""
+    return Connected(sink.user_id, sink.device_id, sink.session_id, sink.transport_name, sink.connected_at)
+
+
+def _online(device: Connected, now_ms: int) -> DeviceView:
     return DeviceView(
-        device_id=sink.device_id,
+        device_id=device.device_id,
         online=True,
-        connected_at=sink.connected_at,
+        connected_at=device.connected_at,
         last_seen=now_ms,
-        transport=sink.transport_name,
+        transport=device.transport,
     )
 
 

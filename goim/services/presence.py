@@ -13,6 +13,7 @@ from msgspec import Struct
 
 from goim.clock import Clock
 from goim.delivery import Delivery, Sink
+from goim.elsewhere.base import Elsewhere, Nobody
 from goim.errors import StoreDown, invalid
 from goim.lru import Recent
 from goim.model.conversations import ConvType
@@ -50,7 +51,9 @@ class PresenceBook:
         members: Members,
         access: AccessBook,
         clock: Clock,
+        elsewhere: Elsewhere | None = None,
     ) -> None:
+        self._elsewhere = elsewhere or Nobody()
         self._delivery = delivery
         self._sessions = sessions
         self._friends = friends
@@ -69,7 +72,17 @@ class PresenceBook:
 
     async def online(self, user_ids: Iterable[str]) -> set[str]:
         """Which of these have a live connection. The one place that knows how to tell."""
-        return {user_id for user_id in user_ids if self._delivery.connections_of(user_id)}
+        wanted = set(user_ids)
+        here = {user_id for user_id in wanted if self._delivery.connections_of(user_id)}
+        return here | await self._elsewhere.online(wanted - here)
+
+    def lost(self, user_ids: Iterable[str]) -> None:
+        """These were connected to a node that is gone: their friends hear of it unless they come back."""
+        for user_id in user_ids:
+            if not self._delivery.connections_of(user_id):
+                self._told.add(user_id)
+                self._went.put(user_id, self._clock.now_ms())
+                self._consider(user_id)
 
     async def connected_devices(self, user_ids: Iterable[str]) -> set[tuple[str, str]]:
         """The connected ones of these people's devices, as (user_id, device_id)."""
@@ -152,12 +165,15 @@ class PresenceBook:
             friends = await self._friends.friend_ids_of(flips)
             blocked = await self._blocks.ids_around_each(flips)
             online = await self.online({friend for ids in friends.values() for friend in ids})
+            elsewhere = await self._elsewhere.online(flips)
         except BaseException:
             self._told.symmetric_difference_update(flips)
             for user_id in flips:
                 self._consider(user_id)  # two seconds later once more
             raise
         for user_id, flip in flips.items():
+            if user_id in elsewhere:
+                continue  # who is connected to another node, too, neither came nor went
             hearers = (online & set(friends.get(user_id, ()))) - blocked.get(user_id, set())
             told = PresenceData(user_id, user_id in self._told, flip.at_ms)
             self._delivery.to_users(hearers, Presence(told))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 
@@ -12,11 +13,13 @@ from msgspec.structs import replace
 
 from goim.clock import LATEST_MS, Clock
 from goim.delivery import Delivery
+from goim.elsewhere.base import Elsewhere, Nobody
 from goim.errors import ErrorCode, GoimError, StoreDown, not_found
 from goim.lru import Recent
 from goim.model.conversations import Conversation
 from goim.model.messages import Message, MessageRow, RowEdit, SentKey, encode_extras, extras_of
 from goim.model.payloads import Text
+from goim.notices import Notices, StreamGiven, StreamWanted
 from goim.ordering import FOLLOWS
 from goim.protocol.frames import encode_json, frame_of
 from goim.protocol.pushes import StreamChunkData, StreamChunkPush
@@ -34,7 +37,11 @@ CHUNKS_PER_SECOND = 200
 CHUNKS_AT_ONCE = 400
 ABANDONED = "abandoned"
 """The error of a stream that the server ended because its owner was gone."""
+GIVE_SECONDS = 0.5
+"""How long a node that feeds a stream now waits for the one that did."""
 _BEAT_SECONDS = 1.0
+_ORPHANS_EVERY = 15
+_MOST = 100_000
 _REMEMBERED = 10_000
 _decode_text = msgspec.json.Decoder(Text).decode
 _log = structlog.get_logger(__name__)
@@ -93,7 +100,12 @@ class Streams:
         *,
         idle_timeout: float,
         max_bytes: int,
+        notices: Notices | None = None,
+        elsewhere: Elsewhere | None = None,
     ) -> None:
+        self._notices = notices
+        self._elsewhere = elsewhere or Nobody()
+        self._wanted: dict[str, asyncio.Future[StreamGiven]] = {}
         self._messages = messages
         self._changes = changes
         self._access = access
@@ -108,6 +120,9 @@ class Streams:
         self._done: list[SentKey] = []
         self._over: Recent[str, Over] = Recent(_REMEMBERED)
         changes.on_recalled.append(self._recalled)
+        if notices is not None:
+            notices.on(StreamWanted, self._give)
+            notices.on(StreamGiven, self._given)
 
     # what the owner does
 
@@ -116,7 +131,7 @@ class Streams:
         sent = await self._messages.send_now(caller, data, stream=True)
         stream_id = sent.server_msg_id
         if stream_id not in self._live:
-            await self._take_up(sent.conv_id, sent.seq)
+            await self._fetch(stream_id, sent.conv_id, sent.seq)
         return StreamStartedData(stream_id, stream_id, sent.conv_id, sent.seq, sent.timestamp, duplicate=sent.duplicate)
 
     async def _take_up(self, conv_id: str, seq: int) -> None:
@@ -151,12 +166,56 @@ class Streams:
         if over is not None and over.is_recalled and over.owner == caller.user_id:
             change = await self._changes.number_of(over.conv, over.seq, "recalled")
             return StreamEndedData(stream_id, stream_id, change)
+        await self._find(caller, stream_id)
         live = self._own(caller, stream_id)
         text = live.text if final_text is None else final_text
         if len(text.encode()) > self._max_bytes:
             raise GoimError(ErrorCode.TOO_LARGE, f"a stream holds at most {self._max_bytes} bytes")
         change = await self._finish(stream_id, live, text, error or None, but=caller)
         return StreamEndedData(stream_id, stream_id, change)
+
+    # from node to node
+
+    def _may_be_elsewhere(self, stream_id: str) -> bool:
+        is_known = stream_id in self._live or self._over.get(stream_id) is not None
+        return not is_known and self._notices is not None and self._notices.has_company
+
+    async def _find(self, caller: Actor, stream_id: str) -> None:
+        """Have a stream of the caller here that may be on another node, or was on one that is gone."""
+        if not self._may_be_elsewhere(stream_id):
+            return
+        keys = [key for key in await self._pending.due("stream", LATEST_MS, _MOST) if key[1] == caller.user_id]
+        for key, sent in (await self._table.find_sent(keys)).items():
+            conv = await self._conversations.get(key[0])
+            if conv is not None and conv.message_id(sent.seq) == stream_id:
+                await self._fetch(stream_id, key[0], sent.seq)
+
+    async def _fetch(self, stream_id: str, conv_id: str, seq: int) -> None:
+        """As another node gives it, or else as it was saved last."""
+        given: StreamGiven | None = None
+        if self._notices is not None and self._notices.has_company:
+            answer = self._wanted[stream_id] = asyncio.get_running_loop().create_future()
+            self._notices.tell_others(StreamWanted(stream_id))
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(GIVE_SECONDS):
+                    given = await answer
+            self._wanted.pop(stream_id, None)
+        if stream_id not in self._live:
+            await self._take_up(conv_id, seq)
+        live = self._live.get(stream_id)
+        if live is not None and given is not None and given.index >= live.index:
+            live.parts, live.index, live.is_saved = [given.text], given.index, False
+            live.size = len(given.text.encode())
+
+    def _give(self, notice: StreamWanted) -> None:
+        live = self._live.pop(notice.stream_id, None)
+        if live is not None and self._notices is not None:
+            self._notices.tell_others(StreamGiven(notice.stream_id, live.text, live.index))
+
+    def _given(self, notice: StreamGiven) -> None:
+        answer = self._wanted.pop(notice.stream_id, None)
+        if answer is not None and not answer.done():
+            answer.set_result(notice)
 
     # what everybody sees
 
@@ -171,6 +230,8 @@ class Streams:
 
     def is_cleared(self, caller: Actor, stream_id: str) -> bool:
         """Whether it is known, without asking the database, that the owner may write there now."""
+        if self._may_be_elsewhere(stream_id):
+            return False
         live = self._own(caller, stream_id)
         access = self._access.remembered(live.owner, live.conv.conv_id)
         if access is not None:
@@ -179,6 +240,7 @@ class Streams:
 
     async def clear(self, caller: Actor, stream_id: str) -> None:
         """Find out whether the owner may still write there."""
+        await self._find(caller, stream_id)
         live = self._own(caller, stream_id)
         (await self._access.of(live.owner, live.conv.conv_id)).check_write(self._clock.now_ms())
 
@@ -222,26 +284,36 @@ class Streams:
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Take up what was under way before, then every second save what has grown and end what nobody feeds."""
-        await self._take_up_all()
+        await self.take_up_orphans()
         async with beside(self._run()):
             yield
         await self.save()
 
-    async def _take_up_all(self) -> None:
-        keys = await self._pending.due("stream", LATEST_MS, 1_000_000)
-        sent = await self._table.find_sent(keys)
-        for key in keys:
+    async def take_up_orphans(self) -> None:
+        """Have those here whose owners are connected nowhere else, so that they end, or go on when their owner
+        comes."""
+        keys = [key for key in await self._pending.due("stream", LATEST_MS, _MOST) if not self._has(key)]
+        elsewhere = await self._elsewhere.online({key[1] for key in keys})
+        orphans = [key for key in keys if key[1] not in elsewhere]
+        sent = await self._table.find_sent(orphans)
+        for key in orphans:
             if key in sent:
                 await self._take_up(key[0], sent[key].seq)
-        taken = {live.key for live in self._live.values()}
-        await self._pending.remove("stream", [key for key in keys if key not in taken])
+        await self._pending.remove("stream", [key for key in orphans if not self._has(key)])
+
+    def _has(self, key: SentKey) -> bool:
+        return any(live.key == key for live in self._live.values())
 
     async def _run(self) -> None:
+        beats = 0
         while True:
             await self._clock.sleep(_BEAT_SECONDS)
+            beats += 1
             try:
                 await self.save()
                 await self.end_abandoned()
+                if beats % _ORPHANS_EVERY == 0 and self._notices is not None and self._notices.has_company:
+                    await self.take_up_orphans()
             except StoreDown as error:
                 _log.warning("streams_wait", error=str(error), live=len(self._live))
 
@@ -258,13 +330,24 @@ class Streams:
     async def end_abandoned(self) -> None:
         """End, as failed, the streams whose owner has had no connection for the idle timeout."""
         now = self._clock.monotonic()
+        gone = {live.owner for live in self._live.values() if not self._delivery.connections_of(live.owner)}
+        gone -= await self._elsewhere.online(gone)
         for stream_id, live in list(self._live.items()):
-            if self._delivery.connections_of(live.owner):
+            if live.owner not in gone:
                 live.gone_since = None
             elif live.gone_since is None:
                 live.gone_since = now
             elif now - live.gone_since >= self._idle_timeout:
-                await self._finish(stream_id, live, live.text, ABANDONED)
+                await self._abandon(stream_id, live)
+
+    async def _abandon(self, stream_id: str, live: Live) -> None:
+        """Unless another node has fed it since, or ended it."""
+        row = await self._table.get(live.conv.conv_id, live.row.seq)
+        extras = None if row is None else extras_of(row)
+        if extras is None or extras.stream_status != "streaming" or (extras.stream_index or 0) > live.index:
+            self._live.pop(stream_id, None)
+            return
+        await self._finish(stream_id, live, live.text, ABANDONED)
 
 
 def _text_of(row: MessageRow) -> str:

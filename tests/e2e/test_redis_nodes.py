@@ -6,10 +6,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import itertools
+import json
 import random
 import secrets
 from collections import defaultdict
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from typing import Any
 import pytest
 
 from goim.clock import SystemClock
-from tests.client import Device, Person, World, world
+from tests.client import Device, Person, Refused, World, world
 from tests.fault_proxy import FaultProxy
 from tests.process import ServerProcess
 from tests.redis_server import RedisServer, running_redis
@@ -235,6 +236,89 @@ async def test_a_login_that_ends_on_one_server_ends_on_the_other(tmp_path: Path)
         assert await tablet.closed() == 4010
         await ann.post("/api/logout")
         assert await again.closed() == 4001
+
+
+async def test_people_on_two_servers_see_each_other_call_each_other_and_go_on_when_one_dies(tmp_path: Path) -> None:
+    async with two_servers(tmp_path) as cluster:
+        here, there = cluster.worlds
+        ann, bob = await here.friends("ann", "bob")
+        phone = await here.device(ann, "phone")
+        await phone.ask("ping")
+        laptop = await there.device(bob, "laptop")
+        assert (await phone.push("presence"))["online"]
+        await _until(lambda: _online(bob, ann))
+        assert await _online(ann, bob)
+        other = await there.device(ann, "tablet")
+        listed = {each["deviceId"]: each["online"] for each in await _devices(ann, 2)}
+        assert listed == {"phone": True, "tablet": True}
+
+        call = await phone.ask("call_start", {"to": bob.user_id, "type": "audio"})
+        assert (await laptop.push("call_incoming"))["callId"] == call["callId"]
+        await laptop.ask("call_answer", {"callId": call["callId"]})
+        assert (await phone.push("call_answered"))["status"] == "answered"
+        signal = {"callId": call["callId"], "type": "offer", "sdp": "v=0", "to": bob.user_id}
+        await phone.ask("webrtc_signaling", signal)
+        assert (await laptop.push("webrtc_signaling"))["sdp"] == "v=0"
+        with pytest.raises(Refused, match="CALL_BUSY"):
+            await other.ask("call_start", {"to": bob.user_id, "type": "audio"})
+
+        text = {"convType": "c2c", "to": ann.user_id, "type": "stream", "payload": {"text": "so "}}
+        stream = await laptop.ask("start_stream", text)
+        await laptop.ws.send(json.dumps({"action": "stream_chunk", "data": _chunk(stream, "far ")}))
+        assert (await phone.push("stream_chunk"))["delta"] == "far "
+        moved = await here.device(bob, "laptop")  # its owner goes on through the other server
+        await moved.ws.send(json.dumps({"action": "stream_chunk", "data": _chunk(stream, "so good")}))
+        chunk = await phone.push("stream_chunk")
+        assert (chunk["index"], chunk["delta"]) == (2, "so good")
+        await moved.ask("end_stream", {"streamId": stream["streamId"]})
+        assert (await phone.push("stream_end"))["text"] == "so far so good"
+
+        bob_again = await there.device(bob, "desk")
+        await cluster.servers[1].kill()
+        with contextlib.suppress(TimeoutError):
+            await bob_again.closed()
+        await phone.ask("call_end", {"callId": call["callId"]})
+        assert (await moved.push("call_ended"))["status"] == "ended"
+        await _until(lambda: _gone(ann, "tablet"))
+        await phone.ask("send", ann.text(bob, "still here"))
+        assert (await moved.push("message", lambda data: data["type"] == "text"))["payload"]["text"] == "still here"
+
+
+@pytest.mark.timeout(90)
+async def test_friends_of_those_on_a_server_that_died_hear_that_they_went(tmp_path: Path) -> None:
+    async with two_servers(tmp_path) as cluster:
+        ann, bob = await cluster.worlds[0].friends("ann", "bob")
+        phone = await cluster.worlds[0].device(ann, "phone")
+        await cluster.worlds[1].device(bob, "laptop")
+        assert (await phone.push("presence"))["online"]
+        call = await phone.ask("call_start", {"to": bob.user_id, "type": "audio"})
+        await cluster.servers[1].kill()
+        async with asyncio.timeout(30):
+            while not (gone := [each for each in await phone.quiet() if each["action"] == "presence"]):
+                await clock.sleep(0.2)
+        assert not gone[0]["data"]["online"]
+        assert not await _online(ann, bob)
+        assert (await phone.ask("call_end", {"callId": call["callId"]}))["status"] == "cancelled"
+
+
+def _chunk(stream: Any, delta: str) -> Any:
+    return {"streamId": stream["streamId"], "delta": delta}
+
+
+async def _online(asker: Person, other: Person) -> bool:
+    answer = await asker.get("/api/presence", userIds=other.user_id)
+    return bool(answer["presence"][0]["online"])
+
+
+async def _gone(person: Person, device_id: str) -> bool:
+    devices = (await person.get("/api/users/me/devices"))["devices"]
+    return not any(each["online"] for each in devices if each["deviceId"] == device_id)
+
+
+async def _until(holds: Callable[[], Awaitable[bool]]) -> None:
+    async with asyncio.timeout(30):
+        while not await holds():
+            await clock.sleep(0.1)
 
 
 async def _devices(person: Person, count: int) -> Any:

@@ -1,0 +1,65 @@
+"""The port by which nodes know of each other's connections: a crashed node's disappear by themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable
+from typing import Protocol
+
+from msgspec import Struct
+
+
+class Connected(Struct, frozen=True):
+    """A device with a live connection."""
+
+    user_id: str
+    device_id: str
+    session_id: str
+    transport: str
+    connected_at: int
+
+
+Lost = Callable[[list[tuple[str, str]]], None]
+"""Called with (user, device) of everybody who was connected to a node that is gone."""
+
+
+class Elsewhere(Protocol):
+    """What other nodes have. Where it cannot be asked, the answer is: nobody. `came` and `went` never wait."""
+
+    def came(self, device: Connected) -> None:
+        """A device connected here."""
+        ...
+
+    def went(self, device: Connected) -> None:
+        """That connection is gone from here; one made elsewhere since stays."""
+        ...
+
+    async def online(self, user_ids: Collection[str]) -> set[str]:
+        """Which of these have connections to other nodes."""
+        ...
+
+    async def devices(self, user_id: str) -> list[Connected]:
+        """A user's connections to other nodes."""
+        ...
+
+    def watch(self, everybody: Callable[[], Iterable[Connected]], lost: Lost) -> None:
+        """Say who is here, should that be forgotten, and who is told of nodes that died; each node's people are told
+        to one of those that are left."""
+        ...
+
+
+class Nobody:
+    """The answer of a node that is alone."""
+
+    def came(self, device: Connected) -> None: ...
+
+    def went(self, device: Connected) -> None: ...
+
+    async def online(self, user_ids: Collection[str]) -> set[str]:
+        del user_ids
+        return set()
+
+    async def devices(self, user_id: str) -> list[Connected]:
+        del user_id
+        return []
+
+    def watch(self, everybody: Callable[[], Iterable[Connected]], lost: Lost) -> None: ...

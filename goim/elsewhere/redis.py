@@ -1,0 +1,190 @@
+"""Connections of all nodes in Redis: a hash for each user, and a list of the nodes that live.
+
+A device counts while its node does: one heartbeat a node, whatever the number of its connections.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator, Callable, Collection, Iterable
+
+import msgspec
+import structlog
+from msgspec import Struct
+
+from goim.clock import Clock
+from goim.elsewhere.base import Connected, Lost
+from goim.ids import new_id
+from goim.resp.client import RedisClient
+from goim.resp.link import Part, RedisDown
+from goim.tasks import beside
+
+HEARTBEAT_SECONDS = 3.0
+DEAD_MS = 12_000
+FLUSH_SECONDS = 0.05
+_KEPT_MS = 48 * 3600 * 1000
+_REFRESH_SECONDS = 12 * 3600.0
+_AT_ONCE = 1000
+_NODES = "im:nodes"
+_DEVICES = "im:d:"
+_OF_NODE = "im:n:"
+
+# The clock is that of Redis, the same for all. Answers whether the node was known, and which ones live.
+BEAT = """
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local is_new = redis.call('ZADD', KEYS[1], now, ARGV[1])
+redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now - 10 * ARGV[2])
+redis.call('PEXPIRE', KEYS[1], 20 * ARGV[2])
+local living = redis.call('ZRANGEBYSCORE', KEYS[1], now - ARGV[2], '+inf')
+table.insert(living, 1, tostring(is_new))
+return living
+"""
+LEAVE = "redis.call('ZREM', KEYS[1], ARGV[1]) return 1"
+# Only one of those who ask is told.
+CLAIM = "local all = redis.call('SMEMBERS', KEYS[1]) redis.call('DEL', KEYS[1]) return all"
+# What another node has written since stays.
+WENT = """
+local found = redis.call('HGET', KEYS[1], ARGV[1])
+if found == ARGV[2] then redis.call('HDEL', KEYS[1], ARGV[1]) end
+return 1
+"""
+
+
+class _Entry(Struct, frozen=True, array_like=True):
+    node: str
+    device: Connected
+
+
+_encode = msgspec.json.Encoder().encode
+_decode = msgspec.json.Decoder(_Entry).decode
+
+
+class RedisElsewhere:
+    """`Elsewhere` for several nodes. Writes are collected for a moment: a storm of reconnects is a few pipelines."""
+
+    def __init__(self, client: RedisClient, clock: Clock) -> None:
+        self._client = client
+        self._clock = clock
+        self._me = new_id()
+        self._living: set[str] = set()
+        self._commands: list[tuple[Part, ...]] = []
+        self._must_register = False
+        self._registered_at = clock.monotonic()
+        self._everybody: Callable[[], Iterable[Connected]] = tuple
+        self._lost: Lost = _nobody
+
+    def came(self, device: Connected) -> None:
+        key, member = _DEVICES + device.user_id, _member(device)
+        self._commands += [
+            ("HSET", key, device.device_id, self._entry(device)),
+            ("PEXPIRE", key, _KEPT_MS),
+            ("SADD", _OF_NODE + self._me, member),
+            ("PEXPIRE", _OF_NODE + self._me, _KEPT_MS),
+        ]
+
+    def went(self, device: Connected) -> None:
+        self._commands += [
+            ("EVAL", WENT, 1, _DEVICES + device.user_id, device.device_id, self._entry(device)),
+            ("SREM", _OF_NODE + self._me, _member(device)),
+        ]
+
+    async def online(self, user_ids: Collection[str]) -> set[str]:
+        found = await self._read(user_ids)
+        return {user_id for user_id, devices in found.items() if devices}
+
+    async def devices(self, user_id: str) -> list[Connected]:
+        return (await self._read([user_id])).get(user_id, [])
+
+    def watch(self, everybody: Callable[[], Iterable[Connected]], lost: Lost) -> None:
+        self._everybody = everybody
+        self._lost = lost
+
+    async def _read(self, user_ids: Collection[str]) -> dict[str, list[Connected]]:
+        wanted = list(user_ids)
+        found: dict[str, list[Connected]] = {}
+        others = self._living - {self._me}
+        if not others:
+            return found
+        try:
+            for start in range(0, len(wanted), _AT_ONCE):
+                part = wanted[start : start + _AT_ONCE]
+                answers = await self._client.ask_all([("HVALS", _DEVICES + user_id) for user_id in part])
+                for user_id, values in zip(part, answers, strict=True):
+                    entries = [_decode(value) for value in values]
+                    found[user_id] = [entry.device for entry in entries if entry.node in others]
+        except RedisDown as error:
+            _log.debug("elsewhere_unknown", error=str(error))
+        return found
+
+    def _entry(self, device: Connected) -> bytes:
+        return _encode(_Entry(self._me, device))
+
+    # of its own accord
+
+    @contextlib.asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Be known to the others while the context is open."""
+        with contextlib.suppress(RedisDown):
+            await self._beat(is_first=True)
+        async with beside(self._write()), beside(self._run()):
+            yield
+        with contextlib.suppress(RedisDown):
+            await self._flush()
+            await self._client.ask_all([("DEL", _OF_NODE + self._me), ("EVAL", LEAVE, 1, _NODES, self._me)])
+
+    async def _write(self) -> None:
+        while True:
+            await self._clock.sleep(FLUSH_SECONDS)
+            try:
+                await self._flush()
+            except RedisDown:
+                self._must_register = True  # what was to be written is written again, when it can be
+
+    async def _flush(self) -> None:
+        commands, self._commands = self._commands, []
+        for start in range(0, len(commands), _AT_ONCE):
+            await self._client.ask_all(commands[start : start + _AT_ONCE])
+
+    async def _run(self) -> None:
+        while True:
+            await self._clock.sleep(HEARTBEAT_SECONDS)
+            try:
+                await self._beat()
+            except RedisDown as error:
+                _log.warning("heartbeat_missed", error=str(error))
+
+    async def _beat(self, *, is_first: bool = False) -> None:
+        is_new, *living = await self._client.ask("EVAL", BEAT, 1, _NODES, self._me, DEAD_MS)
+        before, self._living = self._living, {each.decode() for each in living}
+        is_old = self._clock.monotonic() - self._registered_at > _REFRESH_SECONDS
+        if self._must_register or is_old or (is_new == b"1" and not is_first):
+            self._must_register = False
+            self._registered_at = self._clock.monotonic()
+            for device in self._everybody():
+                self.came(device)
+        for dead in before - self._living - {self._me}:
+            await self._mourn(dead)
+
+    async def _mourn(self, node: str) -> None:
+        """A node that was there is not: it left, and nobody of it is left; or it died, and its people are told once."""
+        members = await self._client.ask("EVAL", CLAIM, 1, _OF_NODE + node)
+        if members:
+            _log.warning("node_died", node=node, connections=len(members))
+            self._lost([_parted(member) for member in members])
+
+
+def _member(device: Connected) -> str:
+    return f"{device.user_id} {device.device_id}"
+
+
+def _parted(member: bytes) -> tuple[str, str]:
+    user_id, _, device_id = member.decode().partition(" ")
+    return user_id, device_id
+
+
+def _nobody(_: list[tuple[str, str]]) -> None:
+    pass
+
+
+_log = structlog.get_logger(__name__)
