@@ -124,6 +124,11 @@ class MariaDb(MysqlServer):
             self.end(signal.SIGKILL)
             raise AssertionError("\n".join(self.lines)) from None
 
+    @property
+    def is_running(self) -> bool:
+        """Whether it has not ended by itself."""
+        return self._process is not None and self._process.poll() is None
+
     def end(self, how: signal.Signals = signal.SIGTERM) -> None:
         """Send it a signal and wait until it is gone."""
         assert self._process is not None

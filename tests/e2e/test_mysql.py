@@ -205,7 +205,7 @@ class Patient(Talker):
                             await ws.send(self._next())
                     elif envelope["action"] == "error":
                         self.refusals[data["code"]] += 1
-                        await asyncio.sleep(0.05)  # noqa: TID251 as a client does
+                        await asyncio.sleep(0.005)  # noqa: TID251 as a client does, a little
                         again = self.draft(data["clientMsgId"])
                         await ws.send(json.dumps({"action": "send", "data": again}))
                     if self.is_enough and len(self.acks) == len(self.asked):
