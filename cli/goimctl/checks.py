@@ -42,6 +42,10 @@ async def all_findings(settings: Settings, *, ask_server: bool) -> list[Finding]
         from goimctl import checks_kafka
 
         findings.append(await checks_kafka.brokers(settings.kafka))
+    if settings.redis.is_set:
+        from goimctl import checks_redis
+
+        findings += await checks_redis.redis(settings)
     if ask_server:
         findings.append(await asyncio.to_thread(_server, local_url(settings)))
     if ask_server and settings.server.tcp_addr and "tcp" in settings.server.roles:

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.conftest import Goimctl, free_port
+from tests.redis_server import running_redis
 
 NAMES = [
     "goim",
@@ -118,3 +119,17 @@ def test_a_file_that_is_no_database_is_wrong(goimctl: Goimctl, tmp_path: Path) -
 def test_no_secret_is_ever_shown(goimctl: Goimctl, secret: str) -> None:
     done = goimctl("doctor", "--no-server", IM_JWT_SECRET=secret)
     assert secret not in done.stdout + done.stderr
+
+
+def test_redis_is_looked_at_where_there_is_one(goimctl: Goimctl, tmp_path: Path) -> None:
+    secret = {"IM_JWT_SECRET": "kq3v-Zt8w_Yx2Lm7Rp5sBn4dCf6gHj9e"}
+    with running_redis(tmp_path / "redis") as redis:
+        report = goimctl.json("doctor", "--no-server", IM_REDIS_ADDR=redis.addr, **secret)
+        checks = {check["name"]: check for check in report["checks"]}
+        assert checks["redis"]["found"].startswith("Redis ")
+        assert checks["redis"]["latencyMs"] >= 0
+        assert checks["redis buffers"]["found"] == "a slow node is cut off at 32 MiB, or at 8 MiB for 60 s"
+    done = goimctl("doctor", "--no-server", IM_REDIS_ADDR=redis.addr, **secret)
+    assert done.returncode == 3
+    assert done.stderr.startswith(f"error: redis: Redis at {redis.addr}: ")
+    assert "hint: see that Redis runs and that redis.addr (IM_REDIS_ADDR)" in done.stderr

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from websockets.exceptions import ConnectionClosed
 
 from goim.clock import SystemClock
 from tests.client import Device, Person, Refused, World, world
@@ -72,6 +73,7 @@ class Talker:
     has: dict[str, dict[int, str]] = field(default_factory=lambda: defaultdict(dict))
     live: dict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
     sent: list[str] = field(default_factory=list)
+    other: Device | None = None
 
     def take(self) -> None:
         """Look at what was pushed: each message once and in order."""
@@ -91,7 +93,13 @@ class Talker:
     async def say(self, data: Any, text: str) -> None:
         """Send until it is acknowledged."""
         request = {"type": "text", "payload": {"text": text}, "clientMsgId": text, **data}
-        ack = await self.device.ask("send", request)
+        try:
+            ack = await self.device.ask("send", request)
+        except (ConnectionClosed, TimeoutError):
+            assert self.other is not None
+            self.device, self.other = self.other, None
+            self.live.clear()
+            ack = await self.device.ask("send", request)
         self.keep({"convId": ack["convId"], "seq": ack["seq"], "payload": {"text": text}})
         self.sent.append(text)
         self.take()
@@ -200,6 +208,27 @@ async def test_whatever_happens_to_redis_everybody_is_shown_everything_once_and_
         assert await everybody_has_the_log(talkers) > 500
         ready = await (await cluster.worlds[0].http()).get("/readyz")
         assert ready.json() == {"status": "ready", "dependencies": {"data": "ok", "messages": "ok", "redis": "ok"}}
+
+
+@pytest.mark.timeout(150)
+async def test_a_server_that_is_killed_while_all_talk_costs_nobody_a_message(tmp_path: Path) -> None:
+    async with two_servers(tmp_path) as cluster:
+        talkers = await gather(cluster, PEOPLE)
+        for talker in talkers[1::2]:  # they can send to either server, as behind a load balancer
+            talker.other = await cluster.worlds[0].device(talker.person, "reserve")
+        over = asyncio.Event()
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(talk(talkers, over))
+            await clock.sleep(2)
+            await cluster.servers[1].kill()
+            await clock.sleep(3)
+            over.set()
+        for talker in talkers[1::2]:
+            talker.device = await cluster.worlds[0].device(talker.person, "after")
+            talker.live.clear()
+            log = await log_of(talker)
+            talker.has = defaultdict(dict, log)  # they connect again and sync
+        assert await everybody_has_the_log(talkers) > 100
 
 
 async def test_without_redis_each_server_serves_its_own_people_and_says_so(tmp_path: Path) -> None:

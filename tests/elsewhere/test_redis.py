@@ -1,0 +1,149 @@
+"""What nodes know of each other's connections, also of a node that died and of a Redis that has forgotten."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+import pytest
+
+from goim.clock import SystemClock
+from goim.elsewhere import redis as module
+from goim.elsewhere.base import Connected
+from goim.elsewhere.redis import RedisElsewhere
+from goim.resp.client import RedisClient
+from goim.resp.link import Login, Server
+from goim.resp.places import OneServer
+from tests.redis_server import ask
+
+clock = SystemClock()
+
+
+class Place:
+    """A node: who is here, and whom it was told that a dead node has lost."""
+
+    def __init__(self, server: Server, login: Login) -> None:
+        self.client = RedisClient(OneServer(server), login, clock)
+        self.knows = RedisElsewhere(self.client, clock)
+        self.here: dict[str, Connected] = {}
+        self.lost: list[tuple[str, str]] = []
+        self.knows.watch(lambda: list(self.here.values()), self.lost.extend)
+
+    def connect(self, user_id: str, device_id: str, at: int = 1) -> Connected:
+        device = self.here[device_id] = Connected(user_id, device_id, "session", "websocket", at)
+        self.knows.came(device)
+        return device
+
+    def disconnect(self, device_id: str) -> None:
+        self.knows.went(self.here.pop(device_id))
+
+
+@pytest.fixture(name="places")
+async def three_places(
+    redis_server: Server, redis_login: Login, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[list[tuple[Place, contextlib.AsyncExitStack]]]:
+    monkeypatch.setattr(module, "HEARTBEAT_SECONDS", 0.1)
+    monkeypatch.setattr(module, "DEAD_MS", 800)
+    async with contextlib.AsyncExitStack() as stack:
+        places = []
+        for _ in range(3):
+            place = Place(redis_server, redis_login)
+            life = await stack.enter_async_context(contextlib.AsyncExitStack())
+            await life.enter_async_context(place.client.open())
+            await life.enter_async_context(place.knows.running())
+            places.append((place, life))
+        yield places
+
+
+async def until(holds: Callable[[], Awaitable[bool]]) -> None:
+    async with asyncio.timeout(10):
+        while not await holds():
+            await clock.sleep(0.02)
+
+
+Places = list[tuple[Place, contextlib.AsyncExitStack]]
+
+
+async def test_a_device_is_seen_by_the_others_until_it_goes(places: Places) -> None:
+    (one, _), (two, _), _ = places
+    phone = one.connect("ann", "phone")
+
+    async def is_seen() -> bool:
+        return await two.knows.devices("ann") == [phone]
+
+    await until(is_seen)
+    assert await two.knows.online(["ann", "bob"]) == {"ann"}
+    assert await one.knows.online(["ann"]) == set(), "what is here is not elsewhere"
+    one.disconnect("phone")
+
+    async def is_gone() -> bool:
+        return await two.knows.online(["ann"]) == set()
+
+    await until(is_gone)
+
+
+async def test_a_device_that_moved_stays_where_it_went(places: Places) -> None:
+    (one, _), (two, _), (three, _) = places
+    one.connect("ann", "phone", 1)
+    await one.knows._flush()
+    moved = two.connect("ann", "phone", 2)
+    await two.knows._flush()
+    one.disconnect("phone")
+    await one.knows._flush()
+
+    async def is_known() -> bool:
+        return await three.knows.devices("ann") == [moved]
+
+    await until(is_known)
+
+
+async def test_the_people_of_a_node_that_died_are_told_once(places: Places) -> None:
+    (one, _), (two, _), (three, _) = places
+    for number in range(5):
+        one.connect("ann", f"device {number}")
+    await one.knows._flush()
+
+    async def is_seen() -> bool:
+        return await two.knows.online(["ann"]) == await three.knows.online(["ann"]) == {"ann"}
+
+    await until(is_seen)
+    one.knows._beat = clock_stands  # type: ignore[method-assign] # it is as dead as a process that was killed
+
+    async def is_told() -> bool:
+        return bool(two.lost or three.lost)
+
+    await until(is_told)
+    assert sorted(two.lost + three.lost) == [("ann", f"device {number}") for number in range(5)]
+    assert await two.knows.online(["ann"]) == set()
+
+
+async def clock_stands(*, is_first: bool = False) -> None:
+    """No heartbeat."""
+
+
+async def test_a_node_that_ends_in_peace_is_mourned_by_nobody(places: Places) -> None:
+    (one, life), (two, _), (three, _) = places
+    one.connect("ann", "phone")
+    await one.knows._flush()
+    await life.aclose()
+
+    async def is_gone() -> bool:
+        return not {each.knows._me for each in (one,)} & (two.knows._living | three.knows._living)
+
+    await until(is_gone)
+    assert two.lost == three.lost == []
+
+
+async def test_a_redis_that_has_forgotten_everything_is_told_again(
+    places: Places, redis_server: Server, redis_login: Login
+) -> None:
+    (one, _), (two, _), _ = places
+    phone = one.connect("ann", "phone")
+    await one.knows._flush()
+    await ask(redis_server, "FLUSHDB", login=redis_login)
+
+    async def is_seen() -> bool:
+        return await two.knows.devices("ann") == [phone]
+
+    await until(is_seen)
