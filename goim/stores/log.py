@@ -160,16 +160,22 @@ class Log:
             return await self.append(drafts)
 
         async def anew() -> list[Sent]:
-            self._forget([conv_id])  # whoever had the turn before has written
+            self._take_back(
+                conv_id, drafts
+            )  # whoever had the turn before has written; an attempt of ours may be undone
             return await self.append(drafts)
 
         try:
             return await self._turns.hold(conv_id, anew)
-        except BaseException:  # what was appended does not stand, or it cannot be known
-            self._forget([conv_id])
-            for draft in drafts:
-                self._sent.drop(draft.sent_key)
+        except BaseException:  # it does not stand, or that cannot be known
+            self._take_back(conv_id, drafts)
             raise
+
+    def _take_back(self, conv_id: str, drafts: Sequence[Draft]) -> None:
+        """Believe nothing of what these drafts have become; the table knows."""
+        self._forget([conv_id])
+        for draft in drafts:
+            self._sent.drop(draft.sent_key)
 
     async def _look_again(
         self, taken: Taken, conv_ids: set[str], drafts: Sequence[Draft], stored: dict[SentKey, Sent]

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 import pytest
 from msgspec.structs import replace
@@ -21,7 +22,10 @@ from goim.stores.log import Log
 from goim.stores.mysql import MysqlEngine
 from goim.stores.mysql_errors import Conflict
 from goim.stores.sql import SqlMessages
+from goim.stores.sql_turns import SqlTurns
 from tests.mysql_server import MysqlServer
+
+T = TypeVar("T")
 
 pytestmark = pytest.mark.timeout(60)
 
@@ -153,6 +157,55 @@ async def test_transactions_that_deadlock_are_done_again_and_all_stand(dsn: Dsn)
         [(total,)] = await engine.fetch_rows("SELECT SUM(seq) FROM changes")
         assert total == 2 * done.count(None), "each stands as a whole or not at all"
         assert done.count(None) >= 12
+
+
+class Unlucky(SqlTurns):
+    """The first attempt is given up at its end."""
+
+    tries = 0
+
+    async def hold(self, conv_id: str, work: Callable[[], Awaitable[T]]) -> T:
+        async def held() -> T:
+            self.tries += 1
+            answer = await work()
+            if self.tries == 1:
+                raise Conflict("on purpose")
+            return answer
+
+        return await self._engine.whole(held)
+
+
+async def test_a_turn_that_is_given_up_after_the_insert_acknowledges_only_what_stands(dsn: Dsn) -> None:
+    async with MysqlEngine(dsn) as engine:
+        turns = Unlucky(engine)
+        log = Log(SqlMessages(engine), SystemClock(), Metrics(), turns=turns)
+        places = await log.append_alone([draft(1), draft(2)])
+        assert turns.tries == 2
+        assert [(place.seq, place.is_duplicate) for place in places] == [(1, False), (2, False)]
+        assert await engine.fetch_rows("SELECT seq FROM messages ORDER BY seq") == [(1,), (2,)]
+        [again] = await log.append_alone([draft(2)])
+        assert (again.seq, again.is_duplicate) == (2, True)
+
+
+async def test_of_two_who_hold_a_conversation_one_waits_for_the_other(dsn: Dsn) -> None:
+    async with MysqlEngine(dsn) as one, MysqlEngine(dsn) as other:
+        told: list[str] = []
+        is_held = asyncio.Event()
+
+        async def first() -> None:
+            is_held.set()
+            await one.fetch_rows("SELECT SLEEP(0.2)")
+            told.append("first")
+
+        async def second() -> None:
+            told.append("second")
+
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(SqlTurns(one).hold("c1", first))
+            await is_held.wait()
+            tasks.create_task(SqlTurns(other).hold("c1", second))
+            await SqlTurns(other).hold("c2", second)
+        assert told == ["second", "first", "second"]
 
 
 async def test_a_cancelled_insert_leaves_a_connection_that_nobody_gets(dsn: Dsn) -> None:
