@@ -190,11 +190,11 @@ async def test_a_turn_that_is_given_up_after_the_insert_acknowledges_only_what_s
 async def test_of_two_who_hold_a_conversation_one_waits_for_the_other(dsn: Dsn) -> None:
     async with MysqlEngine(dsn) as one, MysqlEngine(dsn) as other:
         told: list[str] = []
-        is_held = asyncio.Event()
+        is_held, is_enough = asyncio.Event(), asyncio.Event()
 
         async def first() -> None:
             is_held.set()
-            await one.fetch_rows("SELECT SLEEP(0.2)")
+            await is_enough.wait()
             told.append("first")
 
         async def second() -> None:
@@ -205,6 +205,7 @@ async def test_of_two_who_hold_a_conversation_one_waits_for_the_other(dsn: Dsn) 
             await is_held.wait()
             tasks.create_task(SqlTurns(other).hold("c1", second))
             await SqlTurns(other).hold("c2", second)
+            is_enough.set()
         assert told == ["second", "first", "second"]
 
 
