@@ -160,9 +160,7 @@ class Log:
             return await self.append(drafts)
 
         async def anew() -> list[Sent]:
-            self._take_back(
-                conv_id, drafts
-            )  # whoever had the turn before has written; an attempt of ours may be undone
+            self._take_back(conv_id, drafts)  # others have written, and an attempt of ours may have been undone
             return await self.append(drafts)
 
         try:
