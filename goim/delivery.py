@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import Protocol
 
@@ -15,6 +17,7 @@ from goim.notices import (
     GroupGone,
     GroupJoined,
     GroupLeft,
+    GroupTold,
     Notices,
     SessionsEnded,
 )
@@ -52,6 +55,8 @@ class Sink(Protocol):
     def close(self, code: CloseCode) -> None: ...
 
 
+JOIN_SECONDS = 2.0
+"""So long after somebody joined a group its pushes take a way that every node hears."""
 _USER = "im:u:"
 _GROUP = "im:g:"
 _ENVELOPE = b"{"
@@ -91,12 +96,14 @@ class Delivery:
         self._users: _Table = {}
         self._members: _Table = {}
         self._groups: dict[str, set[str]] = {}
+        self._joined: Counter[str] = Counter()
         self._arriving: dict[Sink, set[str]] = {}
         self.lanes = Lanes(self._to_those_here)
         self.watchers: list[Callable[[Sink, bool], None]] = []
         metrics.send_queue_bytes = self.queued_bytes
         bus.listen(self.arrive)
-        notices.on(GroupJoined, lambda n: self._join(n.user_id, n.group_id))
+        notices.on(GroupJoined, self._joined_by)
+        notices.on(GroupTold, lambda n: self.arrive(group_topic(n.group_id), n.body))
         notices.on(GroupLeft, lambda n: self._leave(n.user_id, n.group_id))
         notices.on(GroupGone, lambda n: self._forget_group(n.group_id))
         notices.on(SessionsEnded, lambda n: self._end(n.session_ids, CloseCode(n.code)))
@@ -227,7 +234,13 @@ class Delivery:
             self._bus.publish(user_topic(conv.user_a), body)
             self._bus.publish(user_topic(conv.user_b), body)
         else:
-            self._bus.publish(group_topic(conv.group_id), body)
+            self._publish_to_group(conv.group_id, body)
+
+    def _publish_to_group(self, group_id: str, body: bytes) -> None:
+        if group_id in self._joined:
+            self._notices.tell_others(GroupTold(group_id, body))  # what every node hears
+        else:
+            self._bus.publish(group_topic(group_id), body)
 
     def _to_user(self, user_id: str, frame: Frame, but: object) -> None:
         self._send(self._users.get(user_id), frame, but)
@@ -237,7 +250,7 @@ class Delivery:
     def _to_group(self, group_id: str, frame: Frame, but: object) -> None:
         self._send(self._members.get(group_id), frame, but)
         if self._bus.has_company:
-            self._bus.publish(group_topic(group_id), frame.body)
+            self._publish_to_group(group_id, frame.body)
 
     def _to_those_here(self, conv: Conversation, frame: Frame, but: object) -> None:
         if conv.conv_type is ConvType.C2C:
@@ -309,6 +322,18 @@ class Delivery:
             self._bus.unsubscribe(topic(key))
             if table is self._members:
                 self.lanes.group_left(key)
+
+    def _joined_by(self, notice: GroupJoined) -> None:
+        """Another node may have to subscribe to the group first, which takes it a moment."""
+        if self._bus.has_company:
+            self._joined[notice.group_id] += 1
+            asyncio.get_running_loop().call_later(JOIN_SECONDS, self._settled_in, notice.group_id)
+        self._join(notice.user_id, notice.group_id)
+
+    def _settled_in(self, group_id: str) -> None:
+        self._joined[group_id] -= 1
+        if not self._joined[group_id]:
+            del self._joined[group_id]
 
     def _join(self, user_id: str, group_id: str) -> None:
         for sink in self.connections_of(user_id):

@@ -35,6 +35,13 @@ class GroupGone(Struct, frozen=True, tag="group_gone"):
     group_id: str
 
 
+class GroupTold(Struct, frozen=True, tag="group_told"):
+    """A group's push, as its topic would carry it, for nodes that may not be subscribed to that yet."""
+
+    group_id: str
+    body: bytes
+
+
 class SessionsEnded(Struct, frozen=True, tag="sessions_ended"):
     """These sessions are over: their connections close with `code`."""
 
@@ -93,6 +100,7 @@ Notice = (
     | DeviceConnected
     | DeviceKicked
     | Burning
+    | GroupTold
     | StreamWanted
     | StreamGiven
     | Interrupted

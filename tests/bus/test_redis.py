@@ -14,6 +14,7 @@ from goim.bus.base import Interruption
 from goim.bus.redis import RedisBus
 from goim.clock import SystemClock
 from goim.metrics import Metrics
+from goim.resp.client import RedisClient
 from goim.resp.link import Login, RedisDown, Server
 from goim.resp.places import Cluster, OneServer, Places, Sentinels
 from tests.contract.test_bus import Ear, subscribed
@@ -207,3 +208,46 @@ async def _make_cluster(servers: list[RedisServer]) -> None:
         for each in servers:
             while b"cluster_state:ok" not in str(await each.ask("CLUSTER", "INFO")).encode():
                 await SystemClock().sleep(0.1)
+
+
+async def test_questions_find_their_server_in_a_cluster(tmp_path: Path) -> None:
+    with contextlib.ExitStack() as stack:
+        servers = [stack.enter_context(running_redis(tmp_path / str(n), "--cluster-enabled", "yes")) for n in range(3)]
+        await _make_cluster(servers)
+        async with RedisClient(Cluster([servers[2].server], NOBODY), NOBODY, SystemClock()).open() as client:
+            keys = [f"im:d:user{n}" for n in range(30)]
+            await client.ask_all([("HSET", key, "phone", key) for key in keys])
+            found = await client.ask_all([("HVALS", key) for key in keys])
+            assert found == [[key.encode()] for key in keys]
+            assert (
+                await client.ask("EVAL", "return redis.call('HGET', KEYS[1], 'phone')", 1, keys[7]) == keys[7].encode()
+            )
+            sizes = [await each.ask("DBSIZE") for each in servers]
+            assert all(sizes)
+            assert sum(int(str(size)) for size in sizes) == 30
+
+
+async def test_a_question_that_gets_no_answer_is_refused_in_time_and_later_ones_at_once(redis_server: Server) -> None:
+    proxy = FaultProxy(redis_server.host, redis_server.port)
+    async with proxy.running():
+        through = OneServer(Server("127.0.0.1", proxy.port))
+        async with RedisClient(through, NOBODY, SystemClock()).open() as client:
+            assert await client.ask("GET", "im:nothing") is None
+            proxy.stall()
+            with pytest.raises(RedisDown):
+                await client.ask("GET", "im:nothing")
+            proxy.refuse()
+            for _ in range(2):
+                with pytest.raises(RedisDown):
+                    await client.ask("GET", "im:nothing")
+            proxy.restore()
+            await _answers_again(client)
+
+
+async def _answers_again(client: RedisClient) -> None:
+    async with asyncio.timeout(10):
+        while True:
+            with contextlib.suppress(RedisDown):
+                assert await client.ask("GET", "im:nothing") is None
+                return
+            await SystemClock().sleep(0.05)
