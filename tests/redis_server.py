@@ -43,7 +43,9 @@ class RedisServer:
 
     def start(self) -> None:
         """Return when it can be connected to."""
-        listen = ("--port", str(self.port)) if "--tls-port" not in self.options else ("--port", "0")
+        listen: tuple[str, ...] = ("--port", str(self.port))
+        if "--tls-cert-file" in self.options:
+            listen = ("--port", "0", "--tls-port", str(self.port))
         self._process = subprocess.Popen(
             [self._program, *self._config(), *listen, "--bind", "127.0.0.1", "--dir", str(self.folder), *self.options],
             stdout=subprocess.PIPE,

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import ssl
+import subprocess
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -251,3 +253,27 @@ async def _answers_again(client: RedisClient) -> None:
                 assert await client.ask("GET", "im:nothing") is None
                 return
             await SystemClock().sleep(0.05)
+
+
+async def test_it_is_spoken_to_by_tls_where_that_is_asked_for(tmp_path: Path) -> None:
+    _certify(tmp_path)
+    options = ("--tls-cert-file", str(tmp_path / "cert.pem"), "--tls-key-file", str(tmp_path / "key.pem"))
+    with running_redis(tmp_path / "redis", *options, "--tls-auth-clients", "no") as redis:
+        with pytest.raises(RedisDown):
+            await ask(redis.server, "PING")
+        trusting = Login(tls=ssl.create_default_context(cafile=str(tmp_path / "cert.pem")))
+        async with joined(OneServer(redis.server), OneServer(redis.server), login=trusting) as (one, other):
+            await hears_again(one, other, b"in secret")
+        with pytest.raises(RedisDown, match="CERTIFICATE_VERIFY_FAILED"):
+            await ask(redis.server, "PING", login=Login(tls=ssl.create_default_context()))
+
+
+def _certify(folder: Path) -> None:
+    """A certificate for this machine that nobody has signed."""
+    names = ("-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1")
+    files = ("-keyout", str(folder / "key.pem"), "-out", str(folder / "cert.pem"))
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1", *names, *files],
+        check=True,
+        capture_output=True,
+    )
