@@ -28,7 +28,7 @@ FLOORS = [
     },
     {"model"},
     {"protocol"},
-    {"stores", "bus", "events", "ratelimit", "blobs", "livecalls", "elsewhere", "outbound"},
+    {"stores", "bus", "events", "ratelimit", "blobs", "livecalls", "elsewhere", "outbound", "client"},
     {"delivery", "notices", "ordering"},
     {"services"},
     {"actions", "rest"},
