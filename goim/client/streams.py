@@ -11,6 +11,7 @@ from goim.client.answers import History, Message
 from goim.client.errors import SessionOver, Unreachable
 from goim.client.http import Http
 from goim.client.link import Link, Lost
+from goim.client.texts import text_of
 from goim.clock import Clock
 from goim.errors import ErrorCode, GoimError
 from goim.protocol.replies import StreamEndedData, StreamStartedData
@@ -31,6 +32,7 @@ class Stream:
         self._data = data
         self._deltas: list[str] = []
         self._sent = 0
+        self._base = 0  # how many chunks there were when we came to it
         self._connection = 0
         self._last = 0.0
         self._id = 0
@@ -41,8 +43,16 @@ class Stream:
         data = self._data | {"type": "stream", "payload": {"text": self.text}}
         self.started = await self._link.ask("start_stream", data, StreamStartedData)
         self._connection = 0 if self.started.duplicate else self._link.connection
+        if self.started.duplicate and (stored := await self._stored()) is not None:
+            self.text = text_of(stored)
+            self._base = stored.stream_index or 0
         self._id = self._link.listen_for_refusals(self._hear_refusal)
         return self
+
+    @property
+    def is_resumed(self) -> bool:
+        """Whether something was written to it before, by an earlier run: then `text` has it, and writing goes on."""
+        return self._base > 0
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -83,7 +93,7 @@ class Stream:
         connection = await self._link.up()
         if connection != self._connection:
             stored = await self._stored()
-            self._sent = (stored.stream_index or 0) if stored is not None else self._sent
+            self._sent = self._sent if stored is None else max((stored.stream_index or 0) - self._base, 0)
             self._connection = connection
         assert self.started is not None
         with contextlib.suppress(Lost):  # the next round waits for another connection

@@ -188,6 +188,18 @@ async def test_a_stream_goes_on_over_a_new_connection(people: World) -> None:
             assert (events[-1].data.text, events[-1].data.stream_status) == ("".join(words), "done")
 
 
+async def test_a_stream_of_an_earlier_run_goes_on_where_it_stands(people: World) -> None:
+    async with client_of(people.base_url, "ann") as ann, client_of(people.base_url, "bob") as bob:
+        earlier = await ann.stream(to=bob.user_id, client_msg_id="s").__aenter__()
+        await earlier.write("half ")
+        async with ann.stream(to=bob.user_id, client_msg_id="s") as stream:
+            assert (stream.is_resumed, stream.text) == (True, "half ")
+            await stream.write("whole")
+        *_, last = await until(bob, lambda event: isinstance(event, StreamEnd))
+        assert isinstance(last, StreamEnd)
+        assert (last.data.text, last.data.stream_status) == ("half whole", "done")
+
+
 async def write_half(stream: Stream) -> None:
     async with stream:
         await stream.write("half a")
