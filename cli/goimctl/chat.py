@@ -29,7 +29,7 @@ def chat(
     """Talk to people at the terminal; /help lists what else there is. What is said goes to stdout."""
     import asyncio
 
-    from goimctl.talk.api import Unreachable
+    from goim.client import Unreachable
     from goimctl.talk.conversation import Entrance, converse
 
     address = url or local_url(load_settings(ctx).settings)

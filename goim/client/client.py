@@ -73,7 +73,7 @@ class Client:
     async def __aenter__(self) -> Self:
         """Log in and begin to connect. `GoimError` if the server does not let us, `Unreachable` if it is not there."""
         async with AsyncExitStack() as stack:
-            stack.push_async_callback(self._http.close)
+            stack.push_async_callback(self._http.aclose)
             await self.login.begin()
             await self._feed.begin()
             tasks = await stack.enter_async_context(asyncio.TaskGroup())

@@ -48,7 +48,7 @@ class Http:
         self._patience = patience
         self._pool = _pool(self.url)
 
-    async def close(self) -> None:
+    async def aclose(self) -> None:
         await self._pool.aclose()
 
     async def get(self, path: str, into: type[T], **query: str | int | None) -> T:

@@ -10,18 +10,28 @@ from typing import Any
 
 import pytest
 from goimctl.talk.answers import Acked, Message
-from goimctl.talk.api import is_local
-from goimctl.talk.link import Link
 from goimctl.talk.screen import clean
 from goimctl.talk.seen import Seen
 from goimctl.talk.session import content_of
 from msgspec import convert
 from websockets.asyncio.server import ServerConnection, serve
 
+from goim.client import Timing
+from goim.client.http import Http, is_local
+from goim.client.link import Link
+from goim.client.login import Login
 from goim.clock import SystemClock
 from goim.errors import ErrorCode, GoimError
 
 Answer = Callable[[dict[str, Any]], dict[str, Any] | None]
+
+
+def link_to(port: int) -> Link:
+    """A link of somebody who has only a token."""
+    url, clock = f"http://127.0.0.1:{port}", SystemClock()
+    http = Http(url, clock, 1.0)
+    login = Login(http, username="", password="", token="t", refresh_token="", device_id="d")
+    return Link(url, login, "d", clock, Timing())
 
 
 @contextlib.asynccontextmanager
@@ -39,7 +49,7 @@ async def linked(answer: Answer) -> AsyncIterator[Link]:
 
     async with serve(carry, "127.0.0.1", 0) as server:
         port = next(iter(server.sockets)).getsockname()[1]
-        link = Link(f"http://127.0.0.1:{port}", "token", "device", SystemClock())
+        link = link_to(port)
         async with asyncio.TaskGroup() as tasks:
             running = tasks.create_task(link.run())
             try:
@@ -86,7 +96,9 @@ async def test_an_end_for_good_is_the_end(code: int, why: str) -> None:
 
     async with serve(close, "127.0.0.1", 0) as server, asyncio.timeout(10):
         port = next(iter(server.sockets)).getsockname()[1]
-        assert why in await Link(f"http://127.0.0.1:{port}", "t", "d", SystemClock()).run()
+        link = link_to(port)
+        await link.run()
+        assert why in str(link.over)
 
 
 def test_what_was_seen_is_known_whatever_the_order() -> None:

@@ -15,26 +15,6 @@ class Nothing(Answer, frozen=True):
     """There is nothing to say, or nothing that matters here."""
 
 
-class Envelope(Answer, frozen=True):
-    """Any frame of the server; `id` is that of the request it answers."""
-
-    action: str
-    data: Raw
-    id: int | None = None
-
-
-class Refusal(Answer, frozen=True):
-    code: str
-    message: str = ""
-    detail: str = ""  # what HTTP calls the message
-    retry_after_ms: int = 0
-
-
-class LoggedIn(Answer, frozen=True):
-    token: str
-    user_id: str
-
-
 class Person(Answer, frozen=True):
     user_id: str
     username: str

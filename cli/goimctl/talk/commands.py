@@ -6,10 +6,10 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from msgspec import Struct
 
+from goim.client import Unreachable
 from goim.errors import ErrorCode, GoimError
 from goim.model.conversations import ConvType
 from goimctl.talk.answers import Befriended, Friends, History, Nothing, Presences, ReadUpTo, Requests
-from goimctl.talk.api import Unreachable
 from goimctl.talk.group_commands import Misused, group
 from goimctl.talk.people import Place
 from goimctl.talk.screen import clean

@@ -8,18 +8,21 @@ from collections.abc import AsyncIterator, Callable
 
 from msgspec import Struct
 
+from goim.client import Timing, Unreachable
+from goim.client.http import Http
+from goim.client.link import Link
+from goim.client.login import Login
 from goim.clock import SystemClock
 from goim.errors import ErrorCode, GoimError
 from goimctl.output import Failed
-from goimctl.talk.answers import LoggedIn, Nothing, Person
-from goimctl.talk.api import Api, Unreachable
+from goimctl.talk.answers import Nothing, Person
 from goimctl.talk.commands import Quit, find_place, obey
-from goimctl.talk.link import Link
 from goimctl.talk.news import listen
 from goimctl.talk.screen import Over, Screen, clean
 from goimctl.talk.session import Session
 
 _PATIENCE = 10.0
+_TIMING = Timing(longest_pause=8.0)
 
 
 class Entrance(Struct, frozen=True, kw_only=True):
@@ -37,12 +40,23 @@ class Entrance(Struct, frozen=True, kw_only=True):
 
 async def converse(entrance: Entrance, with_: str | None, offer: Callable[[Entrance], bool]) -> None:
     """Log in, talk until `/quit` or the end of the input, log out. `Failed` if not all that was said arrived."""
-    api = Api(entrance.url)
-    me = await _log_in(api, entrance, offer)
-    screen = Screen()
     clock = SystemClock()
-    link = Link(entrance.url.rstrip("/"), api.token, entrance.device_id, clock)
-    session = Session(me, api, link, screen)
+    async with contextlib.aclosing(Http(entrance.url, clock, _TIMING.patience)) as api:
+        login = Login(
+            api,
+            username=entrance.name,
+            password=entrance.password,
+            token="",
+            refresh_token="",
+            device_id=entrance.device_id,
+        )
+        me = await _log_in(api, login, entrance, offer)
+        link = Link(entrance.url, login, entrance.device_id, clock, _TIMING)
+        await _visit(Session(me, api, link, Screen()), with_)
+
+
+async def _visit(session: Session, with_: str | None) -> None:
+    screen, api = session.screen, session.api
     await session.begin()
     await _go_to(session, with_)
     ending: str | None = None
@@ -70,21 +84,18 @@ async def _go_to(session: Session, with_: str | None) -> None:
         session.screen.note(f"{clean(error.message)}; /with {clean(with_)} when there is")
 
 
-async def _log_in(api: Api, entrance: Entrance, offer: Callable[[Entrance], bool]) -> Person:
-    credentials = {"username": entrance.name, "password": entrance.password}
-    login = credentials | {"deviceId": entrance.device_id}
+async def _log_in(api: Http, login: Login, entrance: Entrance, offer: Callable[[Entrance], bool]) -> Person:
     try:
-        answer = await api.post("/api/login", LoggedIn, login)
+        await login.begin()
     except GoimError as error:
         if error.code is not ErrorCode.BAD_CREDENTIALS or not offer(entrance):
             raise
-        await _register(api, credentials)
-        answer = await api.post("/api/login", LoggedIn, login)
-    api.token = answer.token
-    return await api.get("/api/users/me", Person)
+        await _register(api, {"username": entrance.name, "password": entrance.password})
+        await login.begin()
+    return Person(user_id=login.user_id, username=login.username)
 
 
-async def _register(api: Api, credentials: dict[str, str]) -> None:
+async def _register(api: Http, credentials: dict[str, str]) -> None:
     try:
         await api.post("/api/register", Nothing, credentials)
     except GoimError as error:
@@ -98,7 +109,8 @@ async def _alongside(session: Session) -> AsyncIterator[None]:
     """The connection, what comes from it and what goes to it, while the context is open."""
 
     async def stay_connected() -> None:
-        session.screen.end(await session.link.run())
+        await session.link.run()
+        session.screen.end(str(session.link.over))
 
     async with asyncio.TaskGroup() as tasks:
         running = [tasks.create_task(work) for work in (stay_connected(), listen(session), session.send_all())]

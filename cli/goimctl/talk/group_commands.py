@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from goim.client.http import part
 from goim.errors import ErrorCode, GoimError
 from goim.model.conversations import ConvType
 from goimctl.talk.answers import Added, Group, Members
-from goimctl.talk.api import part
 from goimctl.talk.people import Place
 from goimctl.talk.screen import clean
 from goimctl.talk.session import Session

@@ -7,11 +7,11 @@ from typing import Any
 
 import msgspec
 
+from goim.client import Unreachable
 from goim.errors import GoimError
 from goim.model.conversations import ConvType
 from goim.protocol.pushes import GroupData, MemberData, PresenceData, ReadByData, RecalledData, UserData
 from goimctl.talk.answers import Message, Nothing, SyncedConv
-from goimctl.talk.api import Unreachable
 from goimctl.talk.screen import clean
 from goimctl.talk.session import Session
 
@@ -19,7 +19,7 @@ from goimctl.talk.session import Session
 async def listen(session: Session) -> None:
     """Show all news, one after another."""
     while True:
-        envelope = await session.link.news.get()
+        envelope = await session.news.get()
         known = NEWS.get(envelope.action)
         if known is None:
             continue

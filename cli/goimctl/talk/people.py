@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from msgspec import Struct
 
+from goim.client.http import Http, part
 from goim.errors import ErrorCode, GoimError
 from goim.model.conversations import ConvType
 from goimctl.talk.answers import Found, Group, Groups, Line, Person
-from goimctl.talk.api import Api, part
 from goimctl.talk.screen import clean
 
 
@@ -28,7 +28,7 @@ class Place(Struct, frozen=True, kw_only=True):
 class People:
     """Everybody and every group that was met so far."""
 
-    def __init__(self, api: Api, me: Person) -> None:
+    def __init__(self, api: Http, me: Person) -> None:
         self._api = api
         self.me = me
         self._names = {me.user_id: me.username}

@@ -8,29 +8,35 @@ import secrets
 from collections import deque
 from collections.abc import Iterable
 
+from msgspec import Raw
 from msgspec.structs import replace
 
+from goim.client.http import Http
+from goim.client.link import Envelope, Link
 from goim.errors import ErrorCode, GoimError
 from goim.model.conversations import ConvType
 from goimctl.talk.answers import Acked, Line, Lines, Message, Person, Synced, SyncedConv
-from goimctl.talk.api import Api
-from goimctl.talk.link import Link
 from goimctl.talk.people import People, Place
 from goimctl.talk.screen import Screen, clean, clock_time
 from goimctl.talk.seen import Seen
 
 _REMEMBERED = 1000
 _PATIENCE = 10.0
+CONNECTED = Envelope(action="connected", data=Raw(b"{}"))
+LOST = Envelope(action="lost", data=Raw(b"{}"))
 
 
 class Session:
     """What commands and news work on."""
 
-    def __init__(self, me: Person, api: Api, link: Link, screen: Screen) -> None:
+    def __init__(self, me: Person, api: Http, link: Link, screen: Screen) -> None:
         self.me = me
         self.api = api
         self.link = link
         self.screen = screen
+        self.news: asyncio.Queue[Envelope] = asyncio.Queue()  # every push in order, CONNECTED and LOST between them
+        link.take = self._take
+        link.turned = self._turned
         self.people = People(api, me)
         self.place: Place | None = None
         self.lines: list[Line] = []
@@ -40,6 +46,14 @@ class Session:
         self._seen: dict[str, Seen] = {}
         self._mine: deque[str] = deque(maxlen=_REMEMBERED)
         screen.prompt = lambda: f"{self.place.title if self.place else me.username}> "
+
+    def _take(self, envelope: Envelope) -> None:
+        if envelope.id is None:
+            self.news.put_nowait(envelope)
+
+    def _turned(self, is_up: bool) -> None:  # noqa: FBT001 a state, not a mode
+        if self.link.over is None:
+            self.news.put_nowait(CONNECTED if is_up else LOST)
 
     # saying something
 
