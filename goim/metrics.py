@@ -54,6 +54,7 @@ class Metrics:
         self.bus_reconnects = 0
         self.bus_replayed = 0
         self.bus_lag_seconds = 0.0
+        self.limited_alone = 0
         self.connections: Counter[str] = Counter()
         self.closes: Counter[int] = Counter()
         self.send_queue_bytes: Callable[[], int] = int
@@ -133,6 +134,9 @@ class Metrics:
         )
         yield GaugeMetricFamily(
             "im_bus_lag_seconds", "How long the bus took to answer the last ping.", value=self.bus_lag_seconds
+        )
+        yield CounterMetricFamily(
+            "im_limited_alone", "Attempts that this node counted for itself.", value=self.limited_alone
         )
 
     def _http_family(self) -> Metric:

@@ -71,7 +71,7 @@ class Assembly:
         group_events: GroupEvents | None = None,
         shared: Shared | None = None,
     ) -> None:
-        self._shared = shared or alone()
+        self._shared = shared or alone(clock)
         self._settings = settings
         self._stores = stores
         self._clock = clock
@@ -355,11 +355,11 @@ class Assembly:
         )
 
     def _accounts(self, sessions: SessionDesk, devices: DeviceBook) -> Accounts:
-        auth, stores = self._settings.auth, self._stores
+        auth, stores, per_minute = self._settings.auth, self._stores, self._shared.per_minute
         credentials = Credentials(
             self.passwords,
-            self._per_minute(auth.login_per_minute),
-            self._per_minute(auth.login_per_minute_per_address),
+            per_minute("login", auth.login_per_minute),
+            per_minute("login-address", auth.login_per_minute_per_address),
         )
         return Accounts(
             stores.users,
@@ -371,13 +371,10 @@ class Assembly:
             self._delivery,
             self.passwords,
             credentials,
-            self._per_minute(auth.register_per_minute),
+            per_minute("register", auth.register_per_minute),
             self._clock,
             self.grants,
         )
-
-    def _per_minute(self, times: int) -> MemoryRateLimiter:
-        return MemoryRateLimiter(self._clock, per_second=times / 60, burst=times)
 
 
 def group_index(settings: Settings, stores: Stores, clock: Clock, metrics: Metrics) -> GroupIndex:

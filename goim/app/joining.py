@@ -6,6 +6,7 @@ import contextlib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
+from goim.app.limits import PerMinute, limits_here, limits_in_redis
 from goim.app.redis import redis_of
 from goim.app.storage import Stores
 from goim.bus.base import Bus
@@ -32,11 +33,12 @@ class Shared:
 
     calls: LiveCalls
     elsewhere: Elsewhere
+    per_minute: PerMinute
 
 
-def alone() -> Shared:
+def alone(clock: Clock) -> Shared:
     """A node that shares nothing."""
-    return Shared(MemoryLiveCalls(), Nobody())
+    return Shared(MemoryLiveCalls(), Nobody(), limits_here(clock))
 
 
 class OverRedis:
@@ -47,7 +49,8 @@ class OverRedis:
         self.bus = RedisBus(places, login, metrics, clock)
         self._client = RedisClient(places, login, clock)
         self._elsewhere = RedisElsewhere(self._client, clock)
-        self.shared = Shared(RedisLiveCalls(self._client), self._elsewhere)
+        limits = limits_in_redis(self._client, clock, metrics)
+        self.shared = Shared(RedisLiveCalls(self._client), self._elsewhere, limits)
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:

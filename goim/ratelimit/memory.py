@@ -40,3 +40,16 @@ class MemoryRateLimiter:
     def _sweep(self, now: float) -> None:
         self._takes = 0
         self._full_at = {key: full_at for key, full_at in self._full_at.items() if full_at > now}
+
+
+class MemorySharedLimiter:
+    """`SharedLimiter` of a node that shares nothing."""
+
+    def __init__(self, clock: Clock, *, per_second: float, burst: int) -> None:
+        self._buckets = MemoryRateLimiter(clock, per_second=per_second, burst=burst)
+
+    async def take(self, key: str) -> int:
+        return self._buckets.take(key)
+
+    async def give_back(self, key: str) -> None:
+        self._buckets.give_back(key)

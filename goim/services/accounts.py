@@ -15,7 +15,7 @@ from goim.ids import new_id
 from goim.model.profiles import checked_avatar_url, checked_name
 from goim.model.users import Login, User
 from goim.protocol.pushes import FriendRemoved, UserData
-from goim.ratelimit.base import RateLimiter
+from goim.ratelimit.base import SharedLimiter
 from goim.services.access import AccessBook
 from goim.services.attempts import Attempts
 from goim.services.devices import DeviceBook
@@ -50,7 +50,7 @@ class Profile(PublicUser, frozen=True, kw_only=True, rename="camel"):
 class Credentials:
     """Asks for passwords, and not too often in vain: by account and by address."""
 
-    def __init__(self, passwords: Passwords, by_account: RateLimiter, by_address: RateLimiter) -> None:
+    def __init__(self, passwords: Passwords, by_account: SharedLimiter, by_address: SharedLimiter) -> None:
         self._passwords = passwords
         self._by_account = Attempts(by_account)
         self._by_address = Attempts(by_address)
@@ -78,7 +78,7 @@ class Accounts:
         delivery: Delivery,
         passwords: Passwords,
         credentials: Credentials,
-        registrations: RateLimiter,
+        registrations: SharedLimiter,
         clock: Clock,
         grants: FileGrants | None = None,
     ) -> None:
@@ -101,7 +101,7 @@ class Accounts:
 
     async def register(self, username: str, password: str, nickname: str | None, address: str) -> User:
         """Make an account; `USERNAME_TAKEN` whatever its case, `RATE_LIMIT` after too many from one address."""
-        wait_ms = self._registrations.take(address)
+        wait_ms = await self._registrations.take(address)
         if wait_ms:
             raise GoimError(ErrorCode.RATE_LIMIT, "too many registrations; wait", retry_after_ms=wait_ms)
         return await self.create(username, password, nickname)

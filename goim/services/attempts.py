@@ -8,17 +8,18 @@ from collections import deque
 from collections.abc import AsyncIterator
 
 from goim.errors import ErrorCode, GoimError
-from goim.ratelimit.base import RateLimiter
+from goim.ratelimit.base import SharedLimiter
 
 
 class Attempts:
     """Every attempt takes a token and gets it back unless it ends in `BAD_CREDENTIALS`.
 
-    Those that find no token wait for the ones under way: if these succeed, they may go on; if not, it is `RATE_LIMIT`.
+    Those that find no token wait for the ones under way on this node: if these succeed, they may go on; if not, it is
+    `RATE_LIMIT`.
     So a hundred right logins at once all pass, and of a hundred guesses at once only as many are tried as in a row.
     """
 
-    def __init__(self, limiter: RateLimiter) -> None:
+    def __init__(self, limiter: SharedLimiter) -> None:
         self._limiter = limiter
         self._under_way: dict[str, int] = {}
         self._queues: dict[str, deque[asyncio.Future[None]]] = {}
@@ -35,10 +36,10 @@ class Attempts:
             has_failed = error.code is ErrorCode.BAD_CREDENTIALS
             raise
         finally:
-            self._end(key, has_failed=has_failed)
+            await self._end(key, has_failed=has_failed)
 
     async def _take(self, key: str) -> None:
-        while wait_ms := self._limiter.take(key):
+        while wait_ms := await self._limiter.take(key):
             if key not in self._under_way:
                 raise GoimError(ErrorCode.RATE_LIMIT, "too many failed attempts; wait", retry_after_ms=wait_ms)
             turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -49,9 +50,14 @@ class Attempts:
                 self._wake(key, 1)  # the turn may have been ours already: pass it on
                 raise
 
-    def _end(self, key: str, *, has_failed: bool) -> None:
-        if not has_failed:
-            self._limiter.give_back(key)
+    async def _end(self, key: str, *, has_failed: bool) -> None:
+        try:
+            if not has_failed:
+                await self._limiter.give_back(key)
+        finally:
+            self._leave(key, has_failed=has_failed)
+
+    def _leave(self, key: str, *, has_failed: bool) -> None:
         self._under_way[key] -= 1
         if self._under_way[key] == 0:
             del self._under_way[key]

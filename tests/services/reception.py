@@ -19,7 +19,7 @@ from goim.model.users import Login
 from goim.notices import Notices
 from goim.protocol.close_codes import CloseCode
 from goim.protocol.frames import Frame
-from goim.ratelimit.memory import MemoryRateLimiter
+from goim.ratelimit.memory import MemorySharedLimiter
 from goim.services.access import AccessBook
 from goim.services.accounts import Accounts, Credentials
 from goim.services.devices import DeviceBook
@@ -139,10 +139,10 @@ class Reception:
             passwords,
             Credentials(
                 passwords,
-                MemoryRateLimiter(clock, per_second=10 / 60, burst=10),
-                MemoryRateLimiter(clock, per_second=60 / 60, burst=60),
+                MemorySharedLimiter(clock, per_second=10 / 60, burst=10),
+                MemorySharedLimiter(clock, per_second=60 / 60, burst=60),
             ),
-            MemoryRateLimiter(clock, per_second=600 / 60, burst=600),
+            MemorySharedLimiter(clock, per_second=600 / 60, burst=600),
             clock,
         )
 

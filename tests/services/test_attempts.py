@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 
 import pytest
 
 from goim.errors import ErrorCode, GoimError
-from goim.ratelimit.memory import MemoryRateLimiter
+from goim.metrics import Metrics
+from goim.ratelimit.base import SharedLimiter
+from goim.ratelimit.memory import MemorySharedLimiter
+from goim.ratelimit.redis import RedisLimiter
+from goim.resp.client import RedisClient
+from goim.resp.link import Login, Server
+from goim.resp.places import OneServer
 from goim.services.attempts import Attempts
 from tests.fake_clock import FakeClock
 from tests.services.reception import others_first, refused
@@ -16,9 +23,9 @@ from tests.services.reception import others_first, refused
 class Door:
     """What somebody tries to open; `opened` and `tried` count."""
 
-    def __init__(self) -> None:
+    def __init__(self, limiter: SharedLimiter | None = None) -> None:
         self.clock = FakeClock()
-        self.attempts = Attempts(MemoryRateLimiter(self.clock, per_second=10 / 60, burst=10))
+        self.attempts = Attempts(limiter or MemorySharedLimiter(self.clock, per_second=10 / 60, burst=10))
         self.tried = 0
 
     async def try_(self, *, is_right: bool, key: str = "alice") -> None:
@@ -114,3 +121,25 @@ async def test_who_gives_up_waiting_keeps_nobody_from_their_turn(door: Door) -> 
         await patient
     assert door.tried == 10
     await door.guess_wrong(1)  # every token but those of the nine came back
+
+
+async def test_right_and_wrong_at_once_on_two_nodes_cost_what_they_should(
+    redis_server: Server, redis_login: Login
+) -> None:
+    clock = FakeClock()
+    async with contextlib.AsyncExitStack() as stack:
+        clients = [
+            await stack.enter_async_context(RedisClient(OneServer(redis_server), redis_login, clock).open())
+            for _ in range(2)
+        ]
+        here, there = (
+            Door(RedisLimiter(client, "x", clock, Metrics(), per_second=10 / 3600, burst=10)) for client in clients
+        )
+        async with asyncio.timeout(20):
+            await asyncio.gather(*(here.try_(is_right=True) for _ in range(100)))
+            assert here.tried == 100, "right ones cost nothing"
+            guesses = [door.try_(is_right=False) for _ in range(50) for door in (here, there)]
+            results = await asyncio.gather(*guesses, return_exceptions=True)
+        codes = [result.code for result in results if isinstance(result, GoimError)]
+        assert codes.count(ErrorCode.BAD_CREDENTIALS) == here.tried - 100 + there.tried == 10
+        assert codes.count(ErrorCode.RATE_LIMIT) == 90
