@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 import pytest
 
+from goim.elsewhere.base import Connected, Nobody
 from goim.errors import ErrorCode, StoreDown
 from goim.model.users import Device
 from goim.protocol.pushes import PresenceData
@@ -43,6 +45,24 @@ async def test_friends_and_fellow_group_members_may_ask_and_nobody_else(house: H
     asked = ["bob", "cleo", "dora", "nobody", "ann", "bob"]
     assert await house.presence.of("ann", asked) == [PresenceData("bob", True, now), PresenceData("cleo", True, now)]
     assert await house.presence.of("dora", ["ann", "bob", "cleo"]) == []
+
+
+class There(Nobody):
+    """Another node, to which bob's laptop is connected."""
+
+    async def online(self, user_ids: Collection[str]) -> set[str]:
+        return {"bob"} & set(user_ids)
+
+    async def devices(self, user_id: str) -> list[Connected]:
+        return [Connected(user_id, "laptop", "session", "websocket", 1)]
+
+
+async def test_a_device_is_connected_whichever_node_it_is_connected_to(house: House) -> None:
+    await house.people("ann", "bob", "cleo")
+    here = {(name, (await house.phone(name)).device_id) for name in ("ann", "bob")}
+    assert await house.presence.connected_devices(["ann", "bob", "cleo"]) == here
+    house.presence._elsewhere = There()
+    assert await house.presence.connected_devices(["ann", "bob", "cleo"]) == here | {("bob", "laptop")}
 
 
 @pytest.mark.parametrize(("blocker", "blocked"), [("ann", "bob"), ("bob", "ann")])
