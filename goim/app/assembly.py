@@ -317,7 +317,7 @@ class Assembly:
     def _search(self, one_message: OneMessage) -> Search:
         stores = self._stores
         return Search(
-            stores.words or stores.search,
+            stores.index,
             self.indexer,
             stores.conversations,
             stores.deletes,

@@ -17,7 +17,8 @@ def indexer_of(stores: Stores, clock: Clock) -> Indexer:
     """By the numbers of the log's rows where these have any, else by conversation."""
     if stores.words is not None:
         return ConversationIndexer(stores.messages, stores.changes, stores.words, clock)
-    return SearchIndexer(stores.tail, stores.search, clock)
+    assert stores.numbered is not None, "every log has one of the two"
+    return SearchIndexer(stores.numbered.tail, stores.numbered.words, clock)
 
 
 def follow(indexer: Indexer, log: Log, changes: ChangeDesk, specials: Specials) -> None:

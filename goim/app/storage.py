@@ -21,12 +21,11 @@ from goim.stores.engine import SqlEngine
 from goim.stores.favourites import Favourites
 from goim.stores.mailbox import Mailbox
 from goim.stores.migrate import Migrator
-from goim.stores.no_search import NoSearch, NoTail
 from goim.stores.outbox import FeedMarks, LogScan, Outbox
 from goim.stores.overview import Overview
 from goim.stores.push import PushDevices
 from goim.stores.rows import RowStore, SqlRows
-from goim.stores.search import LogTail, SearchIndex
+from goim.stores.search import NumberedIndex, SearchIndex
 from goim.stores.sql import SqlChanges, SqlConvDeletes, SqlMessages, SqlPending
 from goim.stores.sql_accounts import SqlSessions, SqlUsers
 from goim.stores.sql_admissions import SqlAdmissions, SqlNoticeBoard
@@ -73,14 +72,21 @@ class Stores:
     notice_board: NoticeBoard
     favourites: Favourites
     overview: Overview
-    tail: LogTail
-    search: SearchIndex
+    numbered: NumberedIndex | None
     words: WordIndex | None
     turns: base_log.Turns | None
     outbox: Outbox
     feed_marks: FeedMarks
     log_scan: LogScan
     push_devices: PushDevices
+
+    @property
+    def index(self) -> SearchIndex | WordIndex:
+        """The index of words: every log has one of the two."""
+        if self.words is not None:
+            return self.words
+        assert self.numbered is not None
+        return self.numbered.words
 
     async def data_answers(self) -> None:
         """Ask the structured store for a sign of life."""
@@ -99,13 +105,12 @@ class LogPorts:
     changes: base_log.Changes
     deletes: base_log.ConvDeletes
     pending: base_log.Pending
-    tail: LogTail
-    search: SearchIndex
     log_scan: LogScan
     rows: RowStore
     turns: base_log.Turns | None = None
+    numbered: NumberedIndex | None = None
     words: WordIndex | None = None
-    """The index of words, where the log's rows have no numbers; else `search`."""
+    """The index of words, where the log's rows have no numbers to go on from."""
 
 
 @contextlib.asynccontextmanager
@@ -142,8 +147,7 @@ async def open_stores(settings: Settings) -> AsyncIterator[Stores]:
             notice_board=SqlNoticeBoard(data),
             favourites=SqlFavourites(data),
             overview=SqlOverview(data),
-            tail=log.tail,
-            search=log.search,
+            numbered=log.numbered,
             words=log.words,
             turns=log.turns,
             outbox=SqlOutbox(data),
@@ -198,8 +202,6 @@ async def _open_mysql_log(settings: Settings) -> AsyncIterator[tuple[LogPorts, t
             changes=SqlChanges(log),
             deletes=SqlConvDeletes(log),
             pending=SqlPending(log),
-            tail=NoTail(),
-            search=NoSearch(),
             log_scan=SqlLogScan(log),
             rows=SqlRows(log),
             words=SqlWordIndex(log),
@@ -220,8 +222,7 @@ async def _open_sqlite_log(settings: Settings) -> AsyncIterator[tuple[LogPorts, 
             changes=SqlChanges(log),
             deletes=SqlConvDeletes(log),
             pending=SqlPending(log),
-            tail=SqliteLogTail(log),
-            search=SqliteSearchIndex(search),
+            numbered=NumberedIndex(SqliteLogTail(log), SqliteSearchIndex(search)),
             log_scan=SqlLogScan(log),
             rows=SqlRows(log),
         )
@@ -240,16 +241,18 @@ async def _open_mongo_log(settings: Settings) -> AsyncIterator[tuple[LogPorts, t
         mongo_rows,
     )
 
-    async with mongo.mongo_database(settings.mongo.uri.get_secret_value()) as log:
+    async with (
+        mongo.mongo_database(settings.mongo.uri.get_secret_value()) as log,
+        _open_words(settings) as (words, words_database),
+    ):
         ports = LogPorts(
             messages=mongo.MongoMessages(log),
             changes=mongo_changes.MongoChanges(log),
             deletes=mongo.MongoConvDeletes(log),
             pending=mongo.MongoPending(log),
-            tail=NoTail(),
-            search=NoSearch(),
             log_scan=mongo.MongoLogScan(log),
             rows=mongo_rows.MongoRows(log),
+            words=SqlWordIndex(words),
         )
         database = Database(
             name="messages",
@@ -257,7 +260,20 @@ async def _open_mongo_log(settings: Settings) -> AsyncIterator[tuple[LogPorts, t
             version=partial(mongo.server_version, log),
             is_embedded=False,
         )
-        yield ports, (database,)
+        yield ports, (database, words_database)
+
+
+@contextlib.asynccontextmanager
+async def _open_words(settings: Settings) -> AsyncIterator[tuple[SqlEngine, Database]]:
+    """The index of words of a log that cannot hold it: where structured data is, on connections or in a file of its
+    own, so that nothing waits for it."""
+    dsn = data_dsn(settings)
+    if dsn is not None:
+        async with open_mysql(settings, "words", dsn, "words") as (server, database):
+            yield server, database
+        return
+    async with SqliteEngine(_data_folder(settings) / "words.db", readers=1) as engine:
+        yield engine, _sqlite_database("words", engine, "words")
 
 
 def _data_folder(settings: Settings) -> Path:

@@ -18,6 +18,7 @@ from goim.stores.memory_outbox import MemoryFeedMarks, MemoryLogScan, MemoryOutb
 from goim.stores.memory_overview import MemoryOverview
 from goim.stores.memory_push import MemoryPushDevices
 from goim.stores.memory_search import MemoryLogTail, MemorySearchIndex
+from goim.stores.search import NumberedIndex
 
 
 def memory_stores() -> Stores:
@@ -43,8 +44,7 @@ def memory_stores() -> Stores:
         blobs=MemoryBlobs(),
         admissions=MemoryAdmissions(data),
         notice_board=MemoryNoticeBoard(data),
-        tail=MemoryLogTail(messages),
-        search=MemorySearchIndex(),
+        numbered=NumberedIndex(MemoryLogTail(messages), MemorySearchIndex()),
         words=None,
         turns=None,
         overview=MemoryOverview(data),

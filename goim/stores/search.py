@@ -78,3 +78,10 @@ class SearchIndex(Protocol):
     async def clear(self) -> None:
         """Forget everything; the position is 0 again."""
         ...
+
+
+class NumberedIndex(NamedTuple):
+    """A log whose rows have numbers, and the index made of it."""
+
+    tail: LogTail
+    words: SearchIndex

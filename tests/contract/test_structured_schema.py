@@ -96,7 +96,7 @@ STATEMENTS = {
         sql_overview,
     )
     for name, sql in vars(module).items()
-    if name.isupper() and isinstance(sql, str)
+    if name.isupper() and isinstance(sql, str) and " " in sql
 }
 
 

@@ -1,22 +1,32 @@
-"""The index of words that is kept by conversation, in a database of the MySQL family."""
+"""The index of words that is kept by conversation, in a database of the MySQL family and in SQLite."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 
 from goim.model.search import Term
+from goim.resources import bundled
+from goim.stores.migrate import Migrator
 from goim.stores.mysql import MysqlEngine
 from goim.stores.search import Doc
 from goim.stores.sql_words import SqlWordIndex
+from goim.stores.sqlite import SqliteEngine
 from goim.stores.words import Mark, WordIndex
 from tests.mysql_server import MysqlServer
 
 
-@pytest.fixture
-async def index(mysql_server: MysqlServer) -> AsyncIterator[WordIndex]:
-    async with MysqlEngine(await mysql_server.migrated("messages", "words")) as engine:
+@pytest.fixture(params=["mysql", "sqlite"])
+async def index(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[WordIndex]:
+    if request.param == "sqlite":
+        async with SqliteEngine(tmp_path / "words.db") as embedded:
+            await Migrator(embedded, bundled("schemas/sqlite"), {"words"}).up()
+            yield SqlWordIndex(embedded)
+        return
+    server: MysqlServer = request.getfixturevalue("mysql_server")
+    async with MysqlEngine(await server.migrated("messages", "words")) as engine:
         yield SqlWordIndex(engine)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import sqlite3
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import pytest
 
 from goim.stores.mongo import MongoDatabase
 from tests.cli.conftest import Goimctl
-from tests.client import Refused, World
+from tests.client import Person, World
 from tests.e2e.test_crash import Talker, whole_log
 from tests.mongo_server import MongoServer
 from tests.process import ServerProcess, running_server
@@ -70,13 +71,34 @@ async def test_two_people_talk_and_what_they_do_to_messages_is_there_after_a_res
         assert not await database["pending"].find().to_list(None)
 
 
-async def test_search_says_that_there_is_none(mongo_server: MongoServer, tmp_path: Path) -> None:
-    async with serving(mongo_server, tmp_path) as (_, people, _):
+async def found(person: Person, words: str) -> list[str]:
+    answer = await person.get("/api/messages/search", q=words)
+    return [message["payload"]["text"] for message in answer["messages"]]
+
+
+async def test_words_are_found_as_long_as_the_messages_say_them(mongo_server: MongoServer, tmp_path: Path) -> None:
+    async with serving(mongo_server, tmp_path) as (server, people, _):
         ann, bob = await people.friends(None, None)
-        await ann.post("/api/messages", ann.text(bob, "hello"))
-        with pytest.raises(Refused) as refused:
-            await ann.get("/api/messages/search", q="hello")
-        assert refused.value.data["code"] == "UNSUPPORTED"
+        cleo = await people.person()
+        async with people.online(ann) as phone:
+            sent = [await phone.ask("send", ann.text(bob, text)) for text in ("hello world", "你好世界", "hello again")]
+            assert await found(bob, "hel") == ["hello again", "hello world"]
+            assert await found(bob, "世界") == ["你好世界"]
+            assert await found(cleo, "hello") == []
+            of = [{"convId": each["convId"], "serverMsgId": each["serverMsgId"]} for each in sent]
+            await phone.ask("recall", of[2])
+            await phone.ask("edit", of[0] | {"payload": {"text": "goodbye moon"}})
+            assert await found(bob, "hello") == []
+            assert await found(bob, "moon") == ["goodbye moon"]
+        await server.end()
+        with sqlite3.connect(server.folder / "data" / "words.db") as words:
+            kept = {term for (term,) in words.execute("SELECT term FROM word_index")}
+        assert "moon" in kept
+        assert not kept & {"world", "again"}, "what nobody says any more is not kept"
+        for file in (server.folder / "data").glob("words.db*"):
+            file.unlink()
+        await server.start()
+        assert await found(bob, "moon") == ["goodbye moon"], "made anew from the log"
 
 
 @pytest.mark.timeout(120)
