@@ -15,7 +15,6 @@ from goim.delivery import Delivery
 from goim.events.base import GroupEvents
 from goim.metrics import Metrics
 from goim.notices import Notices
-from goim.ratelimit.memory import MemoryRateLimiter
 from goim.services.access import AccessBook
 from goim.services.accounts import Accounts, Credentials
 from goim.services.behind import Behind
@@ -71,7 +70,7 @@ class Assembly:
         group_events: GroupEvents | None = None,
         shared: Shared | None = None,
     ) -> None:
-        self._shared = shared or alone(clock)
+        self._shared = shared or alone(settings, clock)
         self._settings = settings
         self._stores = stores
         self._clock = clock
@@ -79,7 +78,7 @@ class Assembly:
         self._metrics = metrics
         self._notices = Notices(bus)
         self._delivery = Delivery(bus, self._notices, self._metrics)
-        self._limiter = MemoryRateLimiter(clock, per_second=settings.ws.send_qps, burst=settings.ws.send_burst)
+        self._limiter = self._shared.sends
         self._log = Log(stores.messages, clock, self._metrics, is_shared=lambda: bus.has_company, turns=stores.turns)
         self._access = AccessBook(
             stores.conversations, stores.friends, stores.blocks, stores.groups, stores.members, self._notices, clock

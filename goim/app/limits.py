@@ -1,13 +1,14 @@
-"""Makes the limits on what is counted in minutes: by this node alone, or by all that share a Redis."""
+"""Makes the limits on how often somebody may do something: by this node alone, or by all that share a Redis."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
 from goim.clock import Clock
+from goim.config import Settings
 from goim.metrics import Metrics
 from goim.ratelimit.base import SharedLimiter
-from goim.ratelimit.memory import MemorySharedLimiter
+from goim.ratelimit.memory import MemoryRateLimiter, MemorySharedLimiter
 from goim.ratelimit.redis import RedisLimiter
 from goim.resp.client import RedisClient
 
@@ -23,3 +24,8 @@ def limits_here(clock: Clock) -> PerMinute:
 def limits_in_redis(client: RedisClient, clock: Clock, metrics: Metrics) -> PerMinute:
     """Those of all nodes at one Redis."""
     return lambda name, times: RedisLimiter(client, name, clock, metrics, per_second=times / 60, burst=times)
+
+
+def sends_of(settings: Settings, clock: Clock) -> MemoryRateLimiter:
+    """How fast a device may send: counted where it is connected."""
+    return MemoryRateLimiter(clock, per_second=settings.ws.send_qps, burst=settings.ws.send_burst)

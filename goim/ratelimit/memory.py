@@ -37,6 +37,17 @@ class MemoryRateLimiter:
         if full_at is not None:
             self._full_at[key] = full_at - 1.0 / self._rate
 
+    def lacks(self, key: Hashable) -> float:
+        """The seconds until a bucket is full."""
+        now = self._clock.monotonic()
+        return max(self._full_at.get(key, now) - now, 0.0)
+
+    def add(self, key: Hashable, known: float, full_at: float) -> None:
+        """It comes out that a bucket believed to be full at `known` would have been so at `full_at`, if that is later:
+        what was taken since then comes on top."""
+        if full_at > known:
+            self._full_at[key] = max(self._full_at.get(key, known), known) + full_at - known
+
     def _sweep(self, now: float) -> None:
         self._takes = 0
         self._full_at = {key: full_at for key, full_at in self._full_at.items() if full_at > now}

@@ -1,12 +1,15 @@
-"""Guesses and registrations on two servers at one Redis count together."""
+"""Guesses on two servers at one Redis count together, and so does what a device sends on one and then the other."""
 
 from __future__ import annotations
 
+import asyncio
+import itertools
 from pathlib import Path
 
 import httpx
 
-from tests.client import PASSWORD, World
+from goim.clock import SystemClock
+from tests.client import PASSWORD, Device, Person, Refused, World
 from tests.e2e.test_redis_nodes import two_servers
 
 
@@ -40,3 +43,35 @@ async def test_without_redis_each_server_counts_for_itself_and_nobody_is_refused
         assert [answer.status_code for answer in answers] == [429, 200]
         shown = await (await cluster.worlds[1].http()).get("/metrics")
         assert "im_limited_alone_total 2.0" in shown.text
+
+
+async def _refused_after(phone: Device, sender: Person, to: Person) -> tuple[int, int]:
+    """How many messages the phone may send, and how long it must wait then."""
+    for count in itertools.count():
+        try:
+            await phone.ask("send", sender.text(to, f"number {count}"))
+        except Refused as refused:
+            return count, _wait_of(refused)
+    raise AssertionError
+
+
+def _wait_of(refused: Refused) -> int:
+    assert refused.code == "RATE_LIMIT"
+    return int(refused.data["retryAfterMs"])
+
+
+async def test_a_device_that_connects_to_the_other_server_owes_what_it_has_sent(tmp_path: Path) -> None:
+    async with two_servers(tmp_path, IM_WS_SEND_QPS="0.05", IM_WS_SEND_BURST="5") as cluster:
+        here, there = cluster.worlds
+        ann, bob = await here.friends("ann", "bob")
+        phone = await here.device(ann, "phone")
+        assert (await _refused_after(phone, ann, bob))[0] == 5
+        again = await there.device(ann, "phone")
+        count, wait_ms = await _refused_after(again, ann, bob)
+        assert count <= 5
+        async with asyncio.timeout(10):
+            while count and wait_ms <= 20_000:  # it sent before this server knew, and will have to pay that back
+                await SystemClock().sleep(0.05)
+                more, wait_ms = await _refused_after(again, ann, bob)
+                count += more
+        assert await phone.closed() == 4009

@@ -40,7 +40,7 @@ class Cluster:
 
 
 @contextlib.asynccontextmanager
-async def two_servers(folder: Path) -> AsyncIterator[Cluster]:
+async def two_servers(folder: Path, **variables: str) -> AsyncIterator[Cluster]:
     async with contextlib.AsyncExitStack() as stack:
         redis = stack.enter_context(running_redis(folder / "redis"))
         cluster = Cluster(redis, [], [], [])
@@ -54,6 +54,7 @@ async def two_servers(folder: Path) -> AsyncIterator[Cluster]:
                 IM_REDIS_ADDR=f"127.0.0.1:{proxy.port}",
                 IM_JWT_SECRET=SECRET,
                 IM_SERVER_DRAIN_SECONDS="0.1",
+                **variables,
             )
             await server.start()
             stack.push_async_callback(server.kill)
