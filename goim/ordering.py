@@ -177,7 +177,8 @@ class Lanes:
                 self._release(lane)
         elif change > lane.change:
             lane.top_change = max(lane.top_change, change)
-            lane.top_seq = max(lane.top_seq, seq)
+            if lane.seq != UNKNOWN:  # else no message is missing: what came before a conversation's beginning is not
+                lane.top_seq = max(lane.top_seq, seq)
             if len(lane.changes) < MOST_HELD:
                 lane.changes.setdefault(change, _Held(seq, frame, but))
             self._wait(lane)

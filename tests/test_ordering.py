@@ -203,3 +203,13 @@ def test_a_placed_push_arrives_as_it_was_sent(conv: Conversation) -> None:
     assert placed == Placed(conv.conv_id, conv.user_a, conv.user_b, conv.group_id, 1 << 40, 7, body)
     assert placed.conv == conv
     assert encode_placed(conv, 1, 0, b"")[:1] not in (b"{", b"\0")
+
+
+def test_where_only_changes_were_seen_no_message_from_before_is_missing() -> None:
+    """A conversation that begins here with a change of an old message must not bring its whole history."""
+    log = [*((seq, 0) for seq in range(1, 21)), (20, 1), (20, 2), (20, 3)]
+    desk = Desk(log)
+    desk.offer((20, 1))
+    desk.offer((20, 3))
+    desk.fill()
+    assert desk.sent == [(20, 1), (20, 2), (20, 3)]

@@ -125,14 +125,22 @@ class EventFeed:
                 if queued or resent or events:
                     await self._put_what_can_be(queued + await self._read(resent), events)
                 if self._overran:
-                    await self._from_log(self._safe_at)
-                    self._overran = False
+                    self._overran = False  # first: more may run over while the log is read
+                    await self._reread()
             except BaseException:  # cancelled in the middle, too: putting it twice stores it once
                 self._queued = queued + self._queued
                 self._resent = resent + self._resent
                 self._events = events + self._events
                 raise
             self._safe_at = max(self._safe_at, started - MARGIN_MS)
+
+    async def _reread(self) -> None:
+        """Read from the log what had no room here."""
+        try:
+            await self._from_log(self._safe_at)
+        except BaseException:
+            self._overran = True
+            raise
 
     async def _put_what_can_be(self, messages: Sequence[Told], events: Sequence[Event]) -> None:
         """One that cannot be packed must not keep the others waiting for ever: then each goes by itself."""

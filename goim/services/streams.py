@@ -58,6 +58,8 @@ class Live(Struct):
     is_saved: bool = True
     full_at: float = 0.0
     gone_since: float | None = None
+    writing: asyncio.Lock = msgspec.field(default_factory=asyncio.Lock)
+    """Held while its row is written: what is saved must not come after the end."""
 
     @property
     def owner(self) -> str:
@@ -266,9 +268,10 @@ class Streams:
     # ends
 
     async def _finish(self, stream_id: str, live: Live, text: str, error: str | None, *, but: object = None) -> int:
-        changed = await self._changes.finish_stream(live.conv, live.row, text, live.index, error, but=but)
-        if self._live.pop(stream_id, None) is not None:  # else it was recalled meanwhile
-            self._over.put(stream_id, Over(live.conv, live.row.seq, live.owner, False))
+        async with live.writing:
+            changed = await self._changes.finish_stream(live.conv, live.row, text, live.index, error, but=but)
+            if self._live.pop(stream_id, None) is not None:  # else it was recalled meanwhile
+                self._over.put(stream_id, Over(live.conv, live.row.seq, live.owner, False))
         await self._pending.remove("stream", [live.key])
         return changed.change
 
@@ -319,13 +322,22 @@ class Streams:
 
     async def save(self) -> None:
         """Store what has grown: a crash costs at most what came in the last second."""
-        for live in [live for live in self._live.values() if not live.is_saved]:
-            live.is_saved = True
-            extras = replace(extras_of(live.row), stream_index=live.index)
-            edit = RowEdit(encode_json({"text": live.text}).decode(), encode_extras(extras))
-            await self._table.overwrite(live.conv.conv_id, live.row.seq, edit)
+        for stream_id, live in [(stream_id, live) for stream_id, live in self._live.items() if not live.is_saved]:
+            async with live.writing:
+                if self._live.get(stream_id) is live:  # else it has ended meanwhile
+                    await self._save(live)
         done, self._done = self._done, []
         await self._pending.remove("stream", done)
+
+    async def _save(self, live: Live) -> None:
+        extras = replace(extras_of(live.row), stream_index=live.index)
+        edit = RowEdit(encode_json({"text": live.text}).decode(), encode_extras(extras))
+        live.is_saved = True  # first: what comes while it is written is not
+        try:
+            await self._table.overwrite(live.conv.conv_id, live.row.seq, edit)
+        except BaseException:
+            live.is_saved = False
+            raise
 
     async def end_abandoned(self) -> None:
         """End, as failed, the streams whose owner has had no connection for the idle timeout."""

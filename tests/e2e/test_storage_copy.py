@@ -112,8 +112,8 @@ async def test_people_find_everything_as_it_was_in_mysql(
     for name in ("one", "three"):
         (tmp_path / name).mkdir()
     secret = {"IM_JWT_SECRET": SECRET}
-    whole = mysql_server.url((await mysql_server.migrated("structured", "messages")).database)
-    data = mysql_server.url((await mysql_server.migrated("structured")).database)
+    whole = mysql_server.url((await mysql_server.migrated("structured", "messages", "words")).database)
+    data = mysql_server.url((await mysql_server.migrated("structured", "words")).database)
     async with running_server(tmp_path / "one", **secret) as (server, people):
         ann, bob = await people.friends(None, None)
         await live(people, ann, bob)

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
+import pytest
 from msgspec import Raw
 
 from goim.config.hooks import parse_endpoint
@@ -284,6 +285,30 @@ async def test_more_than_the_memory_holds_is_read_from_the_log(house: House, mon
     assert await office.events() == []
     await office.feed.flush()
     assert texts(await office.events()) == ["0", "1", "2", "3", "4"]
+
+
+async def test_what_runs_over_while_the_log_is_read_is_read_from_it_afterwards(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(event_feed, "MAX_QUEUED", 3)
+    office = Office(house)
+    await house.friends_of_each_other("ann", "bob")
+    for number in range(5):
+        await house.say("ann", "bob", str(number))
+    since = office.feed._scan.since
+
+    async def slow(*args: Any) -> Any:
+        rows = await since(*args)
+        if not rows:  # nothing was left to read, and there is now
+            monkeypatch.setattr(office.feed._scan, "since", since)
+            for number in range(5, 10):
+                await house.say("ann", "bob", str(number))
+        return rows
+
+    monkeypatch.setattr(office.feed._scan, "since", slow)
+    await office.feed.flush()
+    await office.feed.flush()
+    assert sorted(texts(await office.events())) == [str(number) for number in range(10)]
 
 
 class Picky:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
+import pytest
 from msgspec import Raw
 
-from goim.errors import ErrorCode
+from goim.errors import ErrorCode, StoreDown
 from goim.protocol.replies import StreamStartedData
 from goim.protocol.requests import SendData, SyncConv
 from tests.services.house import House, Phone, open_house, refused
@@ -179,3 +181,42 @@ async def test_a_stream_is_not_sent_as_a_plain_message(house: House) -> None:
     text = SendData(type="text", payload=Raw(b'{"text":""}'), to="bob")
     with refused(ErrorCode.INVALID):
         await house.streams.start(Phone("ann", "pen"), text)
+
+
+async def test_what_is_saved_while_a_stream_ends_does_not_undo_its_end(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await house.friends_of_each_other("ann", "bob")
+    begun = [await begin(house, "ann", "bob", "so far", f"s{number}") for number in (1, 2)]
+    for stream in begun:
+        await feed(house, "ann", stream.stream_id, " more")
+    written, go_on = asyncio.Event(), asyncio.Event()
+    overwrite = house.streams._table.overwrite
+
+    async def slow(*args: Any) -> bool:
+        written.set()
+        await go_on.wait()
+        return await overwrite(*args)
+
+    monkeypatch.setattr(house.streams._table, "overwrite", slow)
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(house.streams.save())
+        await written.wait()
+        monkeypatch.setattr(house.streams._table, "overwrite", overwrite)
+        await house.streams.end(Phone("ann", "pen"), begun[1].stream_id, "the end", None)
+        tasks.create_task(house.streams.end(Phone("ann", "pen"), begun[0].stream_id, "the end", None))
+        go_on.set()
+    for message in (await house.history.before("bob", begun[0].conv_id, None, 2)).messages:
+        assert (bytes(message.payload or b""), message.stream_status) == (b'{"text":"the end"}', "done")
+
+
+async def test_what_could_not_be_saved_is_saved_later(house: House) -> None:
+    await house.friends_of_each_other("ann", "bob")
+    begun = await begin(house, "ann", "bob", "one")
+    await feed(house, "ann", begun.stream_id, " two")
+    house.failures["Messages.overwrite"] = [StoreDown("away")]
+    with pytest.raises(StoreDown):
+        await house.streams.save()
+    await house.streams.save()
+    (row,) = await house.table.after(begun.conv_id, 0, 1, 0)
+    assert row.payload == '{"text":"one two"}'
