@@ -318,7 +318,7 @@ class Village:
         """Whether a push may go to somebody: they are in there, or told that they are out."""
         data = envelope["data"]
         conv_id = data.get("convId") or ("group:" + data["groupId"] if "groupId" in data else None)
-        if conv_id is None or envelope["action"] in ("group_invite", "group_disbanded"):
+        if conv_id is None or envelope["action"] in ("group_invite", "group_disbanded", "conversation_updated"):
             return True
         if envelope["action"] == "member_left" and data["userId"] == user_id:
             return True
