@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
 from goim.app import Stores, open_stores
+from goim.errors import GoimError
 from tests.client import Envelope
 from tests.e2e.acts import ACTS, Act, Change, Read, Send, World
 from tests.e2e.truth import check, may_write
@@ -119,13 +120,18 @@ class Machine(RuleBasedStateMachine):
         """Alone: whoever names a place meanwhile would not know whether there is one."""
         groups = [place for place in self.village.places if not place.people]
         if is_founded and len(groups) < 2:
-            self.run(self._alone(self.village.found(*self.village.user_ids[:2])))
+            assert self.alone(self.village.found(*self.village.user_ids[:2])) is None
         elif not is_founded and len(groups) == 2:
-            self.run(self._alone(self.village.end(groups[group], self.village.user_ids[0])))
+            self.alone(self.village.end(groups[group], self.village.user_ids[0]))  # who may have left it meanwhile
 
-    async def _alone(self, work: Coroutine[Any, Any, Any]) -> None:
-        assert await self.village.work(work) is None
+    def alone(self, work: Coroutine[Any, Any, Any]) -> GoimError | None:
+        """Do it while nothing else goes on, and say why it was refused."""
+        return self.runner.run(self._alone(work))
+
+    async def _alone(self, work: Coroutine[Any, Any, Any]) -> GoimError | None:
+        refusal = await self.village.work(work)
         await self.village.settle()
+        return refusal
 
     @rule(seconds=st.sampled_from([1, 40, 400]), acts=st.lists(ACTS, max_size=2))
     def wait(self, seconds: int, acts: list[Act]) -> None:
