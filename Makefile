@@ -20,8 +20,8 @@ help: ## List the commands
 run: $(RUNTIME) ## Start a server on the embedded default (ARGS="--help" for its options)
 	@$(BIN)/goimctl serve $(ARGS)
 
-test: $(DEV) ## Run the tests (ARGS="tests/cli -x" for some of them)
-	@$(BIN)/python -m pytest $(ARGS)
+test: $(DEV) ## Run the tests, some on each core (ARGS="tests/cli -x" for some of them, one after another)
+	@$(BIN)/python -m pytest $(or $(ARGS),-n auto --dist loadfile)
 
 lint: $(DEV) ## Check style and types
 	$(BIN)/ruff check
