@@ -20,7 +20,6 @@ from goim.app import Node
 from goim.errors import HTTP_STATUS, ErrorCode
 from goim.rest.routes import build_api
 from tests.client import Person
-from tests.e2e.browser import Browser
 from tests.e2e.scene import GHOSTS, ROLES, TEXT, TUS, Names, Scene, filled, set_scene
 from tests.node import started_node
 
@@ -127,7 +126,11 @@ HELLO = {"payload": {"text": "Hello"}}
 STREAM = {"type": "stream", "payload": {"text": ""}}
 SDP = {"type": "offer", "sdp": "v=0"}
 PUSH = {"web_push": True, "vapid_subject": "mailto:ops@goim.test"}
-BROWSER = Browser("https://push.invalid/").registration(deviceId="browser")
+KEYS = {  # of the example in RFC 8291, §5: the same in every run
+    "p256dh": "BCVxsr7N_eNgVRqvHtD0zTZsEc6-VV-JvLexhqUzORcxaOzi6-AYWXvTBHm4bjyPjs7Vd8pZGH6SRpkNtoIAiw4",
+    "auth": "BTBZMqHH6r4Tts7J_aSIgg",
+}
+BROWSER = {"type": "webpush", "endpoint": "https://push.invalid/", "keys": KEYS, "deviceId": "browser"}
 
 ACTION_ROWS = [
     Row("send", SPEAKERS, IN_GROUP | TEXT),
