@@ -25,6 +25,9 @@ FLUSH_SECONDS = 0.05
 _KEPT_MS = 48 * 3600 * 1000
 _REFRESH_SECONDS = 12 * 3600.0
 _AT_ONCE = 1000
+_MOST_KEPT = 200_000
+"""Commands about those who went while Redis was away; of more, their entries end with this node."""
+_OF_WENT = ("EVAL", "SREM")
 _NODES = "im:nodes"
 _DEVICES = "im:d:"
 _OF_NODE = "im:n:"
@@ -144,7 +147,13 @@ class RedisElsewhere:
     async def _flush(self) -> None:
         commands, self._commands = self._commands, []
         for start in range(0, len(commands), _AT_ONCE):
-            await self._client.ask_all(commands[start : start + _AT_ONCE])
+            try:
+                await self._client.ask_all(commands[start : start + _AT_ONCE])
+            except RedisDown:
+                # Who is here is written again when that can be; who went is remembered by nothing else.
+                went = [command for command in commands[start:] if command[0] in _OF_WENT]
+                self._commands = [*went, *self._commands][-_MOST_KEPT:]
+                raise
 
     async def _run(self) -> None:
         while True:

@@ -13,7 +13,7 @@ from goim.elsewhere import redis as module
 from goim.elsewhere.base import Connected
 from goim.elsewhere.redis import RedisElsewhere
 from goim.resp.client import RedisClient
-from goim.resp.link import Login, Server
+from goim.resp.link import Login, RedisDown, Server
 from goim.resp.places import OneServer
 from tests.redis_server import ask
 
@@ -147,3 +147,31 @@ async def test_a_redis_that_has_forgotten_everything_is_told_again(
         return await two.knows.devices("ann") == [phone]
 
     await until(is_seen)
+
+
+async def test_who_goes_while_redis_is_away_is_gone_when_it_is_back(
+    places: Places, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (one, _), (two, _), _ = places
+    one.connect("ann", "phone")
+    await one.knows._flush()
+
+    async def is_seen() -> bool:
+        return await two.knows.online(["ann"]) == {"ann"}
+
+    await until(is_seen)
+    with monkeypatch.context() as away:
+
+        async def refuse(_: object) -> list[object]:
+            raise RedisDown("away")
+
+        away.setattr(one.client, "ask_all", refuse)
+        one.disconnect("phone")
+        with pytest.raises(RedisDown):
+            await one.knows._flush()
+
+    async def is_gone() -> bool:
+        return await two.knows.devices("ann") == []
+
+    await until(is_gone)
+    assert one.knows._me in two.knows._living
