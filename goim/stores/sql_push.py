@@ -7,6 +7,7 @@ from collections.abc import Collection
 from typing import Any
 
 from goim.model.push import PushDevice, PushKind
+from goim.stores.base import Taken
 from goim.stores.engine import Row, SqlEngine, atomic
 
 FORGET_OVER = """
@@ -46,8 +47,15 @@ class SqlPushDevices:
     def __init__(self, engine: SqlEngine) -> None:
         self._engine = engine
 
-    @atomic
     async def put(self, device: PushDevice, limit: int) -> bool:
+        while True:
+            try:
+                return await self._put(device, limit)
+            except Taken:  # of two at once that found nothing to replace the other was faster: now there is something
+                continue
+
+    @atomic
+    async def _put(self, device: PushDevice, limit: int) -> bool:
         own = (device.user_id, device.device_id)
         key = _key(device.address)
         await self._engine.execute(FORGET_OVER, (device.user_id, device.user_id))
