@@ -52,9 +52,11 @@ PLAIN_TYPES: dict[Any, Any] = {
 
 
 def tags_of(base: type[msgspec.Struct]) -> dict[str, list[type[msgspec.Struct]]]:
-    """Every envelope derived from this one, by its action."""
+    """Every envelope of the protocol derived from this one, by its action."""
     found: dict[str, list[type[msgspec.Struct]]] = {}
     for envelope in base.__subclasses__():
+        if not envelope.__module__.startswith("goim.protocol."):
+            continue  # the client has a form of its own
         found.setdefault(str(envelope.__struct_config__.tag), []).append(envelope)
     return found
 

@@ -103,10 +103,14 @@ class Migrator:
 
     async def up(self, *, dry_run: bool = False) -> list[Migration]:
         """Apply what is pending and return it (dry run: only return it). Of several at once, one applies a file."""
-        pending = await self.pending()
         if dry_run:
-            return pending
-        return [migration for migration in pending if await self._apply(migration)]
+            return await self.pending()
+        states = await self.status()
+        for status in states:
+            if status.state is not State.DIRTY:  # another process may be at it: that is judged when it is our turn
+                _refuse(status)
+        rest = [status.migration for status in states if status.state is not State.APPLIED]
+        return [migration for migration in rest if await self._apply(migration)]
 
     async def resolve(self, version: int) -> None:
         """Take a half-applied file as applied, after somebody has finished it by hand."""
