@@ -129,7 +129,7 @@ def _connect(loop: Loop, plan: Plan, openings: Iterator[Callable[[], object]]) -
                 begun += 1
         return is_over and loop.opened + len(loop.lost) >= begun
 
-    if not loop.turn_until(done, plan.patience):
+    if not loop.turn_until(done, plan.handshake_patience):
         raise TimeoutError(f"{begun - loop.opened} handshakes got no answer")
 
 

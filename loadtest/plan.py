@@ -39,6 +39,7 @@ class Plan(Struct, frozen=True, kw_only=True):
     settling: float = 2.5
     warmup: float = 1.0
     seconds: float = 5.0
+    handshake_patience: float = 15.0
     patience: float = 5.0
     quiet: float = 1.0
     opening_at_once: int = 64

@@ -43,8 +43,8 @@ def _plan(port: int, conversations: list[Conversation], *, window: int = 1, unti
         settling=0.0,
         warmup=0.0,
         seconds=0.2,
-        patience=0.4,
-        quiet=0.2,
+        patience=2.0,
+        quiet=0.5,
     )
 
 
