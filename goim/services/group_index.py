@@ -34,15 +34,21 @@ class GroupIndex(GroupEvents):
         self._size = batch_size
         self._rest = batch_sleep
         self._begun: dict[str, tuple[GroupEvent, str]] = {}
+        self._again: dict[str, str] = {}
         self._wake = asyncio.Event()
 
     async def put(self, events: Sequence[GroupEvent]) -> None:
         for event in events:
             last = await self._step(event, "")
-            self._begun.pop(event.group_id, None)  # what a newer event has begun, it will end
-            if last is not None:
-                self._begun[event.group_id] = (event, last)
-                self._wake.set()
+            if last is None:
+                continue
+            group_id = event.group_id
+            begun = self._begun.get(group_id)
+            # A group that never rests still reaches its last members: what is under way goes on, then once more.
+            if begun is not None:
+                self._again[group_id] = last
+            self._begun[group_id] = (event, last if begun is None else begun[1])
+            self._wake.set()
 
     async def apply(self, event: GroupEvent) -> None:
         """Move a group up in the lists of all its members. Twice is once, and an older event moves nothing back."""
@@ -76,10 +82,11 @@ class GroupIndex(GroupEvents):
         except StoreDown as error:
             _log.warning("group_index_waits", error=str(error), groups=len(self._begun))
             return await self._clock.sleep(_RETRY_SECONDS)
-        if self._begun.get(group_id) is begun:  # else a newer event has begun anew meanwhile
-            del self._begun[group_id]
-            if last is not None:
-                self._begun[group_id] = (event, last)
+        newest, _ = self._begun.pop(group_id)  # to the end: the other groups are next
+        if last is None:
+            last = self._again.pop(group_id, None)
+        if last is not None:
+            self._begun[group_id] = (newest, last)
 
     async def _step(self, event: GroupEvent, after: str) -> str | None:
         """Move the next members; the last of them, or None when there are no more."""

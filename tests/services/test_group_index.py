@@ -89,15 +89,25 @@ async def test_a_large_group_goes_on_in_steps_with_a_rest_between(store: Steps) 
         assert store.times("team") == {5_000}
 
 
-async def test_a_newer_event_of_a_group_begins_anew_and_ends_what_the_older_began(store: Steps) -> None:
+async def test_a_newer_event_of_a_group_reaches_all_of_its_members(store: Steps) -> None:
     clock = FakeClock()
     index = index_of(store, clock)
     async with index.running():
         await index.put([event("team", 5_000)])
         await index.put([event("team", 6_000)])
-        await rest(clock, 2)
+        await rest(clock, 4)
     assert store.times("team") == {6_000}
-    assert len(store.steps) == 4  # the older one's first step, and the newer one's three
+    assert len(store.steps) == 6  # three steps from the first event on, and three from the second on
+
+
+async def test_a_group_that_never_rests_moves_up_in_the_lists_of_its_last_members_too(store: Steps) -> None:
+    clock = FakeClock()
+    index = index_of(store, clock)
+    async with index.running():
+        for number in range(40):  # a pass takes 34 steps: each message comes in the middle of one
+            await index.put([event("crowd", 5_000 + number)])
+            await rest(clock)
+    assert min(store.times("crowd")) > 1_000
 
 
 async def test_a_huge_group_keeps_no_other_waiting(store: Steps) -> None:
