@@ -20,9 +20,10 @@ from rich.console import Console
 
 from loadtest import profile, report
 from loadtest.direct import populate_directly
+from loadtest.mariadb import MISSING, MariaDbProcess, is_installed, measured_mariadb
 from loadtest.plan import Finished, Measuring, Outcome, Plan
 from loadtest.population import Population, Wanted, populate_by_api
-from loadtest.server import ROOT, Pin, Refused, Server, environment_of, running_server
+from loadtest.server import ROOT, Pin, Refused, Server, environment_of, migrate, running_server
 
 _OPEN_FILES = 20_000
 _log = Console(stderr=True, highlight=False, markup=False)
@@ -41,6 +42,13 @@ class Prepare(StrEnum):
 
     DIRECT = "direct"
     API = "api"
+
+
+class Store(StrEnum):
+    """Where everything is kept: in files of the server, or in a MariaDB that is started for the run."""
+
+    SQLITE = "sqlite"
+    MYSQL = "mysql"
 
 
 class Run(Struct, frozen=True):
@@ -74,11 +82,12 @@ class Run(Struct, frozen=True):
             case Kind.IDLE:
                 return Wanted(people=self.size)
 
-    def plan(self, people: Population, server: Server, how: How) -> Plan:
+    def plan(self, people: Population, server: Server, database_pid: int | None, how: How) -> Plan:
         """What the generator is to do."""
         plan = Plan(
             port=server.port,
             server_pid=server.pid,
+            database_pid=database_pid,
             core=how.pin.generator_core,
             window=self.window,
             settling=how.settling,
@@ -102,6 +111,7 @@ class How(Struct, frozen=True, kw_only=True):
     settling: float = 2.5
     prepare: Prepare
     pin: Pin
+    store: Store = Store.SQLITE
     folder: Path | None = None
     variables: dict[str, str] = {}
     profiles: Path | None = None
@@ -113,16 +123,26 @@ def measure(run: Run, how: How) -> report.Row:
     with tempfile.TemporaryDirectory(prefix="goim-bench-", dir=how.folder) as name:
         folder, secret = Path(name), secrets.token_urlsafe(48)
         environment = {**environment_of(folder, secret), **how.variables}
-        people = None
-        if how.prepare is Prepare.DIRECT:
-            people = populate_directly(folder / "data", secret, run.wanted)
-        with running_server(environment, folder, how.pin) as server:
-            if people is None:
-                people = populate_by_api(server.url, run.wanted)
-            before = server.metrics()
-            outcome = _generate(run, run.plan(people, server, how), how)
-            counted = {metric: value - before.get(metric, 0.0) for metric, value in server.metrics().items()}
+        with _database(how.store, folder) as database:
+            if database is not None:
+                environment["IM_MYSQL_DSN"] = database.goim_dsn
+                migrate(environment, folder)
+            people = None
+            if how.prepare is Prepare.DIRECT:
+                people = populate_directly(folder / "data", secret, run.wanted, database.goim_dsn if database else "")
+            with running_server(environment, folder, how.pin) as server:
+                if people is None:
+                    people = populate_by_api(server.url, run.wanted)
+                before = server.metrics()
+                plan = run.plan(people, server, database.pid if database else None, how)
+                outcome = _generate(run, plan, how)
+                counted = {metric: value - before.get(metric, 0.0) for metric, value in server.metrics().items()}
     return report.row_of(run.name, run.unit, outcome, counted)
+
+
+def _database(store: Store, folder: Path) -> contextlib.AbstractContextManager[MariaDbProcess | None]:
+    """The database server of a run, if it has one."""
+    return measured_mariadb(folder / "mariadb") if store is Store.MYSQL else contextlib.nullcontext()
 
 
 def _generate(run: Run, plan: Plan, how: How) -> Outcome:
@@ -189,6 +209,7 @@ def main(
     seconds: Annotated[float, typer.Option(help="Measured time.", min=0.1)] = 5.0,
     warmup: Annotated[float, typer.Option(help="Time under load before that.", min=0.0)] = 2.0,
     prepare: Annotated[Prepare, typer.Option(help="How the people are made.")] = Prepare.DIRECT,
+    store: Annotated[Store, typer.Option(help="sqlite, or mysql: a MariaDB that is started.")] = Store.SQLITE,
     pin: Annotated[
         Pin, typer.Option(help="Cores: split (one each), float (server threads anywhere), none.")
     ] = Pin.NONE,
@@ -208,6 +229,7 @@ def main(
         warmup=warmup,
         prepare=prepare,
         pin=pin,
+        store=store,
         folder=folder,
         variables=_variables(variable or []),
         profiles=profiles,
@@ -215,6 +237,8 @@ def main(
     )
     if sys.platform != "linux":
         raise typer.BadParameter("the figures are read from /proc: this runs on Linux only")
+    if store is Store.MYSQL and not is_installed():
+        raise typer.BadParameter(MISSING)
     if profiles:
         profiles.mkdir(parents=True, exist_ok=True)
     _raise_file_limit()

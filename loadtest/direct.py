@@ -7,9 +7,11 @@ import secrets
 import time
 from pathlib import Path
 
+from pydantic import SecretStr
+
 from goim.app import Stores, open_stores
 from goim.config import Settings
-from goim.config.settings import Server
+from goim.config.settings import Mysql, Server
 from goim.ids import new_id
 from goim.model.groups import Group, Member, Role
 from goim.model.users import Login, Session, User
@@ -20,9 +22,11 @@ from loadtest.population import Population, Wanted
 _DAY_MS = 86_400_000
 
 
-def populate_directly(data_dir: Path, secret: str, wanted: Wanted) -> Population:
-    """Make what is wanted in the embedded database; the tokens are good for a server with this secret."""
-    return asyncio.run(_populate(Settings(server=Server(data_dir=data_dir)), TokenSigner([secret]), wanted))
+def populate_directly(data_dir: Path, secret: str, wanted: Wanted, dsn: str = "") -> Population:
+    """Make what is wanted in the embedded database, or in that of the DSN; the tokens are good for a server with this
+    secret."""
+    settings = Settings(server=Server(data_dir=data_dir), mysql=Mysql(dsn=SecretStr(dsn)))
+    return asyncio.run(_populate(settings, TokenSigner([secret]), wanted))
 
 
 async def _populate(settings: Settings, signer: TokenSigner, wanted: Wanted) -> Population:

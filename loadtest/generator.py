@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable, Iterator
 from functools import partial
 from time import perf_counter, process_time
+from typing import NamedTuple
 
 import msgspec
 
@@ -23,17 +24,32 @@ _WARMING_IDLERS = 100  # the first connections warm the server up and are not co
 Tell = Callable[[Measuring], None]
 
 
-class Usage:
-    """The clock and the CPU of server and generator, from a moment on."""
+class Used(NamedTuple):
+    """Seconds of the clock, and of CPU."""
 
-    def __init__(self, server_pid: int) -> None:
-        self._pid = server_pid
-        self._server, self._generator = cpu_of(server_pid), process_time()
+    seconds: float
+    server: Cpu
+    database: float
+    generator: float
+
+
+class Usage:
+    """The clock and the CPU of server, database and generator, from a moment on."""
+
+    def __init__(self, plan: Plan) -> None:
+        self._plan = plan
+        self._server, self._database, self._generator = self._read()
         self.start = perf_counter()
 
-    def stop(self) -> tuple[float, Cpu, float]:
-        """The moment, and what server and generator have used until now."""
-        return perf_counter(), cpu_of(self._pid).since(self._server), process_time() - self._generator
+    def stop(self) -> Used:
+        """What was used until now."""
+        seconds = perf_counter() - self.start
+        server, database, generator = self._read()
+        return Used(seconds, server.since(self._server), database - self._database, generator - self._generator)
+
+    def _read(self) -> tuple[Cpu, float, float]:
+        database = self._plan.database_pid
+        return cpu_of(self._plan.server_pid), cpu_of(database).total if database else 0.0, process_time()
 
 
 def talk(plan: Plan, tell: Tell) -> Outcome:
@@ -46,14 +62,14 @@ def talk(plan: Plan, tell: Tell) -> Outcome:
         one.begin()
     _wait(loop, plan, plan.warmup)
     tell(Measuring(seconds=plan.seconds))
-    usage = Usage(plan.server_pid)
+    usage = Usage(plan)
     _wait(loop, plan, plan.seconds)
-    end, server_cpu, generator_cpu = usage.stop()
+    used = usage.stop()
     _let_finish(exchanges, loop, plan)
-    ledger = Ledger(usage.start, end)
+    ledger = Ledger(usage.start, usage.start + used.seconds)
     for one in exchanges:
         ledger.judge(one.talk, one.speaker.tape, [hearer.tape for hearer in one.hearers])
-    return _outcome(loop, ledger, end - usage.start, server_cpu, generator_cpu)
+    return _outcome(loop, ledger, used)
 
 
 def idle(plan: Plan, tell: Tell) -> Outcome:
@@ -63,12 +79,12 @@ def idle(plan: Plan, tell: Tell) -> Outcome:
     _connect(loop, plan, iter(openings[:_WARMING_IDLERS]))
     _wait(loop, plan, plan.settling)
     tell(Measuring(seconds=plan.seconds))
-    memory, usage = memory_of(plan.server_pid), Usage(plan.server_pid)
+    memory, usage = memory_of(plan.server_pid), Usage(plan)
     _connect(loop, plan, iter(openings[_WARMING_IDLERS:]))
-    end, server_cpu, generator_cpu = usage.stop()
+    used = usage.stop()
     _wait(loop, plan, plan.settling + plan.seconds)
     memory = memory_of(plan.server_pid) - memory
-    outcome = _outcome(loop, Ledger(usage.start, end), end - usage.start, server_cpu, generator_cpu)
+    outcome = _outcome(loop, Ledger(usage.start, usage.start + used.seconds), used)
     return msgspec.structs.replace(outcome, handshakes=len(openings[_WARMING_IDLERS:]), memory_bytes=memory)
 
 
@@ -146,17 +162,18 @@ def _let_finish(exchanges: list[Exchange], loop: Loop, plan: Plan) -> None:
     loop.turn_until(lambda _: False, plan.quiet)
 
 
-def _outcome(loop: Loop, ledger: Ledger, seconds: float, server_cpu: Cpu, generator_cpu: float) -> Outcome:
+def _outcome(loop: Loop, ledger: Ledger, used: Used) -> Outcome:
     for why in loop.lost:
         ledger.blame("lost connection", why)
     return Outcome(
-        seconds=seconds,
+        seconds=used.seconds,
         messages=ledger.messages,
         deliveries=ledger.deliveries,
         ack=latency_of(ledger.ack_ms),
         delivery=latency_of(ledger.delivery_ms),
-        server_cpu=server_cpu,
-        generator_cpu=generator_cpu,
+        server_cpu=used.server,
+        database_cpu=used.database,
+        generator_cpu=used.generator,
         problems=dict(ledger.problems),
         examples=ledger.examples,
     )

@@ -30,6 +30,7 @@ class Plan(Struct, frozen=True, kw_only=True):
 
     port: int
     server_pid: int
+    database_pid: int | None = None
     core: int | None
     conversations: list[Conversation] = []
     idlers: list[Person] = []
@@ -83,6 +84,7 @@ class Outcome(Struct, frozen=True, kw_only=True):
     ack: Latency | None = None
     delivery: Latency | None = None
     server_cpu: Cpu
+    database_cpu: float = 0.0
     generator_cpu: float
     memory_bytes: int = 0
     problems: dict[str, int] = {}

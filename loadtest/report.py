@@ -29,6 +29,7 @@ class Row(Struct, frozen=True, kw_only=True, rename="camel"):
     main_us: float
     threads_us: float
     children_us: float
+    database_us: float
     server_busy: float
     generator_us: float
     generator_busy: float
@@ -56,6 +57,7 @@ def row_of(name: str, unit: str, outcome: Outcome, metrics: dict[str, float]) ->
         main_us=cpu.main * per_unit,
         threads_us=cpu.threads * per_unit,
         children_us=cpu.children * per_unit,
+        database_us=outcome.database_cpu * per_unit,
         server_busy=cpu.total / seconds,
         generator_us=outcome.generator_cpu * per_unit,
         generator_busy=outcome.generator_cpu / seconds,
@@ -88,13 +90,16 @@ def show(rows: Sequence[Row]) -> None:
 def _talk_table(rows: Sequence[Row]) -> Table:
     table = Table(box=None, header_style="bold", title="server CPU in µs per message (fan-out: per delivery)")
     table.add_column("run", no_wrap=True)
-    for title in ("msg/s", "deliv/s", "ack p50", "p99", "deliv p50", "p99 ms", "CPU µs", "main", "threads", "procs"):
+    for title in ("msg/s", "deliv/s", "ack p50", "p99", "deliv p50", "p99 ms"):
+        table.add_column(title, justify="right", no_wrap=True)
+    for title in ("CPU µs", "main", "threads", "procs", "DB µs"):
         table.add_column(title, justify="right", no_wrap=True)
     for title in ("busy", "batch", "commit ms", "gen µs", "gen busy"):
         table.add_column(title, justify="right", no_wrap=True)
     for row in rows:
         latencies = [*_latency(row.ack_ms), *_latency(row.delivery_ms)]
-        cpu = [f"{value:.2f}" for value in (row.cpu_us, row.main_us, row.threads_us, row.children_us)]
+        kinds = (row.cpu_us, row.main_us, row.threads_us, row.children_us, row.database_us)
+        cpu = [f"{value:.2f}" for value in kinds]
         rest = [f"{row.server_busy:.0%}", _number(row.batch), _number(row.commit_ms)]
         generator = [f"{row.generator_us:.2f}", f"{row.generator_busy:.0%}"]
         rates = [f"{row.messages_per_second:,.0f}", f"{row.deliveries_per_second:,.0f}"]

@@ -21,7 +21,7 @@ ROOT = Path(__file__).resolve().parent.parent
 _STARTING_SECONDS = 30.0
 _STOPPING_SECONDS = 20.0
 _UNLIMITED = "1000000000"
-_SERVE = "import sys; from goimctl.app import main; sys.argv = ['goimctl', 'serve']; main()"
+_GOIMCTL = "from goimctl.app import main; main()"
 
 
 class Pin(StrEnum):
@@ -101,12 +101,12 @@ class Server:
 @contextlib.contextmanager
 def running_server(environment: Mapping[str, str], folder: Path, how: Pin) -> Iterator[Server]:
     """A server that is ready, with these variables besides its own; `folder` holds its log."""
-    port = _free_port()
+    port = free_port()
     log = folder / "server.log"
     variables = {**_inherited(), **environment, "IM_LISTEN_ADDR": f"127.0.0.1:{port}"}
     with log.open("wb") as output:
         process = subprocess.Popen(
-            [sys.executable, "-c", _SERVE], cwd=folder, env=variables, stderr=output, stdout=output
+            [sys.executable, "-c", _GOIMCTL, "serve"], cwd=folder, env=variables, stderr=output, stdout=output
         )
     if how is not Pin.NONE:
         os.sched_setaffinity(process.pid, {min(os.sched_getaffinity(0))})  # long before it starts a thread
@@ -117,6 +117,15 @@ def running_server(environment: Mapping[str, str], folder: Path, how: Pin) -> It
         yield server
     finally:
         server.stop()
+
+
+def migrate(environment: Mapping[str, str], folder: Path) -> None:
+    """Make the schema, as those do who have a database server."""
+    command = [sys.executable, "-c", _GOIMCTL, "migrate"]
+    env = {**_inherited(), **environment}
+    done = subprocess.run(command, cwd=folder, env=env, check=False, capture_output=True, text=True)
+    if done.returncode:
+        raise Refused(done.stderr)
 
 
 def environment_of(folder: Path, secret: str) -> dict[str, str]:
@@ -142,7 +151,8 @@ def _inherited() -> dict[str, str]:
     return kept
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port nobody listens on now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
