@@ -12,7 +12,7 @@ COMPILE := uv pip compile --quiet --universal --python-version 3.11 --generate-h
 	--no-header --no-annotate
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint format bench lock clean
+.PHONY: help run test lint format bench docs lock clean
 
 help: ## List the commands
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-14s %s\n", $$1, $$2 }'
@@ -35,10 +35,14 @@ format: $(DEV) ## Put the code into the one format
 bench: $(DEV) ## Measure the server on this machine (ARGS="--help" for its options)
 	@$(BIN)/python -m loadtest.bench $(ARGS)
 
+docs: $(DEV) ## Build the docs site into build/site
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet
+	@echo 'open build/site/index.html'
+
 lock: ## Renew the lock files (needs uv)
 	$(COMPILE) --upgrade pyproject.toml -o requirements.lock
 	$(COMPILE) --upgrade --group build -o requirements-build.lock
-	$(COMPILE) --upgrade pyproject.toml --extra dev --group build -c requirements.lock -o requirements-dev.lock
+	$(COMPILE) --upgrade pyproject.toml --extra dev --group build --group docs -c requirements.lock -o requirements-dev.lock
 
 clean: ## Remove the environment, builds and caches; never ./data
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
