@@ -77,11 +77,16 @@ class ServerProcess:
 
     async def end(self, how: signal.Signals = signal.SIGTERM) -> int:
         """Send a signal and return the exit code."""
+        self.send_signal(how)
+        assert self._process is not None
+        async with asyncio.timeout(PATIENCE):
+            return await self._process.wait()
+
+    def send_signal(self, how: signal.Signals) -> None:
+        """Send a signal, if it still runs, and wait for nothing."""
         assert self._process is not None
         if self._process.returncode is None:
             self._process.send_signal(how)
-        async with asyncio.timeout(PATIENCE):
-            return await self._process.wait()
 
 
 @contextlib.asynccontextmanager

@@ -21,7 +21,8 @@ class Addresses:
         """The client's address; of IPv6 its /64, which is what one customer has."""
         client = request.client
         address = _parse(client.host if client is not None else "")
-        hops = request.headers.get("x-forwarded-for", "").split(",")
+        # one list, whether a proxy adds to the client's header or writes one of its own below it
+        hops = ",".join(request.headers.getall("x-forwarded-for", [])).split(",")
         while address is not None and self._is_trusted(address) and hops:
             address = _parse(hops.pop().strip()) or address
         return _UNKNOWN if address is None else _bucket(address)

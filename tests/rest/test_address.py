@@ -42,3 +42,9 @@ def test_only_what_a_trusted_proxy_says_is_believed(
     trusted: list[str], peer: str | None, forwarded: str | None, address: str
 ) -> None:
     assert _address(trusted, peer, forwarded) == address
+
+
+def test_a_header_that_the_client_sent_does_not_hide_the_one_that_a_proxy_wrote_below_it() -> None:
+    headers = [(b"x-forwarded-for", b"192.0.2.66"), (b"x-forwarded-for", b"203.0.113.5")]
+    scope: Any = {"type": "http", "headers": headers, "client": ("10.0.0.1", 1234)}
+    assert Addresses(["10.0.0.1"]).of(Request(scope)) == "203.0.113.5"
