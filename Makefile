@@ -35,7 +35,8 @@ format: $(DEV) ## Put the code into the one format
 bench: $(DEV) ## Measure the server on this machine (ARGS="--help" for its options)
 	@$(BIN)/python -m loadtest.bench $(ARGS)
 
-docs: $(DEV) ## Build the docs site into build/site
+docs: $(DEV) ## Write the reference (docs/reference), and build the docs site into build/site
+	@$(BIN)/python -m docs.site
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet
 	@echo 'open build/site/index.html'
 

@@ -20,6 +20,7 @@ from litestar import Litestar
 from litestar.routes import ASGIRoute, HTTPRoute
 from msgspec import inspect
 
+from docs.site.__main__ import generated
 from goim.actions.table import ACTIONS
 from goim.app import server_for
 from goim.config import all_keys
@@ -85,6 +86,17 @@ def test_every_push_has_its_place_and_an_example() -> None:
     text = section("docs/protocol.md", "Pushes")
     assert sorted(re.findall(r"^### `(\w+)`$", text, re.MULTILINE)) == sorted(PUSHES.keys() - TCP_ONLY)
     assert {frame["action"] for frame in frames(text, SERVER)} == PUSHES.keys() - TCP_ONLY
+
+
+def test_every_action_is_answered_as_its_example_shows() -> None:
+    for action in ACTIONS.values():
+        shown = [frame["action"] for frame in frames(section("docs/protocol.md", f"`{action.name}`"), SERVER)]
+        assert shown[:1] == ([action.reply.__struct_config__.tag] if action.reply else []), action.name
+
+
+def test_the_reference_is_what_the_code_says() -> None:
+    for path, text in generated():
+        assert path.read_text() == text, f"{path.name} is not what the code says: make docs"
 
 
 def test_what_only_tcp_has_is_shown_there() -> None:

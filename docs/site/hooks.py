@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,10 +11,14 @@ from typing import Any
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.plugins import event_priority
 
+from docs.site import render
+
 _FENCED = re.compile(r"(^```[^\n`]*\n.*?^```$)", re.MULTILINE | re.DOTALL)
 _MARKS = re.compile(r"^```(\w+) [^\n`]+$", re.MULTILINE)
 _HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
 _LINK = re.compile(r"^- \[([^\]]+)\]\(([\w./-]+\.md)\)", re.MULTILINE)
+
+_RENDERED = {"openapi.json": render.http, "asyncapi.json": render.sockets}
 
 
 @event_priority(100)  # before the languages are told apart
@@ -36,8 +41,12 @@ def sections(page: Path) -> Iterator[tuple[str, list[tuple[str, str]]]]:
         yield part.partition("\n")[0], _LINK.findall(part)
 
 
-def on_page_markdown(markdown: str, **_: Any) -> str:
-    """Leave out what is for the tests, and give headings the anchors that GitHub gives them."""
+def on_page_markdown(markdown: str, config: MkDocsConfig, **_: Any) -> str:
+    """Show the generated documents, leave out what is for the tests, give headings the anchors of GitHub."""
+    for name, rendered in _RENDERED.items():
+        if (mark := f"<!-- {name} -->") in markdown:
+            document = json.loads((Path(config.docs_dir) / "reference" / name).read_text(encoding="utf-8"))
+            markdown = markdown.replace(mark, rendered(document))
     taken: dict[str, int] = {}
 
     def anchored(heading: re.Match[str]) -> str:
