@@ -301,6 +301,18 @@ def test_the_two_readmes_show_the_same() -> None:
     assert there == {target for target in links(mine) if target != "README.zh-CN.md"}
 
 
+def test_both_lists_of_pages_name_every_page_in_the_same_order() -> None:
+    here = links(page("docs/README.md"))
+    translations = {name for name in PAGES if name.endswith(".zh.md")}
+    assert {f"docs/{target}" for target in here} == {
+        name for name in PAGES if name.startswith("docs/") and name not in translations | {"docs/README.md"}
+    }
+    wanted = [each.replace(".md", ".zh.md") if f"docs/{each[:-3]}.zh.md" in translations else each for each in here]
+    assert links(page("docs/README.zh.md")) == wanted
+    headings = [re.findall(r"^#+ ", page(f"docs/README{each}.md"), re.MULTILINE) for each in ("", ".zh")]
+    assert headings[0] == headings[1]
+
+
 def test_python_in_the_pages_is_python() -> None:
     for name in PAGES:
         for block in blocks(page(name)):

@@ -12,7 +12,7 @@ from urllib.parse import unquote, urlsplit
 
 import pytest
 
-from tests.pages import ROOT, links, page
+from tests.pages import ROOT
 
 LOADING = {"src", "srcset", "data", "poster"}
 
@@ -97,8 +97,3 @@ def test_a_page_that_is_written_in_chinese_is_the_chinese_one(site: Path) -> Non
         built = built.with_name(built.name.replace("README", "index"))
         assert title
         assert title[1].replace("`", "") in re.sub(r"<[^>]+>", "", built.read_text()), source
-
-
-def test_both_lists_of_pages_name_the_same() -> None:
-    here = [target.replace(".zh.md", ".md") for target in links(page("docs/README.zh.md"))]
-    assert here == links(page("docs/README.md"))

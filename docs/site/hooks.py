@@ -10,6 +10,7 @@ from typing import Any
 
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.plugins import event_priority
+from mkdocs.structure.pages import Page
 
 from docs.site import render
 
@@ -41,12 +42,20 @@ def sections(page: Path) -> Iterator[tuple[str, list[tuple[str, str]]]]:
         yield part.partition("\n")[0], _LINK.findall(part)
 
 
-def on_page_markdown(markdown: str, config: MkDocsConfig, **_: Any) -> str:
-    """Show the generated documents, leave out what is for the tests, give headings the anchors of GitHub."""
+def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, **_: Any) -> str:
+    """Show the generated documents; what is only on GitHub is no link, and what is for the tests is left out."""
     for name, rendered in _RENDERED.items():
         if (mark := f"<!-- {name} -->") in markdown:
             document = json.loads((Path(config.docs_dir) / "reference" / name).read_text(encoding="utf-8"))
             markdown = markdown.replace(mark, rendered(document))
+    depth = page.file.src_uri.count("/")
+    outside = re.compile(rf"\[([^\]]+)\]\((?:\.\./){{{depth + 1}}}[^)]*\)")
+    parts = _FENCED.split(_MARKS.sub(r"```\1", markdown))
+    return _anchored([part if part.startswith("```") else outside.sub(r"\1", part) for part in parts])
+
+
+def _anchored(parts: list[str]) -> str:
+    """With the anchors that GitHub gives to headings."""
     taken: dict[str, int] = {}
 
     def anchored(heading: re.Match[str]) -> str:
@@ -54,5 +63,4 @@ def on_page_markdown(markdown: str, config: MkDocsConfig, **_: Any) -> str:
         times = taken[anchor] = taken.get(anchor, -1) + 1
         return f"{heading[0]} {{ #{anchor}{f'-{times}' if times else ''} }}"
 
-    parts = _FENCED.split(_MARKS.sub(r"```\1", markdown))
     return "".join(part if part.startswith("```") else _HEADING.sub(anchored, part) for part in parts)
