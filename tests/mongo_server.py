@@ -130,7 +130,7 @@ class Front:
 
     async def serve(self, port: int) -> None:
         for _ in range(_LINKS):
-            self._links.put_nowait(await asyncio.open_connection("127.0.0.1", self._port))
+            self._links.put_nowait(await self._link())
         async with await asyncio.start_server(self._client, "127.0.0.1", port) as server:
             print("ready", flush=True)  # noqa: T201 who started us waits for it
             await server.serve_forever()
@@ -159,9 +159,16 @@ class Front:
         try:
             link[1].write(message)
             answer = await read_message(link[0])
+        except (asyncio.IncompleteReadError, ConnectionError):  # it hung up: who asked hears of it, the next has another
+            link[1].close()
+            link = await self._link()
+            raise
         finally:
             self._links.put_nowait(link)
         return _newer(answer) if b"maxWireVersion" in answer else answer
+
+    async def _link(self) -> Link:
+        return await asyncio.open_connection("127.0.0.1", self._port)
 
 
 def _understandable(message: bytes) -> bytes:

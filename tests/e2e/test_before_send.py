@@ -159,16 +159,15 @@ async def test_a_question_takes_a_bounded_time_and_the_wait_for_a_place_counts(
     tmp_path: Path, moderator: Receiver
 ) -> None:
     moderator.held = asyncio.Event()
-    settings = hooks(moderator, before_send_timeout=0.3, before_send_concurrency=1, before_send_on_error="deny")
+    settings = hooks(moderator, before_send_timeout=0.6, before_send_concurrency=1, before_send_on_error="deny")
+    names = ["bob", "ann", "eve", "fay", "gil", "hal", "ivy", "jon", "kim"]
     async with started_node(tmp_path, hooks=settings) as (_, people):
-        ann, bob, eve = await people.friends("ann", "bob", "eve")
-        phone, other = await people.device(ann), await people.device(eve)
-        for asked in asyncio.as_completed(
-            [phone.ask("send", ann.text(bob, "one")), other.ask("send", eve.text(bob, "two"))]
-        ):
-            with pytest.raises(Refused, match="UNAVAILABLE"):
-                await asked
-        assert len(moderator.got) == 1
+        bob, *senders = await people.friends(*names)
+        phones = [await people.device(sender) for sender in senders]
+        asked = [phone.ask("send", sender.text(bob, "?")) for sender, phone in zip(senders, phones, strict=True)]
+        async with asyncio.timeout(3.5):  # one after another they would take 4.8 s
+            answers = await asyncio.gather(*asked, return_exceptions=True)
+        assert [str(answer)[:11] for answer in answers] == ["UNAVAILABLE"] * len(senders)
 
 
 @pytest.mark.parametrize("payload", [{"text": 5}, {"words": "?"}, None, "text"])
