@@ -159,7 +159,7 @@ class Front:
         try:
             link[1].write(message)
             answer = await read_message(link[0])
-        except (asyncio.IncompleteReadError, ConnectionError):  # it hung up: who asked hears of it, the next has another
+        except (asyncio.IncompleteReadError, ConnectionError):  # who asked hears of it, the next has another
             link[1].close()
             link = await self._link()
             raise
