@@ -1,7 +1,7 @@
 """goim's one dialect of SQL in the words of the MySQL family, and values as literals in it.
 
-The stores write SQL as SQLite knows it (`?`, `ON CONFLICT … EXCLUDED`), and so does Piccolo. The session has
-`sql_mode=ANSI_QUOTES`, so what is left to be said otherwise is little. Every statement is translated once.
+The stores write SQL as SQLite knows it (`?`, `INDEXED BY`, `ON CONFLICT … EXCLUDED`), and so does Piccolo. The session
+has `sql_mode=ANSI_QUOTES`, so what is left to be said otherwise is little. Every statement is translated once.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from goim.stores.engine import Args, Row
 
 _INTO = re.compile(r'INSERT INTO\s+("?\w+"?)')
 _CONFLICT = re.compile(r"\s+ON CONFLICT(?:\s*\(([^)]*)\))?\s+DO (?:NOTHING|UPDATE SET\s+(.*))\Z", re.DOTALL)
+_INDEXED = re.compile(r"\bINDEXED BY (\w+)")
 _EXCLUDED = re.compile(r'EXCLUDED\.("?\w+"?)')
 _VALUES = re.compile(r"(INSERT INTO\b.*?\bVALUES\s*)(\([^()]*\))(.*)\Z", re.DOTALL)
 _FROM = re.compile(r"(\sUNION ALL\s+SELECT\s.*?|\ASELECT\s.*?)(?=\sFROM\s)", re.DOTALL)
@@ -29,6 +30,7 @@ _ALL_OF_THEM = " LIMIT 9223372036854775807"
 def compiled(sql: str) -> str:
     """A statement with `%s` for every `?`, to be filled with literals."""
     text = sql.strip().replace("%", "%%").replace("?", "%s").replace(" AS TEXT)", " AS CHAR)")
+    text = _INDEXED.sub(r"FORCE INDEX (\1)", text)
     into = _INTO.match(text)
     if into is None:
         return text

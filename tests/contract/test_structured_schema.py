@@ -117,6 +117,10 @@ def test_what_comes_in_an_order_is_read_in_that_order(database: sqlite3.Connecti
     assert not [step for step in plan if "TEMP B-TREE" in step], plan
 
 
+def test_a_page_of_the_list_begins_where_the_last_one_ended(database: sqlite3.Connection) -> None:
+    assert "(user_id=? AND pinned=? AND updated_at>? AND updated_at<?)" in _plan(database, STATEMENTS["ENTRIES"])[0]
+
+
 def _plan(database: sqlite3.Connection, sql: str) -> list[str]:
     rows = database.execute(f"EXPLAIN QUERY PLAN {sql}", ["x"] * sql.count("?")).fetchall()
     return [str(row[3]) for row in rows]

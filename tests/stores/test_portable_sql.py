@@ -65,6 +65,9 @@ def test_a_statement_is_said_in_mysqls_words() -> None:
         "INSERT INTO t (a, b) VALUES (1, 'x\\'y') ON DUPLICATE KEY UPDATE t.a = t.a"
     )
     assert compiled(insert + "UPDATE SET b = EXCLUDED.b").endswith("ON DUPLICATE KEY UPDATE b = VALUES(b)")
+    assert compiled("SELECT a FROM t x INDEXED BY idx_t_a WHERE a = ?") == (
+        "SELECT a FROM t x FORCE INDEX (idx_t_a) WHERE a = %s"
+    )
     assert filled("SELECT '100%' WHERE a = ?", (None,)) == "SELECT '100%' WHERE a = NULL"
     assert union("SELECT a FROM t WHERE b = ? ORDER BY a", [(1,), (2,)], 7) == (
         "(SELECT a, 7 FROM t WHERE b = 1 ORDER BY a LIMIT 9223372036854775807) UNION ALL "
