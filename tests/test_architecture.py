@@ -32,7 +32,7 @@ FLOORS = [
     {"delivery", "notices", "ordering"},
     {"services"},
     {"actions", "rest"},
-    {"gateway"},
+    {"gateway", "web"},
     {"app"},
 ]
 FLOOR_OF = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}

@@ -178,7 +178,7 @@ def _routes_of(app: Litestar) -> Iterator[str]:
 
 
 def _is_of_the_pages(path: str) -> bool:
-    return path.startswith("/schema/") and path != "/schema/openapi.json"
+    return path.startswith(("/schema/", "/web/")) and path != "/schema/openapi.json"
 
 
 # errors, settings, metrics

@@ -30,6 +30,7 @@ from goim.rest.operations import Readiness
 from goim.rest.routes import build_api
 from goim.services.mailroom import Mailroom, Postbox
 from goim.tasks import Tasks
+from goim.web.pages import WEB
 
 _YOUNG_OBJECTS = 50_000
 _CLOSE_EVERY = 0.02
@@ -193,8 +194,10 @@ async def open_office(settings: Settings) -> AsyncIterator[Node]:
 
 def server_for(node: Node, *, is_direct: bool = True) -> NodeServer:
     """uvicorn with a node's routes and sockets; `is_direct=False` serves WebSockets by plain ASGI."""
+    is_whole = node.has_role("api")
     sockets = [node.gateway.route()] if node.has_role("gateway") else []
-    app = build_api(node.services, node.readiness, more=sockets, is_whole=node.has_role("api"))
+    pages = WEB if is_whole and node.settings.server.web else ()
+    app = build_api(node.services, node.readiness, more=[*sockets, *pages], is_whole=is_whole)
     return server_of(app, node.settings, node.drain, node.services.metrics.closes, is_direct=is_direct)
 
 

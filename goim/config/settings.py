@@ -45,6 +45,7 @@ class Server(Section):
     public_url: Url = key("", 'URL that people know this server by, like "https://chat.example.org".')
     trusted_proxies: Texts = key([], "Addresses of proxies whose X-Forwarded-For is believed.")
     docs: bool = key(True, "Whether /schema shows the pages of the HTTP API.")
+    web: bool = key(True, "Whether there is the web client at /, where the role api is.")
 
     @property
     def listen(self) -> values.Address:

@@ -26,6 +26,10 @@ PUBLIC = {
     ("GET", "/schema/openapi.json"),
     ("GET", "/schema/{path}"),
     ("GET", "/schema/assets/{name}"),
+    ("GET", "/"),
+    ("HEAD", "/"),
+    ("GET", "/web/{name}"),
+    ("HEAD", "/web/{name}"),
 }
 
 

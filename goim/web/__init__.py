@@ -1,0 +1,1 @@
+"""The built-in web client: static files, served as they are."""

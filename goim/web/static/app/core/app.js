@@ -1,0 +1,49 @@
+// What there is once for the whole page: the client, and what is known of people, groups and conversations.
+import { Client, LocalStore } from "../../goim.js";
+import { Conversations } from "../store/conversations.js";
+import { Files } from "../store/files.js";
+import { Groups } from "../store/groups.js";
+import { Notifier } from "../store/notifier.js";
+import { People } from "../store/people.js";
+import { Signal } from "./signal.js";
+
+export const client = new Client({ session: new LocalStore("goim.session"), outbox: new LocalStore("goim.outbox") });
+
+/** "out", "in", or "over" with why the server ended it. */
+export const session = new Signal({ state: client.isLoggedIn ? "in" : "out" });
+/** null before the first connection, then whether there is one. */
+export const online = new Signal(null);
+
+export const files = new Files(client);
+export const people = new People(client);
+export const groups = new Groups(client, people);
+export const conversations = new Conversations(client, people, groups);
+export const notifier = new Notifier(conversations);
+
+const STORES = [people, groups, conversations, files];
+
+client.on("connected", () => (online.value = true));
+client.on("disconnected", () => (online.value = false));
+client.on("over", ({ code, message }) => {
+  online.value = false;
+  session.value = code === 4009 ? { state: "elsewhere" } : { state: "over", code, message };
+});
+
+/** Begin, or go on, with the session that is kept. */
+export function begin() {
+  session.value = { state: "in" };
+  people.begin();
+  client.connect().catch(() => {}); // `over` has said so
+}
+
+/** Nothing of this account stays on the page. */
+export function end() {
+  for (const store of STORES) store.clear();
+  online.value = null;
+  session.value = { state: "out" };
+}
+
+export async function logOut() {
+  await client.logout().catch(() => {}); // forgotten here, whatever the server says
+  end();
+}

@@ -1,0 +1,27 @@
+// Every text of the client, in the language of whoever reads it.
+import { Signal } from "./signal.js";
+import en from "../texts/en.js";
+import zh from "../texts/zh.js";
+
+const TABLES = { en, zh };
+const KEY = "goim.language";
+
+export const LANGUAGES = { en: "English", zh: "中文" };
+
+const wanted = () => localStorage.getItem(KEY) ?? (navigator.language.startsWith("zh") ? "zh" : "en");
+
+export const language = new Signal(TABLES[wanted()] ? wanted() : "en");
+document.documentElement.lang = language.value;
+
+export function speak(name) {
+  localStorage.setItem(KEY, name);
+  document.documentElement.lang = name;
+  language.value = name;
+}
+
+/** The text called `name`, its `{places}` filled; with `count` its form for one, if it has one. */
+export function t(name, places = {}) {
+  const table = TABLES[language.value];
+  const text = (places.count === 1 && table[`${name}.one`]) || table[name] || en[name] || name;
+  return text.replace(/\{(\w+)\}/g, (whole, place) => places[place] ?? whole);
+}

@@ -1,0 +1,25 @@
+// A message in a few words: for lists, quotes and notifications.
+import { t } from "./i18n.js";
+
+const KINDS = {
+  image: "🖼️",
+  voice: "🎤",
+  video: "🎬",
+  file: "📎",
+  card: "👤",
+  location: "📍",
+  call: "📞",
+  custom: "✳️",
+};
+
+export function summary(message) {
+  if (!message) return "";
+  if (message.recalled) return t("message.recalled");
+  const { type, payload } = message;
+  if (type === "text" || type === "stream") {
+    if (message.streamStatus === "streaming" && !payload?.text) return t("message.writing");
+    return (payload?.text ?? "").replace(/`+|\*\*/g, "");
+  }
+  const more = { file: payload?.name, card: payload?.nickname, location: payload?.address }[type];
+  return `${KINDS[type] ?? "✳️"} ${more || t(`kind.${KINDS[type] ? type : "custom"}`)}`;
+}

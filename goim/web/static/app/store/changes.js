@@ -1,0 +1,30 @@
+// What each change of the protocol makes of a message.
+
+export const recalled = () => (message) => ({ ...message, recalled: true, payload: null, reactions: undefined });
+
+export const edited = ({ payload, editedAt }) => (message) => ({ ...message, payload, editedAt });
+
+export function reacted({ userId, emoji, removed }) {
+  return (message) => {
+    const others = (message.reactions ?? []).map((each) =>
+      each.emoji === emoji ? { ...each, userIds: each.userIds.filter((id) => id !== userId) } : each,
+    );
+    if (!removed) {
+      const same = others.find((each) => each.emoji === emoji);
+      if (same) same.userIds.push(userId);
+      else others.push({ emoji, userIds: [userId] });
+    }
+    return { ...message, reactions: others.filter(({ userIds }) => userIds.length) };
+  };
+}
+
+export const grown = ({ index, delta }) => (message) =>
+  (message.streamIndex ?? 0) >= index || message.streamStatus !== "streaming"
+    ? message
+    : { ...message, streamIndex: index, payload: { ...message.payload, text: (message.payload?.text ?? "") + delta } };
+
+export const regrown = ({ payload, streamIndex }) => (message) =>
+  (message.streamIndex ?? 0) >= streamIndex ? message : { ...message, payload, streamIndex };
+
+export const ended = ({ text, streamStatus }) => (message) =>
+  message.recalled ? message : { ...message, streamStatus, payload: { ...message.payload, text } };

@@ -1,0 +1,297 @@
+// The list of conversations, and what happens in them.
+import { go } from "../core/route.js";
+import { Signal } from "../core/signal.js";
+import { summary } from "../core/summary.js";
+import * as changes from "./changes.js";
+import { Timeline } from "./timeline.js";
+
+const KEPT = 20;
+const DRAFT_PAUSE = 800;
+
+export class Conversations {
+  #client;
+  #people;
+  #groups;
+  #timelines = new Map(); // convId → Timeline, the one opened last at the end
+  #drafts = new Map(); // convId → timer
+  #reading = new Map(); // convId → seq on its way
+  #byId = new Map();
+  #order = null;
+  /** convId → userIds who type there. */
+  typing = new Map();
+  isLoaded = false;
+  changed = new Signal(0);
+  onNews = () => {};
+
+  constructor(client, people, groups) {
+    this.#client = client;
+    this.#people = people;
+    this.#groups = groups;
+    client.on("conversations", (lines) => this.#take(lines, { isAll: true }));
+    client.on("message", (message) => this.#receive(message));
+    client.on("sending", (data) => this.#placeOf(data)?.changed.poke());
+    client.on("sent", ({ data, ack }) => this.#sent(data, ack));
+    client.on("refused", ({ data, error }) => this.#placeOf(data)?.fail(data, error));
+    client.on("recalled", (data) => this.#change(data, changes.recalled()));
+    client.on("edited", (data) => this.#change(data, changes.edited(data)));
+    client.on("reaction", (data) => this.#change(data, changes.reacted(data)));
+    client.on("stream_chunk", (data) => this.#timelines.get(data.convId)?.update(data.seq, changes.grown(data)));
+    client.on("stream_text", (message) => this.#timelines.get(message.convId)?.update(message.seq, changes.regrown(message)));
+    client.on("stream_end", (data) => this.#change(data, changes.ended(data)));
+    client.on("read", (data) => this.#read(data));
+    client.on("typing", (data) => this.#type(data));
+    client.on("mention", ({ convId }) => this.#set(convId, { isMentioned: true }));
+    client.on("conversation_updated", (data) => this.#updated(data));
+    client.on("group_created", () => this.reload());
+    client.on("group_updated", ({ groupId, name, avatarUrl }) => this.#regroup(groupId, name, avatarUrl));
+    client.on("group_disbanded", ({ groupId }) => this.#drop(this.#ofGroup(groupId)?.convId));
+    client.on("member_joined", ({ userId }) => userId === client.userId && this.reload());
+    client.on("member_left", (data) => data.userId === client.userId && this.#drop(this.#ofGroup(data.groupId)?.convId));
+  }
+
+  clear() {
+    for (const kept of [this.#timelines, this.#drafts, this.#reading, this.#byId, this.typing]) kept.clear();
+    this.isLoaded = false;
+    this.#poke();
+  }
+
+  // the list
+
+  /** Pinned first, then the latest. */
+  get list() {
+    this.#order ??= [...this.#byId.values()].sort(
+      (one, other) => Number(other.pinned) - Number(one.pinned) || other.updatedAt - one.updatedAt,
+    );
+    return this.#order;
+  }
+
+  /** All that is unread where it is not muted. */
+  get unread() {
+    let sum = 0;
+    for (const { unread, muted } of this.#byId.values()) if (!muted) sum += unread;
+    return sum;
+  }
+
+  #poke() {
+    this.#order = null;
+    this.changed.poke();
+  }
+
+  #take(lines, { isAll = false } = {}) {
+    const fresh = lines.map((line) => ({ isMentioned: this.#byId.get(line.convId)?.isMentioned ?? false, ...line }));
+    if (isAll) this.#byId = new Map(fresh.map((line) => [line.convId, line]));
+    else for (const line of fresh) this.#byId.set(line.convId, line);
+    for (const { lastMessage } of fresh) if (lastMessage && lastMessage.convType === "group") this.#people.name(lastMessage.from);
+    this.isLoaded = true;
+    this.#poke();
+  }
+
+  #reloading = null;
+  /** Something is new that we know nothing of. */
+  reload() {
+    this.#reloading ??= this.#client.http
+      .get("/api/conversations", { limit: 50 })
+      .then(({ conversations }) => this.#take(conversations))
+      .catch(() => {}) // the next connection brings all of them
+      .finally(() => (this.#reloading = null));
+    return this.#reloading;
+  }
+
+  #set(convId, news) {
+    const conv = this.#byId.get(convId);
+    if (!conv) return;
+    this.#byId.set(convId, { ...conv, ...news });
+    this.#poke();
+  }
+
+  #drop(convId) {
+    if (this.#byId.delete(convId)) this.#poke();
+  }
+
+  #ofGroup = (groupId) => this.list.find((conv) => conv.groupId === groupId);
+
+  #regroup(groupId, name, avatarUrl) {
+    const conv = this.#ofGroup(groupId);
+    if (conv) this.#set(conv.convId, { title: name ?? conv.title, avatarUrl: avatarUrl ?? conv.avatarUrl });
+  }
+
+  /** The conversation with somebody, which may have to begin yet. */
+  with(userId) {
+    const [lower, higher] = [userId, this.#client.userId].sort();
+    return this.list.find((conv) => conv.peerId === userId)?.convId ?? `c2c:${lower}:${higher}`;
+  }
+
+  /** A conversation by its id; one of a pair that has said nothing yet is made up. */
+  get(convId) {
+    const conv = this.#byId.get(convId);
+    if (conv) return conv;
+    const [kind, ...pair] = convId.split(":");
+    const peerId = pair.find((id) => id !== this.#client.userId);
+    if (kind !== "c2c" || !peerId || pair.length !== 2 || !pair.includes(this.#client.userId)) return null;
+    const nothing = { pinned: false, muted: false, draft: "", lastSeq: 0, readSeq: 0, unread: 0, lastMessage: null };
+    return { convId, convType: "c2c", peerId, title: "", avatarUrl: "", isNew: true, updatedAt: 0, ...nothing };
+  }
+
+  titleOf(conv) {
+    return (conv.peerId && this.#people.name(conv.peerId)) || conv.title;
+  }
+
+  avatarOf(conv) {
+    return (conv.peerId && this.#people.avatar(conv.peerId)) || conv.avatarUrl;
+  }
+
+  open = (convId) => go("chats", convId);
+
+  timeline(convId) {
+    let timeline = this.#timelines.get(convId);
+    this.#timelines.delete(convId);
+    timeline ??= new Timeline(this.#client, () => this.get(convId) ?? { convId, lastSeq: 0 });
+    this.#timelines.set(convId, timeline);
+    if (this.#timelines.size > KEPT) this.#timelines.delete(this.#timelines.keys().next().value);
+    return timeline;
+  }
+
+  #placeOf({ convId, to, groupId }) {
+    const id = convId ?? (to ? this.with(to) : this.#ofGroup(groupId)?.convId);
+    return this.#timelines.get(id);
+  }
+
+  // what others do
+
+  #receive(message) {
+    const { convId, seq, from, timestamp } = message;
+    this.#timelines.get(convId)?.receive(message);
+    this.#type({ convId, userId: from, typing: false });
+    const conv = this.#byId.get(convId);
+    if (!conv) return this.reload().then(() => this.#announce(message));
+    const readSeq = from === this.#client.userId ? Math.max(conv.readSeq, seq) : conv.readSeq;
+    const lastSeq = Math.max(conv.lastSeq, seq);
+    const isNewest = seq >= conv.lastSeq;
+    const isCounted = seq <= conv.lastSeq; // the list that came with the connection knew of it
+    this.#set(convId, {
+      lastSeq,
+      readSeq,
+      unread: from === this.#client.userId ? lastSeq - readSeq : conv.unread + (isCounted ? 0 : 1),
+      ...(isNewest ? { lastMessage: message, updatedAt: timestamp } : {}),
+    });
+    this.#announce(message);
+  }
+
+  #announce(message) {
+    const conv = this.#byId.get(message.convId);
+    if (!conv || message.from === this.#client.userId || (conv.muted && !conv.isMentioned)) return;
+    this.onNews({ convId: conv.convId, title: this.titleOf(conv), text: summary(message) });
+  }
+
+  #change(data, change) {
+    const { convId, seq } = data;
+    this.#timelines.get(convId)?.update(seq, change);
+    const conv = this.#byId.get(convId);
+    if (conv?.lastMessage?.seq === seq) this.#set(convId, { lastMessage: change(conv.lastMessage) });
+  }
+
+  #read({ convId, userId, seq }) {
+    if (userId !== this.#client.userId) return this.#timelines.get(convId)?.hasRead(userId, seq);
+    const conv = this.#byId.get(convId);
+    if (conv && seq > conv.readSeq) this.#set(convId, { readSeq: seq, unread: Math.max(conv.lastSeq - seq, 0) });
+  }
+
+  #type({ convId, userId, typing }) {
+    const timeline = this.#timelines.get(convId);
+    if (typing) timeline?.type(userId);
+    else timeline?.quiet(userId);
+    const who = this.typing.get(convId) ?? new Map();
+    if (!typing && !who.has(userId)) return;
+    clearTimeout(who.get(userId));
+    who.delete(userId);
+    if (typing) who.set(userId, setTimeout(() => this.#type({ convId, userId, typing: false }), 6000));
+    this.typing.set(convId, who);
+    this.changed.poke();
+  }
+
+  #updated({ convId, deleted, ...news }) {
+    if (deleted) {
+      this.#timelines.get(convId)?.clear();
+      return this.#drop(convId);
+    }
+    if (news.draft !== undefined && this.#drafts.has(convId)) delete news.draft; // we are writing it ourselves
+    this.#set(convId, news);
+  }
+
+  // what we do
+
+  /** `send` of the client, to this conversation. */
+  say(conv, text, more = {}) {
+    const where = conv.groupId ? { group: conv.groupId } : conv.isNew ? { to: conv.peerId } : { conv: conv.convId };
+    return this.#client.send(text, { ...where, ...more }).catch(() => {}); // `refused` shows it at its place
+  }
+
+  #sent(data, ack) {
+    const { at, expireAtMs, ...said } = data;
+    const { convId, serverMsgId, seq, timestamp } = ack;
+    const conv = this.get(convId) ?? {};
+    const where = conv.groupId ? { convType: "group", groupId: conv.groupId } : { convType: "c2c", to: conv.peerId };
+    const message = { ...where, ...said, convId, serverMsgId, seq, timestamp, from: this.#client.userId, recalled: false };
+    this.#receive(expireAtMs ? { ...message, expireAt: expireAtMs } : message);
+  }
+
+  async recall(message) {
+    await this.#client.recall(message.convId, message.serverMsgId);
+    this.#change(message, changes.recalled());
+  }
+
+  async edit(message, text) {
+    await this.#client.edit(message.convId, message.serverMsgId, text);
+    this.#change(message, changes.edited({ payload: { ...message.payload, text }, editedAt: Date.now() }));
+  }
+
+  async react(message, emoji) {
+    const userId = this.#client.userId;
+    const removed = message.reactions?.some((each) => each.emoji === emoji && each.userIds.includes(userId)) ?? false;
+    await this.#client.react(message.convId, message.serverMsgId, emoji, { remove: removed });
+    this.#change(message, changes.reacted({ userId, emoji, removed }));
+  }
+
+  /** Somebody has looked at everything up to here. */
+  async seen(convId, seq) {
+    const conv = this.#byId.get(convId);
+    if (!conv || seq <= conv.readSeq || seq <= (this.#reading.get(convId) ?? 0)) return;
+    this.#reading.set(convId, seq);
+    this.#set(convId, { readSeq: seq, unread: Math.max(conv.lastSeq - seq, 0), isMentioned: false });
+    await this.#client.read(convId, seq).catch(() => {});
+    if (this.#reading.get(convId) === seq) this.#reading.delete(convId);
+  }
+
+  setDraft(conv, text) {
+    if (conv.isNew || text === conv.draft) return;
+    this.#set(conv.convId, { draft: text });
+    clearTimeout(this.#drafts.get(conv.convId));
+    const save = () => {
+      this.#drafts.delete(conv.convId);
+      this.#client.http.post(this.#path(conv, "draft"), { draft: text.slice(0, 4096) }).catch(() => {});
+    };
+    this.#drafts.set(conv.convId, setTimeout(save, DRAFT_PAUSE));
+  }
+
+  #path = ({ convId }, act) => `/api/conversations/${encodeURIComponent(convId)}/${act}`;
+
+  async pin(conv) {
+    await this.#client.http.post(this.#path(conv, "pin"), { pinned: !conv.pinned });
+    this.#set(conv.convId, { pinned: !conv.pinned });
+  }
+
+  async mute(conv) {
+    await this.#client.http.post(this.#path(conv, "mute"), { muted: !conv.muted });
+    this.#set(conv.convId, { muted: !conv.muted });
+  }
+
+  async delete(conv) {
+    await this.#client.http.post("/api/conversations/delete", { convId: conv.convId });
+    this.#updated({ convId: conv.convId, deleted: true });
+  }
+
+  async readAll() {
+    await this.#client.http.post("/api/unread/mark_all_read");
+    await this.reload();
+  }
+}

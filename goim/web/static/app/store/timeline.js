@@ -1,0 +1,201 @@
+// The messages of one conversation, as far as they are loaded: one stretch without gaps that can grow at both ends.
+import { Signal } from "../core/signal.js";
+
+const PAGE = 50;
+
+export class Timeline {
+  #client;
+  #conv;
+  #loading = null;
+  #late = []; // what happened to messages while they were being fetched
+  messages = []; // by seq, without gaps
+  failed = []; // {data, error}: refused by the server
+  reads = new Map(); // userId → up to which seq they have read
+  typing = new Map(); // userId → timer
+  isAtStart = false;
+  isAtEnd = false;
+  isLoaded = false;
+  /** The seq after which the line "new" stands, while the conversation is looked at. */
+  unreadAfter = null;
+  /** A message to scroll to: {seq}. */
+  wanted = null;
+  changed = new Signal(0);
+
+  constructor(client, conv) {
+    this.#client = client;
+    this.#conv = conv; // a function: the conversation as it is now
+  }
+
+  get first() {
+    return this.messages[0]?.seq ?? 0;
+  }
+
+  get last() {
+    return this.messages.at(-1)?.seq ?? 0;
+  }
+
+  /** What was said here and is not acknowledged yet. */
+  get waiting() {
+    const { convId, peerId, groupId } = this.#conv();
+    return this.#client.outbox.waiting.filter(
+      (data) => data.convId === convId || (data.to ?? data.groupId ?? "-") === (peerId ?? groupId),
+    );
+  }
+
+  bySeq = (seq) => this.messages[this.#indexOf(seq)];
+  byId = (serverMsgId) => this.messages.find((message) => message.serverMsgId === serverMsgId);
+
+  #indexOf(seq) {
+    let [low, high] = [0, this.messages.length];
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if (this.messages[middle].seq < seq) low = middle + 1;
+      else high = middle;
+    }
+    return this.messages[low]?.seq === seq ? low : -1 - low;
+  }
+
+  // loading: one page at a time
+
+  /** The newest page, unless there is one. */
+  open() {
+    return this.isLoaded ? Promise.resolve() : this.#load({}, (page) => this.#replace(page, !page.hasMore, true));
+  }
+
+  toEnd() {
+    if (this.isAtEnd) return Promise.resolve();
+    return this.#load({}, (page) => this.#replace(page, !page.hasMore, true));
+  }
+
+  /** Where a message stands, with what is before and after it. */
+  async around(seq) {
+    if (this.bySeq(seq)) return;
+    await this.#load({ beforeSeq: seq + PAGE / 2 }, (page) => this.#replace(page, !page.hasMore, false));
+  }
+
+  older() {
+    if (this.isAtStart || this.#loading || !this.messages.length) return Promise.resolve();
+    return this.#load({ beforeSeq: this.first }, (page) => {
+      this.messages = [...page.messages, ...this.messages];
+      this.isAtStart = !page.hasMore;
+    });
+  }
+
+  newer() {
+    if (this.isAtEnd || this.#loading || !this.messages.length) return Promise.resolve();
+    return this.#load({ fromSeq: this.last }, (page) => {
+      this.messages = [...this.messages, ...page.messages];
+      this.isAtEnd = !page.hasMore;
+    });
+  }
+
+  #replace({ messages }, isAtStart, isAtEnd) {
+    const later = isAtEnd ? this.messages.filter(({ seq }) => seq > (messages.at(-1)?.seq ?? 0)) : [];
+    this.messages = [...messages, ...later];
+    this.isAtStart = isAtStart;
+    this.isAtEnd = isAtEnd || this.last >= this.#conv().lastSeq;
+    this.isLoaded = true;
+  }
+
+  async #load(where, take) {
+    while (this.#loading) await this.#loading.catch(() => {});
+    this.#loading = this.#fetch(where, take).finally(() => (this.#loading = null));
+    await this.#loading;
+  }
+
+  async #fetch(where, take) {
+    const { convId, isNew } = this.#conv();
+    try {
+      const page = isNew ? { messages: [], hasMore: false } : await this.#client.history(convId, { ...where, limit: PAGE });
+      take(page);
+      for (const [seq, change] of this.#late.splice(0)) this.update(seq, change);
+      this.changed.poke();
+    } finally {
+      this.#late = [];
+    }
+  }
+
+  // what happens
+
+  /** A new message, perhaps our own. */
+  receive(message) {
+    if (!this.isLoaded && !this.#loading) return;
+    if (!this.isAtEnd && this.isLoaded) return this.changed.poke();
+    const at = this.#indexOf(message.seq);
+    if (at < 0) this.messages = this.messages.toSpliced(-1 - at, 0, message);
+    this.quiet(message.from);
+    this.changed.poke();
+  }
+
+  /** `change(message)` makes the new message of the old one; where it is not loaded, nothing. */
+  update(seq, change) {
+    if (this.#loading) this.#late.push([seq, change]);
+    const at = this.#indexOf(seq);
+    if (at < 0) return;
+    this.messages = this.messages.with(at, change(this.messages[at]));
+    this.changed.poke();
+  }
+
+  /** The messages of somebody until then are gone. */
+  clear() {
+    this.messages = [];
+    this.isLoaded = this.isAtEnd = this.isAtStart = false;
+    this.changed.poke();
+  }
+
+  fail(data, error) {
+    this.failed = [...this.failed, { data, error }];
+    this.changed.poke();
+  }
+
+  unfail(clientMsgId) {
+    this.failed = this.failed.filter(({ data }) => data.clientMsgId !== clientMsgId);
+    this.changed.poke();
+  }
+
+  type(userId) {
+    clearTimeout(this.typing.get(userId));
+    this.typing.set(userId, setTimeout(() => this.quiet(userId), 6000));
+    this.changed.poke();
+  }
+
+  quiet(userId) {
+    clearTimeout(this.typing.get(userId));
+    if (this.typing.delete(userId)) this.changed.poke();
+  }
+
+  // who has read
+
+  hasRead(userId, seq) {
+    if (seq <= (this.reads.get(userId) ?? 0)) return;
+    this.reads.set(userId, seq);
+    this.changed.poke();
+  }
+
+  /** Whether anybody else has read as far. */
+  isRead(seq) {
+    for (const upto of this.reads.values()) if (upto >= seq) return true;
+    return false;
+  }
+
+  /** How far the others have read our latest messages: it is pushed while we are here, and asked for when we come. */
+  async loadReads() {
+    const { convId, convType } = this.#conv();
+    const me = this.#client.userId;
+    const theirs = this.messages.findLast((message) => message.from !== me);
+    if (theirs) this.hasRead(theirs.from, theirs.seq); // who writes has read
+    const mine = this.messages.filter(({ from, seq, recalled }) => from === me && !recalled && seq > (theirs?.seq ?? 0));
+    let [low, high] = [0, mine.length];
+    while (low < high) {
+      const middle = low === 0 && high === mine.length ? high - 1 : (low + high) >> 1; // most often all is read
+      const { readers } = await this.readers(mine[middle].serverMsgId);
+      for (const { userId } of readers) this.hasRead(userId, mine[middle].seq);
+      if (readers.length) low = middle + 1;
+      else high = middle;
+      if (convType === "group") break;
+    }
+  }
+
+  readers = (serverMsgId) =>
+    this.#client.http.get(`/api/messages/${encodeURIComponent(serverMsgId)}/readers`, { convId: this.#conv().convId });
+}

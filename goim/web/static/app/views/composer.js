@@ -1,0 +1,195 @@
+// Where one writes: text, answers, edits, mentions, pictures and files.
+import { html, useEffect, useLayoutEffect, useRef, useState } from "../../vendor/preact-htm.js";
+import { client, conversations, groups, people } from "../core/app.js";
+import { t } from "../core/i18n.js";
+import { useSignals } from "../core/signal.js";
+import { summary } from "../core/summary.js";
+import { sendCard, sendFiles, sendLocation } from "./attach.js";
+import { Avatar } from "./avatar.js";
+import { EmojiPicker } from "./emoji.js";
+import { Icon } from "./icons.js";
+import { attempt, closeMenu, openMenu } from "./overlay.js";
+
+const TYPING_EVERY = 3000;
+
+/** Buttons beside the field: `({conv}) => vnode or null`. Others may add to it. */
+export const COMPOSER_TOOLS = [];
+
+/** Why nobody can write here now; "" if one can. */
+function reasonFor(conv) {
+  if (conv.groupId) {
+    const group = groups.mine.get(conv.groupId);
+    return group?.muted && !groups.mayManage(conv.groupId) ? t("chat.muted_group") : "";
+  }
+  if (people.blocked.has(conv.peerId)) return t("chat.blocked");
+  return people.me && people.friends.size && !people.friends.has(conv.peerId) && !conv.isNew ? t("chat.no_friend") : "";
+}
+
+function About({ about }) {
+  const [value] = useSignals(about);
+  if (!value) return null;
+  const { message, isEdit } = value;
+  const name = isEdit ? t("do.edit") : message.from === client.userId ? t("you") : people.name(message.from);
+  return html`<div class="about">
+    <${Icon} name=${isEdit ? "edit" : "reply"} />
+    <span class="about-text"><b>${name}</b><span>${summary(message)}</span></span>
+    <button type="button" class="button-icon" onClick=${() => (about.value = null)} aria-label=${t("do.cancel")}><${Icon} name="close" size=${18} /></button>
+  </div>`;
+}
+
+/** Whom an @ at the cursor may mean. */
+function useMentions(conv, text, cursor) {
+  const word = /(?:^|\s)@([\p{L}\p{N}_.-]*)$/u.exec(text.slice(0, cursor))?.[1];
+  const [members, setMembers] = useState([]);
+  useEffect(() => {
+    if (word !== undefined && conv.groupId) groups.loadMembers(conv.groupId).then(setMembers, () => {});
+  }, [word !== undefined]);
+  if (word === undefined || !conv.groupId) return { word, found: [] };
+  const all = members.filter(({ userId }) => userId !== client.userId).map(({ userId, nickname }) => ({ userId, name: people.name(userId) || nickname }));
+  if (groups.mayManage(conv.groupId)) all.push({ userId: "all", name: "all" });
+  return { word, found: all.filter(({ name }) => name.toLowerCase().includes(word.toLowerCase())).slice(0, 6) };
+}
+
+export function Composer({ conv, timeline, about, dropped }) {
+  const [answer, drop] = useSignals(about, dropped);
+  useSignals(people.changed, groups.changed);
+  const [text, setText] = useState(conv.draft);
+  const [cursor, setCursor] = useState(0);
+  const [chosen, setChosen] = useState(0);
+  const field = useRef();
+  const mentioned = useRef(new Map()); // name → userId
+  const typedAt = useRef(0);
+  const { word, found } = useMentions(conv, text, cursor);
+  const reason = reasonFor(conv);
+
+  useLayoutEffect(() => {
+    if (matchMedia("(pointer: fine)").matches) field.current?.focus();
+  }, []);
+  useLayoutEffect(() => {
+    if (!field.current) return;
+    field.current.style.height = "auto";
+    field.current.style.height = `${field.current.scrollHeight}px`;
+  }, [text]);
+  useEffect(() => {
+    if (answer?.isEdit) setText(answer.message.payload.text);
+    if (answer) field.current?.focus();
+  }, [answer]);
+  useEffect(() => {
+    if (!drop) return;
+    dropped.value = null;
+    sendFiles(conv, drop);
+  }, [drop]);
+  useEffect(() => {
+    if (document.activeElement !== field.current) setText(conv.draft); // written on another device
+  }, [conv.draft]);
+
+  const write = (value) => {
+    setText(value);
+    setCursor(field.current?.selectionStart ?? value.length);
+    setChosen(0);
+    if (answer?.isEdit) return;
+    conversations.setDraft(conv, value);
+    if (value && !conv.isNew && Date.now() - typedAt.current > TYPING_EVERY) {
+      typedAt.current = Date.now();
+      client.typing(conv.convId);
+    }
+  };
+
+  const insert = (piece, from = field.current.selectionStart) => {
+    const { selectionEnd } = field.current;
+    const value = text.slice(0, from) + piece + text.slice(selectionEnd);
+    write(value);
+    requestAnimationFrame(() => {
+      field.current.focus();
+      field.current.selectionStart = field.current.selectionEnd = from + piece.length;
+      setCursor(from + piece.length);
+    });
+  };
+
+  const mention = ({ userId, name }) => {
+    mentioned.current.set(name, userId);
+    insert(`@${name} `, cursor - word.length - 1);
+  };
+
+  const send = () => {
+    const said = text.trim();
+    if (!said) return;
+    if (answer?.isEdit) {
+      if (said !== answer.message.payload.text) attempt(conversations.edit(answer.message, said));
+      about.value = null;
+      setText(conv.draft ?? "");
+      return;
+    }
+    const ids = [...mentioned.current].filter(([name]) => said.includes(`@${name}`)).map(([, id]) => id);
+    const mentions = ids.includes("all") ? ["all"] : ids;
+    conversations.say(conv, said, { ...(mentions.length ? { mentions } : {}), ...(answer ? { replyTo: answer.message.serverMsgId } : {}) });
+    about.value = null;
+    mentioned.current.clear();
+    typedAt.current = 0;
+    setText("");
+    conversations.setDraft(conv, "");
+    field.current.focus();
+  };
+
+  const onKeyDown = (event) => {
+    if (event.isComposing) return; // of an input method: it is not for us
+    if (found.length && ["ArrowDown", "ArrowUp", "Enter", "Tab"].includes(event.key)) {
+      event.preventDefault();
+      if (event.key === "ArrowDown") setChosen((chosen + 1) % found.length);
+      else if (event.key === "ArrowUp") setChosen((chosen + found.length - 1) % found.length);
+      else mention(found[chosen]);
+    } else if (event.key === "Enter" && !event.shiftKey) {
+      event.preventDefault();
+      send();
+    } else if (event.key === "Escape" && answer) {
+      about.value = null;
+      if (answer.isEdit) setText("");
+    } else if (event.key === "ArrowUp" && !text) {
+      const last = timeline.messages.findLast((message) => message.from === client.userId && message.type === "text" && !message.recalled);
+      if (last) {
+        event.preventDefault();
+        about.value = { message: last, isEdit: true };
+      }
+    }
+  };
+
+  const pick = (accept) => {
+    const input = document.createElement("input");
+    Object.assign(input, { type: "file", multiple: true, accept });
+    input.onchange = () => sendFiles(conv, [...input.files]);
+    input.click();
+  };
+  const attach = (event) =>
+    openMenu(event, [
+      { label: t("attach.image"), icon: "image", act: () => pick("image/*,video/*") },
+      { label: t("attach.file"), icon: "file", act: () => pick("") },
+      { label: t("attach.card"), icon: "card", act: () => sendCard(conv) },
+      "geolocation" in navigator && { label: t("attach.location"), icon: "place", act: () => sendLocation(conv) },
+    ]);
+  const emoji = (event) => openMenu(event, [], { head: html`<${EmojiPicker} onChoose=${(one) => (closeMenu(), insert(one))} />` });
+  const paste = (event) => {
+    if (!event.clipboardData.files.length) return;
+    event.preventDefault();
+    sendFiles(conv, [...event.clipboardData.files]);
+  };
+
+  if (reason) return html`<footer class="composer closed"><p><${Icon} name="lock" size=${16} />${reason}</p></footer>`;
+  return html`<footer class="composer">
+    <${About} about=${about} />
+    ${found.length > 0 && html`<ul class="mentions" role="listbox" aria-label=${t("mention.label")}>
+      ${found.map((each, at) => html`<li role="option" aria-selected=${at === chosen} onPointerDown=${(event) => (event.preventDefault(), mention(each))}>
+        <${Avatar} id=${each.userId} name=${each.name} url=${people.avatar(each.userId)} size=${28} />${each.name}
+      </li>`)}
+    </ul>`}
+    <div class="composer-line">
+      <button type="button" class="button-icon" onClick=${attach} aria-haspopup="menu" aria-label=${t("attach.label")} title=${t("attach.label")}><${Icon} name="attach" size=${22} /></button>
+      <div class="composer-field">
+        <textarea ref=${field} rows="1" value=${text} placeholder=${t("composer.placeholder")} aria-label=${t("composer.placeholder")} maxlength="16000" dir="auto"
+          onInput=${(event) => write(event.target.value)} onKeyDown=${onKeyDown} onPaste=${paste} onSelect=${(event) => setCursor(event.target.selectionStart)}></textarea>
+        <button type="button" class="button-icon" onClick=${emoji} aria-haspopup="menu" aria-label=${t("emoji.label")} title=${t("emoji.label")}><${Icon} name="smile" size=${22} /></button>
+      </div>
+      ${COMPOSER_TOOLS.map((Tool) => html`<${Tool} conv=${conv} text=${text} />`)}
+      <button type="button" class="button-send" onClick=${send} disabled=${!text.trim()} aria-label=${t("do.send")} title=${t("do.send")}><${Icon} name="send" size=${22} /></button>
+    </div>
+  </footer>`;
+}

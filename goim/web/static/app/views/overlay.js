@@ -1,0 +1,176 @@
+// What lies above the page: dialogs, menus and short notes that go by themselves.
+import { html, useEffect, useLayoutEffect, useRef } from "../../vendor/preact-htm.js";
+import { t } from "../core/i18n.js";
+import { Signal, useSignals } from "../core/signal.js";
+import { Icon } from "./icons.js";
+
+const dialogs = new Signal([]);
+const menu = new Signal(null);
+const notes = new Signal([]);
+
+// dialogs
+
+/** Show a dialog: `View` gets `props` and `close(result)`; resolves with the result, undefined if it was left. */
+export function dialog(View, props = {}) {
+  return new Promise((resolve) => {
+    const entry = { View, props };
+    entry.close = (result) => {
+      dialogs.value = dialogs.value.filter((each) => each !== entry);
+      resolve(result);
+    };
+    dialogs.value = [...dialogs.value, entry];
+  });
+}
+
+function Shown({ View, props, close }) {
+  const ref = useRef();
+  useLayoutEffect(() => {
+    const before = document.activeElement;
+    ref.current.showModal();
+    return () => before?.focus?.();
+  }, []);
+  const onClick = (event) => event.target === ref.current && close();
+  return html`<dialog ref=${ref} class="dialog" onClose=${() => close()} onClick=${onClick} aria-label=${props.title}>
+    <${View} ...${props} close=${close} />
+  </dialog>`;
+}
+
+export function DialogHead({ title, close }) {
+  return html`<header class="dialog-head">
+    <h2>${title}</h2>
+    <button type="button" class="button-icon" onClick=${() => close()} aria-label=${t("do.close")}><${Icon} name="close" /></button>
+  </header>`;
+}
+
+function Sure({ title, text, yes, isDangerous, close }) {
+  return html`<${DialogHead} title=${title} close=${close} />
+    <p class="dialog-text">${text}</p>
+    <footer class="dialog-foot">
+      <button type="button" class="button" onClick=${() => close(false)}>${t("do.cancel")}</button>
+      <button type="button" class="button ${isDangerous ? "danger" : "primary"}" autofocus onClick=${() => close(true)}>${yes}</button>
+    </footer>`;
+}
+
+/** Ask before it is done; resolves with whether. */
+export const sure = (title, text, yes, { isDangerous = true } = {}) => dialog(Sure, { title, text, yes, isDangerous });
+
+function Question({ title, label, value = "", yes, maxlength, isLong, close }) {
+  const ref = useRef();
+  const submit = (event) => {
+    event.preventDefault();
+    close(ref.current.value.trim());
+  };
+  return html`<form method="dialog" onSubmit=${submit}>
+    <${DialogHead} title=${title} close=${close} />
+    <label class="field"><span>${label}</span>
+      ${isLong
+        ? html`<textarea ref=${ref} rows="5" maxlength=${maxlength} autofocus>${value}</textarea>`
+        : html`<input ref=${ref} value=${value} maxlength=${maxlength} autofocus autocomplete="off" />`}
+    </label>
+    <footer class="dialog-foot">
+      <button type="button" class="button" onClick=${() => close()}>${t("do.cancel")}</button>
+      <button class="button primary">${yes ?? t("do.save")}</button>
+    </footer>
+  </form>`;
+}
+
+/** Ask for a text; resolves with it, undefined if nothing was said. */
+export const ask = (title, label, more = {}) => dialog(Question, { title, label, ...more });
+
+// menus
+
+/** Open a menu at an event's place; items `{label, icon, act, isDangerous}`, falsy ones are left out. */
+export function openMenu(event, items, { head = null } = {}) {
+  event.preventDefault();
+  event.stopPropagation?.();
+  const box = event.currentTarget?.getBoundingClientRect?.();
+  const isKey = !event.clientX && !event.clientY;
+  const at = isKey && box ? { x: box.left, y: box.bottom } : { x: event.clientX, y: event.clientY };
+  menu.value = { at, items: items.filter(Boolean), head, before: document.activeElement };
+}
+
+export const closeMenu = () => (menu.value = null);
+
+function Menu({ at, items, head, before }) {
+  const ref = useRef();
+  useLayoutEffect(() => {
+    const { width, height } = ref.current.getBoundingClientRect();
+    const x = Math.max(8, Math.min(at.x, innerWidth - width - 8));
+    const y = at.y + height > innerHeight - 8 ? Math.max(8, at.y - height) : at.y;
+    Object.assign(ref.current.style, { left: `${x}px`, top: `${y}px` });
+    ref.current.querySelector("[role=menuitem]")?.focus();
+    const leave = (event) => ref.current?.contains(event.target) || closeMenu();
+    addEventListener("pointerdown", leave, true);
+    addEventListener("resize", closeMenu);
+    return () => {
+      removeEventListener("pointerdown", leave, true);
+      removeEventListener("resize", closeMenu);
+    };
+  }, [items]);
+  const onKeyDown = (event) => {
+    const all = [...ref.current.querySelectorAll("[role=menuitem]")];
+    const step = { ArrowDown: 1, ArrowUp: -1, ArrowRight: 1, ArrowLeft: -1 }[event.key];
+    if (event.key === "Escape" || event.key === "Tab") {
+      event.preventDefault();
+      event.stopPropagation();
+      closeMenu();
+      before?.focus?.();
+    } else if (step) {
+      event.preventDefault();
+      all[(all.indexOf(document.activeElement) + step + all.length) % all.length]?.focus();
+    }
+  };
+  const act = (item) => {
+    closeMenu();
+    before?.focus?.();
+    item.act();
+  };
+  return html`<div ref=${ref} class="menu" role="menu" onKeyDown=${onKeyDown}>
+    ${head}
+    ${items.map(
+      (item) => html`<button type="button" role="menuitem" class=${item.isDangerous ? "danger" : ""} onClick=${() => act(item)}>
+        ${item.icon && html`<${Icon} name=${item.icon} />`}<span>${item.label}</span>
+      </button>`,
+    )}
+  </div>`;
+}
+
+// notes
+
+/** Say something in passing. */
+export function note(text, { isBad = false } = {}) {
+  const entry = { text, isBad };
+  notes.value = [...notes.value.slice(-2), entry];
+  setTimeout(() => (notes.value = notes.value.filter((each) => each !== entry)), 5000);
+}
+
+/** What went wrong, in words: ours for the codes that people meet, else the server's. */
+export function wordsFor(error) {
+  const own = t(`error.${error.code ?? error.name}`);
+  return own.startsWith("error.") ? error.message : own;
+}
+
+/** Do it, and say so if it fails; resolves with whether it worked. */
+export async function attempt(work) {
+  try {
+    await work;
+    return true;
+  } catch (error) {
+    note(wordsFor(error), { isBad: true });
+    return false;
+  }
+}
+
+export function Overlay() {
+  const [shown, open, said] = useSignals(dialogs, menu, notes);
+  useEffect(() => {
+    closeMenu();
+  }, [shown]);
+  return html`
+    ${shown.map((entry, at) => html`<${Shown} key=${at} ...${entry} />`)}
+    ${open && html`<${Menu} key=${open} ...${open} />`}
+    <div class="notes" role="status" aria-live="polite">
+      ${said.map(({ text, isBad }) => html`<p class=${isBad ? "note bad" : "note"}>${text}</p>`)}
+    </div>
+  `;
+}

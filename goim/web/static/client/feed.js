@@ -1,0 +1,246 @@
+// What is shown: messages and changes in order and once; what was missed is asked for before later ones are shown.
+import { isPassing } from "./errors.js";
+import { Progress } from "./progress.js";
+
+const CHANGES = new Set(["recalled", "edited", "reaction", "stream_end"]);
+const AT_ONCE = 100;
+const REMEMBERED = 10_000;
+
+export class Feed {
+  #link;
+  #http;
+  #store;
+  #emit;
+  #items = [];
+  #isBusy = false;
+  #shown = null; // convId → Progress
+  #streams = new Map(); // streamId → {convId, seq, index} of those that go on
+  #ownStreams = new Map();
+  #mine = new Set();
+  #isFirst = true;
+  #isSaved = true;
+
+  constructor(link, http, cursors, emit) {
+    this.#link = link;
+    this.#http = http;
+    this.#store = cursors;
+    this.#emit = emit;
+    link.take = (envelope) => this.#put({ envelope });
+    link.turned = (isUp) => {
+      emit(isUp ? "connected" : "disconnected", isUp ? { isFirst: this.#isFirst } : {});
+      if (!isUp) return;
+      this.#isFirst = false;
+      this.#put({ isUp });
+    };
+  }
+
+  /** Another session: what waits to be shown was for the one before, and what is kept, if that was another's. */
+  reset({ isForgotten }) {
+    if (isForgotten) this.#store.save(null);
+    this.#items = [];
+    this.#shown = null;
+    this.#isFirst = true;
+    this.#streams.clear();
+    this.#mine.clear();
+  }
+
+  /** A message under this id is ours: its ack tells of it. */
+  own(clientMsgId) {
+    this.#mine.add(clientMsgId);
+    if (this.#mine.size > REMEMBERED) this.#mine.delete(this.#mine.values().next().value);
+  }
+
+  /** The last seq of a conversation before which nothing is missing. */
+  shownUpto(convId) {
+    return this.#shown?.get(convId)?.messages.upto ?? 0;
+  }
+
+  #put(item) {
+    this.#items.push(item);
+    this.#pump();
+  }
+
+  async #pump() {
+    if (this.#isBusy) return;
+    this.#isBusy = true;
+    while (this.#items.length) {
+      try {
+        await this.#show(this.#items.shift());
+      } catch (error) {
+        if (!this.#link.over) reportError(error);
+      }
+    }
+    this.#isBusy = false;
+    this.#save();
+  }
+
+  #save() {
+    if (this.#isSaved || !this.#shown) return;
+    this.#isSaved = true;
+    const all = [...this.#shown].map(([id, p]) => [id, { seq: p.messages.upto, change: p.changes.upto }]);
+    this.#store.save(Object.fromEntries(all));
+  }
+
+  async #show({ envelope }) {
+    if (!envelope) return this.#missed();
+    if (envelope.id !== undefined) return this.#countOwn(envelope);
+    return this.#push(envelope.action, envelope.data);
+  }
+
+  /** What this connection did is not pushed to it: its answer stands in the place of the push. */
+  #countOwn({ action, data }) {
+    if (!["ack", "stream_started", "stream_ended"].includes(action)) return;
+    if (data.streamId && data.convId) this.#ownStreams.set(data.streamId, data.convId);
+    const convId = data.convId ?? this.#ownStreams.get(data.streamId);
+    if (!convId) return;
+    if (data.seq !== undefined) this.#progress(convId, data.seq - 1).messages.add(data.seq);
+    else if (data.change !== undefined) this.#progress(convId).changes.add(data.change);
+    this.#isSaved = false;
+  }
+
+  #progress(convId, upto = 0) {
+    this.#shown ??= new Map();
+    if (!this.#shown.has(convId)) this.#shown.set(convId, new Progress(upto));
+    return this.#shown.get(convId);
+  }
+
+  async #push(action, data) {
+    this.#isSaved = false;
+    if (action === "message") return this.#message(data);
+    if (action === "stream_chunk") return this.#chunk(data);
+    if (CHANGES.has(action)) return this.#change(action, data);
+    this.#emit(action, data);
+  }
+
+  async #message(message) {
+    const { messages } = this.#progress(message.convId, message.convType === "c2c" ? 0 : message.seq - 1);
+    if (messages.has(message.seq)) return;
+    if (messages.leavesGap(message.seq)) return this.#catchUp([message.convId]);
+    messages.add(message.seq);
+    this.#tell(message);
+  }
+
+  #tell(message) {
+    const { serverMsgId, convId, seq, streamStatus, streamIndex = 0 } = message;
+    if (streamStatus === "streaming") this.#streams.set(serverMsgId, { convId, seq, index: streamIndex });
+    if (!this.#mine.has(message.clientMsgId)) this.#emit("message", message);
+  }
+
+  async #change(action, data) {
+    this.#shown ??= new Map();
+    if (!this.#shown.has(data.convId)) this.#shown.set(data.convId, new Progress(data.seq, data.change - 1));
+    const { changes } = this.#shown.get(data.convId);
+    if (changes.has(data.change)) return;
+    if (changes.leavesGap(data.change)) return this.#catchUp([data.convId]);
+    changes.add(data.change);
+    this.#changed(action, data);
+  }
+
+  #changed(action, data) {
+    if (action === "stream_end") this.#streams.delete(data.streamId);
+    this.#emit(action, data);
+  }
+
+  async #chunk(data) {
+    const at = this.#streams.get(data.streamId) ?? { convId: data.convId, seq: data.seq, index: 0 };
+    if (data.index <= at.index) return;
+    if (data.index > at.index + 1) return this.#textOf(data.streamId, at);
+    this.#streams.set(data.streamId, { ...at, index: data.index });
+    this.#emit("stream_chunk", data);
+  }
+
+  /** The text of a stream of which chunks were missed; nothing if they were not. */
+  async #textOf(streamId, { convId, seq, index }) {
+    let found;
+    try {
+      found = await this.#http.get("/api/messages/history", { convId, fromSeq: seq - 1, limit: 1 });
+    } catch (error) {
+      if (isPassing(error)) return; // the next chunk leaves a gap, too, and the end brings all of it
+      throw error;
+    }
+    for (const message of found.messages) {
+      if (message.serverMsgId !== streamId || message.streamStatus !== "streaming") continue;
+      if ((message.streamIndex ?? 0) <= index) continue;
+      this.#streams.set(streamId, { convId, seq, index: message.streamIndex });
+      this.#emit("stream_text", message);
+    }
+  }
+
+  /** What happened while there was no connection, wherever it did. */
+  async #missed() {
+    const lines = await this.#lines();
+    if (!lines) return;
+    const kept = this.#shown ? null : this.#store.load();
+    if (!this.#shown && kept) {
+      this.#shown = new Map(Object.entries(kept).map(([id, { seq, change }]) => [id, new Progress(seq, change)]));
+    }
+    const isVeryFirst = !this.#shown;
+    this.#shown ??= new Map();
+    const behind = [];
+    for (const line of lines) {
+      // On the very first run what was said before does not count as missed; later, a pair that was not there is new
+      // from its first message, but into a group one may have come late.
+      const isNewPair = !isVeryFirst && line.convType === "c2c";
+      if (!this.#shown.has(line.convId)) {
+        const seen = isVeryFirst ? line.lastSeq : line.readSeq;
+        this.#shown.set(line.convId, new Progress(isNewPair ? 0 : seen, isNewPair ? 0 : line.lastChange));
+      }
+      if (!this.#shown.get(line.convId).isAt(line.lastSeq, line.lastChange)) behind.push(line.convId);
+    }
+    this.#isSaved = false;
+    this.#emit("conversations", lines);
+    await this.#catchUp(behind);
+    for (const [streamId, at] of [...this.#streams]) await this.#textOf(streamId, at);
+  }
+
+  /** All conversations; null if the connection went while we asked: the next one asks anew. */
+  async #lines() {
+    const found = [];
+    let cursor;
+    const { connection } = this.#link;
+    do {
+      try {
+        const page = await this.#http.get("/api/conversations", { limit: 200, cursor });
+        found.push(...page.conversations);
+        cursor = page.nextCursor;
+      } catch (error) {
+        if (!isPassing(error)) throw error;
+        if (!this.#link.isUp || connection !== this.#link.connection) return null;
+        await new Promise((resolve) => setTimeout(resolve, 500));
+      }
+    } while (cursor || (cursor === undefined && !this.#link.over));
+    return found;
+  }
+
+  async #catchUp(convIds) {
+    const wanted = [...convIds];
+    while (wanted.length) {
+      const convs = wanted.splice(0, AT_ONCE).map((convId) => {
+        const at = this.#shown.get(convId);
+        return { convId, fromSeq: at.messages.upto, fromChange: at.changes.upto };
+      });
+      const synced = await this.#link.ask("sync", { convs, limit: 200 });
+      for (const conv of synced.convs) {
+        this.#synced(conv);
+        if (conv.hasMore && (conv.messages.length || conv.changes.length)) wanted.push(conv.convId);
+      }
+    }
+  }
+
+  #synced(conv) {
+    const { messages, changes } = this.#shown.get(conv.convId);
+    for (const message of conv.messages) {
+      if (messages.has(message.seq)) continue;
+      messages.skipTo(message.seq); // what is missing below it has expired
+      this.#tell(message);
+    }
+    for (const { change, action, data } of conv.changes) {
+      if (changes.has(change)) continue;
+      changes.skipTo(change);
+      this.#changed(action, data);
+    }
+    if (conv.hasMore) return;
+    messages.skipTo(conv.lastSeq);
+    changes.skipTo(conv.lastChange);
+  }
+}

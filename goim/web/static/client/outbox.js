@@ -1,0 +1,73 @@
+// What was said and is not acknowledged yet: kept over reloads, sent again under the same clientMsgId.
+import { SessionOver } from "./errors.js";
+
+export class Outbox {
+  #link;
+  #store;
+  #emit;
+  #waiting = new Map(); // clientMsgId → the data of its `send`
+  #turns = new Map(); // conversation → the send before
+
+  constructor(link, store, emit) {
+    this.#link = link;
+    this.#store = store;
+    this.#emit = emit;
+  }
+
+  /** Everything that waits, in the order it was said: `{…data of send, at}`. */
+  get waiting() {
+    return [...this.#waiting.values()];
+  }
+
+  /** Send again what an earlier page could not; `own(clientMsgId)` hears of each. */
+  resume(own) {
+    for (const data of this.#store.load() ?? []) {
+      if (this.#waiting.has(data.clientMsgId)) continue;
+      own(data.clientMsgId);
+      this.send(data).catch(() => {}); // whoever listens hears `refused`
+    }
+  }
+
+  /** Nothing of what waits will be sent by this page; it stays kept unless `isForgotten`. */
+  clear({ isForgotten }) {
+    this.#waiting.clear();
+    this.#turns.clear();
+    if (isForgotten) this.#store.save(null);
+  }
+
+  /** Say it, after what was said before in the same place. Emits `sending`, then `sent` or `refused`. */
+  async send(data) {
+    const place = data.convId ?? data.groupId ?? data.to;
+    this.#waiting.set(data.clientMsgId, data);
+    this.#keep();
+    this.#emit("sending", data);
+    const before = this.#turns.get(place);
+    const turn = Promise.resolve(before).then(() => this.#deliver(data));
+    this.#turns.set(place, turn.then(() => {}, () => {}));
+    return turn;
+  }
+
+  async #deliver(data) {
+    const { at, ...wire } = data;
+    try {
+      const ack = await this.#link.ask("send", wire);
+      this.#settle(data);
+      this.#emit("sent", { data, ack });
+      return ack;
+    } catch (error) {
+      if (error instanceof SessionOver || !this.#waiting.has(data.clientMsgId)) throw error; // the next login sends it
+      this.#settle(data);
+      this.#emit("refused", { data, error });
+      throw error;
+    }
+  }
+
+  #settle({ clientMsgId }) {
+    this.#waiting.delete(clientMsgId);
+    this.#keep();
+  }
+
+  #keep() {
+    this.#store.save(this.#waiting.size ? this.waiting : null);
+  }
+}

@@ -1,0 +1,96 @@
+"""People at real browsers: pages of the web client, each in a profile of its own, and what one does in them."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Locator, Page, expect
+
+from tests.client import PASSWORD, Person
+
+PATIENCE = 20_000
+LAPTOP = {"width": 1280, "height": 820}
+PHONE = {"width": 390, "height": 844}
+
+
+@dataclass
+class Seat:
+    """Somebody at a browser. What the browser complains of is kept: a test fails for it."""
+
+    page: Page
+    context: BrowserContext
+    complaints: list[str] = field(default_factory=list)
+
+    def hear(self, message: ConsoleMessage) -> None:
+        if message.type in ("error", "warning"):
+            self.complaints.append(message.text)
+
+    # finding
+
+    def button(self, name: str, *, within: Locator | None = None) -> Locator:
+        return (within or self.page).get_by_role("button", name=name, exact=True)
+
+    def row(self, title: str) -> Locator:
+        """A line of the list."""
+        return self.page.locator(".pane-list .row", has=self.page.locator(".row-title", has_text=title))
+
+    def message(self, text: str) -> Locator:
+        """The message that says this."""
+        return self.page.locator(".message", has=self.page.get_by_text(text, exact=True))
+
+    @property
+    def messages(self) -> Locator:
+        return self.page.locator(".message .text")
+
+    @property
+    def field(self) -> Locator:
+        return self.page.get_by_label("Write a message")
+
+    # doing
+
+    async def log_in(self, username: str) -> None:
+        await self.page.get_by_label("Username").fill(username)
+        await self.page.get_by_label("Password").fill(PASSWORD)
+        await self.button("Log in").click()
+        await expect(self.page.get_by_role("heading", name="Chats")).to_be_visible()
+
+    async def open(self, title: str) -> None:
+        await self.row(title).first.click()
+        await expect(self.page.locator(".chat-head")).to_contain_text(title)
+
+    async def say(self, text: str) -> None:
+        await self.field.fill(text)
+        await self.field.press("Enter")
+
+    async def choose(self, text: str, item: str) -> None:
+        """An entry of a message's menu."""
+        await self.message(text).click(button="right")
+        await self.page.get_by_role("menuitem", name=item).click()
+
+
+@contextlib.asynccontextmanager
+async def seat(browser: Browser, url: str, person: Person | None = None, **options: Any) -> AsyncIterator[Seat]:
+    """A browser window at the client, somebody logged in. At the end nothing may have been complained of."""
+    context = await browser.new_context(**{"viewport": LAPTOP, "locale": "en-GB", **options})
+    context.set_default_timeout(PATIENCE)
+    page = await context.new_page()
+    taken = Seat(page, context)
+    page.on("console", taken.hear)
+    page.on("pageerror", lambda error: taken.complaints.append(str(error)))
+    try:
+        await page.goto(url)
+        if person is not None:
+            await taken.log_in(person.username)
+        yield taken
+        assert not [text for text in taken.complaints if not _is_expected(text)]
+    finally:
+        await context.close()
+
+
+def _is_expected(text: str) -> bool:
+    """What the browser says of requests and sockets that fail on purpose: a network that is gone, a refusal."""
+    return bool(re.search(r"Failed to load resource|WebSocket connection to .* failed|ERR_INTERNET_DISCONNECTED", text))
