@@ -40,7 +40,8 @@ class Seat:
 
     def message(self, text: str) -> Locator:
         """The message that says this."""
-        return self.page.locator(".message", has=self.page.get_by_text(text, exact=True))
+        said = self.page.locator(".text", has_text=re.compile(rf"^\s*{re.escape(text)}\s*$"))
+        return self.page.locator(".message", has=said)
 
     @property
     def messages(self) -> Locator:

@@ -134,7 +134,8 @@ Shot = Callable[[Browser, World, Village, Path], Awaitable[None]]
 async def keep(taken: Seat, folder: Path, name: str) -> None:
     await taken.page.evaluate("document.activeElement?.blur()")
     await taken.page.wait_for_load_state("networkidle")
-    await taken.page.screenshot(path=folder / f"web-{name}.png", animations="disabled")
+    shot = await taken.page.screenshot(animations="disabled")
+    Image.open(io.BytesIO(shot)).save(folder / f"web-{name}.webp", quality=88, method=6)
 
 
 async def tour(browser: Browser, world: World, village: Village, folder: Path, scheme: str) -> None:

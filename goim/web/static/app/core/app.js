@@ -20,6 +20,7 @@ export const groups = new Groups(client, people);
 export const conversations = new Conversations(client, people, groups);
 export const notifier = new Notifier(conversations);
 
+const PATIENCE = 1500;
 const STORES = [people, groups, conversations, files];
 
 client.on("connected", () => (online.value = true));
@@ -34,6 +35,11 @@ export function begin() {
   session.value = { state: "in" };
   people.begin();
   client.connect().catch(() => {}); // `over` has said so
+  setTimeout(() => {
+    if (online.value !== null) return;
+    online.value = false; // nothing is live yet, but there may be something to read
+    conversations.reload();
+  }, PATIENCE);
 }
 
 /** Nothing of this account stays on the page. */

@@ -12,10 +12,12 @@ export function initials(name) {
   return (/^\p{Script=Han}/u.test(name) ? [...name].slice(-2) : letters).join("").toUpperCase();
 }
 
-function colourOf(id) {
-  let sum = 7;
-  for (const character of id) sum = (sum * 31 + character.codePointAt(0)) >>> 0;
-  return sum % COLOURS;
+/** The same for the same id; ids of today differ at their end only, so every bit counts (FNV-1a, mixed). */
+export function colourOf(id) {
+  let sum = 0x811c9dc5;
+  for (const character of id) sum = Math.imul(sum ^ character.codePointAt(0), 0x01000193);
+  sum = Math.imul(sum ^ (sum >>> 15), 0x2c1b3c6d);
+  return ((sum ^ (sum >>> 13)) >>> 0) % COLOURS;
 }
 
 export function Avatar({ id, name, url, size = 44, isOnline = false }) {

@@ -4,7 +4,7 @@ import { client, people } from "../core/app.js";
 import { t } from "../core/i18n.js";
 import { Pure } from "../core/pure.js";
 import { clock, whole } from "../core/times.js";
-import { Avatar } from "./avatar.js";
+import { Avatar, colourOf } from "./avatar.js";
 import { contentOf, hasNoFrame } from "./contents.js";
 import { Icon, Ticks } from "./icons.js";
 import { wordsFor } from "./overlay.js";
@@ -47,7 +47,7 @@ export class Bubble extends Pure {
       ${avatarUrl !== undefined && name && html`<span class="message-avatar">${isLast && html`<${Avatar} id=${from} name=${name} url=${avatarUrl} size=${32} />`}</span>`}
       <div class="message-body">
         <div class="bubble">
-          ${isFirst && name && html`<b class="message-name">${name}</b>`}
+          ${isFirst && name && html`<b class="message-name name-${colourOf(from)}">${name}</b>`}
           ${quoted !== undefined && !isGone && html`<${Quote} convId=${message.convId} serverMsgId=${message.replyTo} message=${quoted} />`}
           ${isGone ? html`<div class="text"><${Icon} name="recall" size=${15} /> ${t("message.recalled")}</div>` : html`<${Content} message=${message} isMine=${isMine} names=${names} />`}
           <span class="meta">

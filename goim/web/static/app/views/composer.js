@@ -70,7 +70,7 @@ export function Composer({ conv, timeline, about, dropped }) {
     field.current.style.height = "auto";
     field.current.style.height = `${field.current.scrollHeight}px`;
   }, [text]);
-  useEffect(() => {
+  useLayoutEffect(() => {
     if (answer?.isEdit) setText(answer.message.payload.text);
     if (answer) field.current?.focus();
   }, [answer]);
@@ -96,14 +96,9 @@ export function Composer({ conv, timeline, about, dropped }) {
   };
 
   const insert = (piece, from = field.current.selectionStart) => {
-    const { selectionEnd } = field.current;
-    const value = text.slice(0, from) + piece + text.slice(selectionEnd);
-    write(value);
-    requestAnimationFrame(() => {
-      field.current.focus();
-      field.current.selectionStart = field.current.selectionEnd = from + piece.length;
-      setCursor(from + piece.length);
-    });
+    field.current.focus();
+    field.current.setRangeText(piece, from, field.current.selectionEnd, "end"); // at once: the next key may be down
+    write(field.current.value);
   };
 
   const mention = ({ userId, name }) => {

@@ -1,0 +1,131 @@
+"""What people do with messages, seen by both sides."""
+
+from __future__ import annotations
+
+import io
+import json
+
+import pytest
+from PIL import Image
+from playwright.async_api import Browser, FilePayload, expect
+
+from tests.browser.pages import seat
+from tests.client import World
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+def picture() -> FilePayload:
+    out = io.BytesIO()
+    Image.new("RGB", (640, 400), (86, 81, 207)).save(out, "PNG")
+    return {"name": "violet.png", "mimeType": "image/png", "buffer": out.getvalue()}
+
+
+async def test_an_answer_an_edit_a_reaction_and_a_recall_are_seen_by_both(town: World, browser: Browser) -> None:
+    ann, bob = await town.circle(2)
+    await ann.post("/api/messages", ann.text(bob, "coffee?"))
+    async with seat(browser, town.base_url, ann) as hers, seat(browser, town.base_url, bob) as his:
+        await hers.open(bob.username)
+        await his.open(ann.username)
+
+        await his.choose("coffee?", "Reply")
+        await his.say("at thre")
+        await expect(hers.message("at thre").locator(".quote")).to_contain_text("coffee?")
+
+        await his.choose("at thre", "Edit")
+        await expect(his.field).to_have_value("at thre")
+        await his.say("at three")
+        await expect(hers.message("at three")).to_contain_text("edited")
+        await expect(hers.message("at thre")).to_have_count(0)
+
+        await hers.choose("at three", "React with 👍")
+        await expect(his.message("at three").locator(".reaction")).to_have_text("👍1")
+        await his.message("at three").locator(".reaction").click()
+        await expect(hers.message("at three").locator(".reaction")).to_have_text("👍2")
+        await hers.message("at three").locator(".reaction").click()
+        await expect(his.message("at three").locator(".reaction")).to_have_text("👍1")
+
+        await hers.choose("coffee?", "Take back")
+        await hers.page.get_by_role("dialog").get_by_role("button", name="Take back").click()
+        for side in (hers, his):
+            await expect(side.message("coffee?")).to_have_count(0)
+            await expect(side.page.locator(".message.gone .text")).to_have_text("Message taken back")
+
+
+async def test_a_picture_and_a_file_arrive(town: World, browser: Browser) -> None:
+    ann, bob = await town.circle(2)
+    await ann.post("/api/messages", ann.text(bob, "look"))
+    async with seat(browser, town.base_url, ann) as hers, seat(browser, town.base_url, bob) as his:
+        await hers.open(bob.username)
+        await his.open(ann.username)
+        for item, file in (
+            ("Picture or video", picture()),
+            ("File", FilePayload(name="notes.txt", mimeType="text/plain", buffer=b"all of it")),
+        ):
+            await hers.button("Attach").click()
+            async with hers.page.expect_file_chooser() as chooser:
+                await hers.page.get_by_role("menuitem", name=item).click()
+            await (await chooser.value).set_files(file)
+        image = his.page.locator(".message .image img")
+        await expect(image).to_be_visible()
+        assert await image.evaluate("image => image.decode().then(() => image.naturalWidth)") == 320  # its thumbnail
+        await image.click()
+        await expect(his.page.locator(".big-image img")).to_be_visible()
+        await his.page.keyboard.press("Escape")
+        async with his.page.expect_download() as download:
+            await his.page.locator(".message .file").click()
+        saved = await download.value
+        assert saved.suggested_filename == "notes.txt"
+        assert (await saved.path()).read_bytes() == b"all of it"
+
+
+async def test_a_streamed_message_grows_before_ones_eyes(town: World, browser: Browser) -> None:
+    ann, bot = await town.circle(2)
+    device = await town.device(bot)
+    async with seat(browser, town.base_url, ann) as hers:
+        start = {"convType": "c2c", "to": ann.user_id, "type": "stream", "clientMsgId": "s1", "payload": {"text": "I "}}
+        stream_id = (await device.ask("start_stream", start))["streamId"]
+        await hers.open(bot.username)
+        shown = hers.page.locator(".message .stream")
+        await expect(shown).to_have_attribute("aria-busy", "true")
+        for word, sofar in (("think", "I think"), (" so,", "I think so,"), (" **yes**", "I think so, yes")):
+            chunk = {"action": "stream_chunk", "data": {"streamId": stream_id, "delta": word}}
+            await device.ws.send(json.dumps(chunk))
+            await expect(shown.locator(".text")).to_have_text(sofar)
+        await device.ask("end_stream", {"streamId": stream_id, "finalText": "I think so, yes!"})
+        await expect(shown).to_have_attribute("aria-busy", "false")
+        await expect(shown.locator(".text")).to_have_text("I think so, yes!")
+
+
+async def test_three_in_a_group_see_one_another_and_who_is_meant(town: World, browser: Browser) -> None:
+    ann, bob, eve = await town.circle(3)
+    async with (
+        seat(browser, town.base_url, ann) as hers,
+        seat(browser, town.base_url, bob) as his,
+        seat(browser, town.base_url, eve) as eves,
+    ):
+        await hers.button("Begin something").click()
+        await hers.page.get_by_role("menuitem", name="New group").click()
+        dialog = hers.page.get_by_role("dialog")
+        await dialog.get_by_label("Name of the group").fill("Friday")
+        for friend in (bob, eve):
+            await dialog.get_by_role("checkbox", name=friend.username).check()
+        await dialog.get_by_role("button", name="Create").click()
+        await hers.say("who comes?")
+        for side in (his, eves):
+            await side.open("Friday")
+            await expect(side.message("who comes?")).to_be_visible()
+
+        await his.field.press_sequentially(f"@{eve.username[:4]}")
+        await his.page.get_by_role("option", name=eve.username).click()
+        await his.field.press_sequentially("and I")
+        await his.field.press("Enter")
+        said = f"@{eve.username} and I"
+        await expect(eves.page.locator(".message .mention")).to_have_text(f"@{eve.username}")
+        await expect(hers.page.locator(".message .text").last).to_have_text(said)
+
+        await his.page.locator(".message.mine").click(button="right")
+        await his.page.get_by_role("menuitem", name="Read by").click()
+        readers = his.page.get_by_role("dialog")
+        await expect(readers).to_contain_text(ann.username)
+        await expect(readers).to_contain_text(eve.username)
