@@ -33,7 +33,7 @@ format: $(DEV) ## Put the code into the one format
 	$(BIN)/ruff format
 
 bench: $(DEV) ## Measure the server on this machine (ARGS="--help" for its options)
-	@$(BIN)/python -m loadtest.bench $(ARGS)
+	@$(BIN)/goimctl bench $(or $(ARGS),c2c)
 
 docs: $(DEV) ## Write the reference (docs/reference), and build the docs site into build/site
 	@$(BIN)/python -m docs.site

@@ -1,10 +1,11 @@
-"""Judges a run when it is over: looks for every message in what the connections received, counts what is wrong."""
+"""Judges a run: looks for every message in what the connections received, and counts what is wrong."""
 
 from __future__ import annotations
 
-from bisect import bisect_left
+from array import array
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 
 import msgspec
 
@@ -46,18 +47,28 @@ class Arrivals:
 
 
 class Ledger:
-    """The sums of a run: messages, deliveries and latencies (ms) of the measured time, problems of all of it."""
+    """The sums of a run: counts and latencies (seconds) of the measured time by their names, problems of all of it.
 
-    def __init__(self, start: float, end: float) -> None:
-        self.messages = 0
-        self.deliveries = 0
-        self.ack_ms: list[float] = []
-        self.delivery_ms: list[float] = []
+    Counted is what ends in the measured time. With `by_due` the latencies are those of what was due in it, however late
+    it came: else a server that falls behind would look good.
+    """
+
+    def __init__(self, start: float, end: float, *, by_due: bool = False) -> None:
+        self.counts: Counter[str] = Counter()
+        self.times: dict[str, array[float]] = {}
         self.problems: Counter[str] = Counter()
+        self.refused: Counter[str] = Counter()
         self.examples: list[str] = []
         self._start = start
         self._end = end
-        self._known: dict[bytes, list[Envelope]] = {}
+        self._by_due = by_due
+
+    def book(self, kind: str, now: float, since: float) -> None:
+        """Something took from `since` to `now`."""
+        is_in_time = self._start <= now < self._end
+        self.counts[kind] += is_in_time
+        if self._start <= since < self._end if self._by_due else is_in_time:
+            self.times.setdefault(kind, array("d")).append(now - since)
 
     def blame(self, kind: str, detail: str, times: int = 1) -> None:
         """Something is not as promised; the first few are kept word by word."""
@@ -65,90 +76,167 @@ class Ledger:
         if len(self.examples) < _EXAMPLES:
             self.examples.append(f"{kind}: {detail}")
 
-    def judge(self, talk: Talk, spoken: Tape, heard: Sequence[Tape]) -> None:
-        """Book a talk from the tapes of its speaker and of its hearers."""
+    def refuse(self, code: str, detail: str) -> None:
+        """The server said no, which is its right, but not what was asked for."""
+        if not self.refused[code] and len(self.examples) < _EXAMPLES:
+            self.examples.append(f"refused with {code}: {detail}")
+        self.refused[code] += 1
+
+
+class Place:
+    """One connection: what it says itself, and what it is to hear of others."""
+
+    __slots__ = ("arrivals", "hears", "own", "rest", "seqs", "tape")
+
+    def __init__(self, tape: Tape, own: Sequence[Talk], hears: Sequence[Talk]) -> None:
+        self.tape = tape
+        self.own = {talk.prefix: talk for talk in own}
+        self.hears = [talk for talk in hears if talk.prefix not in self.own]
+        self.rest = b""
+        self.seqs: dict[str, int] = {}  # the newest of each conversation
+        self.arrivals = {talk.prefix: Arrivals() for talk in (*own, *hears)}
+
+
+class Judge:
+    """Everything about some conversations: each message is answered once, and heard once wherever it is to be heard.
+
+    May be asked any number of times while the run goes on; what it has judged is gone from the tapes.
+    """
+
+    def __init__(self, ledger: Ledger, talks: Sequence[Talk], places: Sequence[Place]) -> None:
+        self._ledger = ledger
+        self._talks = {talk.prefix: talk for talk in talks}
+        self._places = places
+        self._seqs: dict[str, array[int]] = {talk.prefix: array("q") for talk in talks}
+        self._refused: dict[str, set[int]] = {talk.prefix: set() for talk in talks}
+        self._known: dict[bytes, list[Envelope]] = {}
+
+    def judge(self) -> None:
+        """Book what is on the tapes, and empty them."""
         self._known.clear()
-        answers, refused = self._judge_answers(talk, spoken)
-        unanswered = answers.absent(len(talk.sent_at))
-        self._blame_absent(talk, "unanswered send", unanswered)
-        for tape in heard:
-            arrivals = self._judge_deliveries(talk, tape, refused)
-            # a message without an answer may have been stored or not: only its answer is missed
-            lost = arrivals.absent(len(talk.sent_at)).difference(refused, unanswered)
-            self._blame_absent(talk, "lost delivery", lost)
+        for place in self._places:
+            for now, envelope in self._envelopes(place):
+                if envelope.id is not None:
+                    self._answer(place, now, envelope)
+                elif envelope.action == "message":
+                    self._delivery(place, now, envelope)
+            place.tape.clear()
 
-    def _judge_answers(self, talk: Talk, tape: Tape) -> tuple[Arrivals, list[int]]:
-        """What was answered, and which numbers with an error."""
-        answers, refused = Arrivals(), []
-        for now, envelope in self._envelopes(tape, talk.payload):
-            if envelope.id is None:
-                if envelope.action == "message":
-                    self.blame("delivery to its own sender", envelope.data.client_msg_id)
-                continue
-            number = _number(talk, talk.prefix + envelope.id)
-            problem = answers.note(number) if number else "stray"
-            if envelope.action != "ack":
-                refused.append(number)
-                self.blame(f"error {envelope.data.code or envelope.action}", envelope.data.message)
-            elif not problem:
-                problem = self._wrong_in_ack(talk, number, envelope, refused)
-            if problem:
-                self.blame(f"{problem} ack", f"{envelope.id} is {envelope.data}")
-            if number and problem != "duplicate" and self._start <= now < self._end:
-                self.messages += 1
-                self.ack_ms.append((now - talk.sent_at[number - 1]) * 1000)
-        return answers, refused
+    def close(self) -> None:
+        """Nothing more will come: what is missing now is lost."""
+        self.judge()
+        unanswered: dict[str, set[int]] = {}
+        for place in self._places:
+            for prefix, talk in place.own.items():
+                unanswered[prefix] = place.arrivals[prefix].absent(len(talk.sent_at))
+                self._blame_absent(talk, "unanswered send", unanswered[prefix])
+        for place in self._places:
+            for talk in place.hears:
+                # a message without an answer may have been stored or not: only its answer is missed
+                unsure = self._refused[talk.prefix] | unanswered[talk.prefix]
+                absent = place.arrivals[talk.prefix].absent(len(talk.sent_at))
+                self._blame_absent(talk, "lost delivery", absent - unsure)
+        for conv_id in {talk.conv_id for talk in self._talks.values()}:
+            prefixes = [prefix for prefix, talk in self._talks.items() if talk.conv_id == conv_id]
+            self._check_seqs(
+                [self._seqs[prefix] for prefix in prefixes], sum(len(unanswered[each]) for each in prefixes)
+            )
 
-    def _judge_deliveries(self, talk: Talk, tape: Tape, refused: list[int]) -> Arrivals:
-        arrivals = Arrivals()
-        for now, envelope in self._envelopes(tape, talk.payload):
-            if envelope.action != "message":
-                continue
-            data = envelope.data
-            number = _number(talk, data.client_msg_id) if data.conv_id == talk.conv_id else 0
-            problem = arrivals.note(number) if number else "stray"
-            if not problem and data.seq != _seq_of(number, refused):
-                problem = "wrong seq in"
-            if problem:
-                self.blame(f"{problem} delivery", str(data))
-            if number and problem != "duplicate" and self._start <= now < self._end:
-                self.deliveries += 1
-                self.delivery_ms.append((now - talk.sent_at[number - 1]) * 1000)
-        return arrivals
+    def _answer(self, place: Place, now: float, envelope: Envelope) -> None:
+        data, number_of = envelope.data, envelope.id or ""
+        talk = place.own.get(number_of[:-DIGITS])
+        number = _number(talk, number_of) if talk is not None else 0
+        if talk is None or not number:
+            return self._ledger.blame("stray answer", f"{number_of} is {data}")
+        problem = place.arrivals[talk.prefix].note(number)
+        if envelope.action != "ack":
+            self._refused[talk.prefix].add(number)
+            self._ledger.refuse(data.code or envelope.action, data.message)
+        elif not problem and (data.client_msg_id != number_of or data.conv_id != talk.conv_id):
+            problem = "stray"
+        elif not problem and not self._fits(talk, number, data.seq):
+            problem = "wrong seq in"
+        if problem:
+            self._ledger.blame(f"{problem} ack", f"{number_of} is {data}")
+        if problem != "duplicate" and envelope.action == "ack":
+            self._ledger.book("message", now, talk.sent_at[number - 1])
 
-    def _wrong_in_ack(self, talk: Talk, number: int, envelope: Envelope, refused: list[int]) -> str | None:
+    def _delivery(self, place: Place, now: float, envelope: Envelope) -> None:
         data = envelope.data
-        if data.client_msg_id[-DIGITS:] != envelope.id or data.conv_id != talk.conv_id:
-            return "stray"
-        return None if data.seq == _seq_of(number, refused) else "wrong seq in"
+        talk = self._talks.get(data.client_msg_id[:-DIGITS])
+        number = _number(talk, data.client_msg_id) if talk is not None and data.conv_id == talk.conv_id else 0
+        if talk is not None and talk.prefix in place.own:
+            return self._ledger.blame("delivery to its own sender", data.client_msg_id)
+        if talk is None or not number or talk.prefix not in place.arrivals:
+            return self._ledger.blame("stray delivery", str(data))
+        problem = self._order(place, talk, number, data.seq)
+        if problem:
+            self._ledger.blame(f"{problem} delivery", str(data))
+        if problem != "duplicate":
+            self._ledger.book("delivery", now, talk.sent_at[number - 1])
+
+    def _order(self, place: Place, talk: Talk, number: int, seq: int) -> str | None:
+        """What is wrong with a delivery; the newest seq of its conversation is kept."""
+        problem = place.arrivals[talk.prefix].note(number)
+        newest = place.seqs.get(talk.conv_id, 0)
+        if not problem and not self._fits(talk, number, seq):
+            problem = "wrong seq in"
+        elif not problem and seq <= newest:
+            problem = "reordered"
+        if not problem:
+            place.seqs[talk.conv_id] = seq
+        return problem
+
+    def _fits(self, talk: Talk, number: int, seq: int) -> bool:
+        """Whether everybody was told the same seq of this message; the first who is told it is believed."""
+        seqs = self._seqs[talk.prefix]
+        if len(seqs) < number:
+            seqs.extend([0] * (number - len(seqs)))
+        seqs[number - 1] = seqs[number - 1] or seq
+        return seqs[number - 1] == seq
+
+    def _check_seqs(self, told: list[array[int]], unanswered: int) -> None:
+        """The conversation was new, and nobody else writes there: its seqs are 1, 2, 3 …, each talk's in its order."""
+        for seqs in told:
+            given = [seq for seq in seqs if seq]
+            if given != sorted(given):
+                self._ledger.blame("reordered seqs", f"a sender's messages are numbered {_first_fall(given)}")
+        numbers = sorted(seq for seqs in told for seq in seqs if seq)
+        twice = len(numbers) - len(set(numbers))
+        if twice:
+            self._ledger.blame("seq given twice", f"of {len(numbers)} messages", twice)
+        missing = (numbers[-1] if numbers else 0) - len(set(numbers)) - unanswered
+        if missing > 0:
+            self._ledger.blame("gap in seqs", f"{len(numbers)} messages are numbered up to {numbers[-1]}", missing)
 
     def _blame_absent(self, talk: Talk, kind: str, numbers: set[int]) -> None:
         if numbers:
-            self.blame(kind, f"{talk.prefix}{min(numbers):0{DIGITS}} …", len(numbers))
+            self._ledger.blame(kind, f"{talk.prefix}{min(numbers):0{DIGITS}} …", len(numbers))
 
-    def _envelopes(self, tape: Tape, payload: bytes) -> Iterator[tuple[float, Envelope]]:
+    def _envelopes(self, place: Place) -> Iterator[tuple[float, Envelope]]:
         """Everything readable on a tape. A message to many is the same bytes on each tape, and is read once."""
-        rest = b""
-        for now, data in tape:
-            known = None if rest else self._known.get(data)
+        for now, data in place.tape:
+            known = None if place.rest else self._known.get(data)
             if known is None:
-                frames, tail = split(rest + data)
-                known = list(self._read(frames, payload))
-                if not rest and not tail:
+                frames, tail = split(place.rest + data)
+                known = list(self._read(frames))
+                if not place.rest and not tail:
                     self._known[data] = known
-                rest = tail
+                place.rest = tail
             for envelope in known:
                 yield now, envelope
 
-    def _read(self, frames: list[tuple[int, bytes]], payload: bytes) -> Iterator[Envelope]:
+    def _read(self, frames: list[tuple[int, bytes]]) -> Iterator[Envelope]:
         for text in (body for first, body in frames if first == TEXT):
             try:
                 envelope = read_envelope(text)
             except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-                self.blame("unreadable frame", str(error))
+                self._ledger.blame("unreadable frame", str(error))
                 continue
-            if envelope.action == "message" and payload not in text:
-                self.blame("corrupt delivery", envelope.data.client_msg_id)
+            if envelope.action == "message":
+                talk = self._talks.get(envelope.data.client_msg_id[:-DIGITS])
+                if talk is not None and talk.payload not in text:
+                    self._ledger.blame("corrupt delivery", envelope.data.client_msg_id)
             yield envelope
 
 
@@ -161,6 +249,7 @@ def _number(talk: Talk, client_msg_id: str) -> int:
     return number if number <= len(talk.sent_at) else 0
 
 
-def _seq_of(number: int, refused: list[int]) -> int:
-    """Only one speaker writes to a conversation that was new: its seqs are the numbers, but for the refused ones."""
-    return number - bisect_left(refused, number) if refused else number
+def _first_fall(numbers: list[int]) -> str:
+    """Where a list that should rise does not."""
+    place = next(index for index, (one, two) in enumerate(pairwise(numbers)) if two < one)
+    return f"… {numbers[place]}, {numbers[place + 1]} …"

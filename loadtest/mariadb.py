@@ -12,7 +12,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from queue import Empty, Queue
 
-from loadtest.server import Refused, free_port
+from loadtest.errors import Refused
+from loadtest.server import free_port
 
 DATABASE = "goim"
 PATIENCE = 60.0

@@ -1,115 +1,107 @@
-"""What the load generator is told to do, and what it reports: all that passes between it and the benchmark."""
+"""What a load generator is told to do, and what it reports: all that passes between it and the benchmark."""
 
 from __future__ import annotations
 
 from msgspec import Struct
 
+from loadtest.histogram import Histogram
+from loadtest.target import Target
+
 
 class Person(Struct, frozen=True):
-    """Somebody who connects."""
+    """Somebody who connects; the password is for scenarios that log in."""
 
     user_id: str
     token: str
+    username: str = ""
+    password: str = ""
 
 
 class Conversation(Struct, frozen=True):
-    """One speaker, those who hear them, and where the first message is addressed to (fields of `send`)."""
+    """Those who speak (they hear one another, too), those who only hear, and where the first message is addressed to
+    (fields of `send`)."""
 
     address: dict[str, str]
-    speaker: Person
+    speakers: list[Person]
     hearers: list[Person]
 
 
 class Plan(Struct, frozen=True, kw_only=True):
-    """One run. With conversations: talk for `seconds` after `warmup`; with idlers: connect them and hold them.
+    """What one generator does, from the moment that it is told to go.
 
-    `settling` seconds lie between the last handshake and the first message: what a server does about new connections
+    Talking: `window` messages of each speaker may be under way, or, with `rate`, so many messages a second go out
+    whatever comes back (the first after `offset` seconds), and latency counts from when they were due. `until_heard`:
+    a window is sent at once, and the next when every hearer has all of it.
+
+    `rest` seconds lie between the last handshake and the first message: what a server does about new connections
     (attaching them, telling their presence) is not part of what is measured. A connection that says nothing for
-    `patience` seconds while an answer is due is given up; what comes after `quiet` seconds of silence counts as lost.
+    `patience` seconds while an answer is due is given up; what comes after `rest` seconds of silence counts as lost.
+    Above `tape_bytes` of unchecked answers they are checked while the run goes on.
     """
 
-    port: int
-    server_pid: int
-    database_pid: int | None = None
-    core: int | None
+    work: str
+    target: Target
     conversations: list[Conversation] = []
-    idlers: list[Person] = []
+    people: list[Person] = []
     window: int = 1
+    rate: float = 0.0
+    offset: float = 0.0
     until_heard: bool = False
     text_bytes: int = 100
-    settling: float = 2.5
+    rest: float = 2.5
     warmup: float = 1.0
     seconds: float = 5.0
     handshake_patience: float = 15.0
     patience: float = 5.0
-    quiet: float = 1.0
     opening_at_once: int = 64
+    tape_bytes: int = 100_000_000
 
 
-class Cpu(Struct, frozen=True, kw_only=True):
-    """CPU seconds of a server: its main thread, its other threads, and the processes it started."""
+class Go(Struct, frozen=True):
+    """To a generator, when all of them are ready: begin at this moment (`perf_counter`, which all processes share)."""
 
-    main: float
-    threads: float
-    children: float
-
-    @property
-    def total(self) -> float:
-        return self.main + self.threads + self.children
-
-    def since(self, earlier: Cpu) -> Cpu:
-        """What was used between two readings."""
-        return Cpu(
-            main=self.main - earlier.main,
-            threads=self.threads - earlier.threads,
-            children=self.children - earlier.children,
-        )
-
-
-class Latency(Struct, frozen=True, kw_only=True):
-    """Milliseconds."""
-
-    p50: float
-    p99: float
-    max: float
+    at: float
 
 
 class Outcome(Struct, frozen=True, kw_only=True):
-    """What came of a run; counts and CPU are those of the measured time, problems those of all of it."""
+    """What came of a run. Counts, latencies and CPU are those of the measured time, problems those of all of it.
 
-    seconds: float
-    messages: int = 0
-    deliveries: int = 0
-    handshakes: int = 0
-    ack: Latency | None = None
-    delivery: Latency | None = None
-    server_cpu: Cpu
-    database_cpu: float = 0.0
-    generator_cpu: float
-    memory_bytes: int = 0
+    What is counted has a name: message, delivery, handshake, login, chunk … `refused` are errors that the server
+    answered, by code.
+    """
+
+    begun: float
+    ended: float
+    counts: dict[str, int] = {}
+    latencies: dict[str, Histogram] = {}
+    cpu: float = 0.0
     problems: dict[str, int] = {}
+    refused: dict[str, int] = {}
     examples: list[str] = []
 
 
-class Measuring(Struct, frozen=True, tag_field="event", tag="measuring"):
-    """A line of the generator's output: the measured time begins."""
+class Ready(Struct, frozen=True, tag_field="event", tag="ready"):
+    """Everybody is connected; waiting for `Go`."""
 
-    seconds: float
+
+class Progress(Struct, frozen=True, tag_field="event", tag="progress"):
+    """How far it is: what was counted since the beginning, latencies (ms) of the newest few."""
+
+    counts: dict[str, int]
+    latest_ms: list[float]
 
 
 class Finished(Struct, frozen=True, tag_field="event", tag="finished"):
-    """The last line of the generator's output."""
+    """The last line of a generator's output."""
 
     outcome: Outcome
 
 
-Event = Measuring | Finished
+class Failed(Struct, frozen=True, tag_field="event", tag="failed"):
+    """Instead of it: nothing that could be measured."""
+
+    message: str
+    hint: str | None = None
 
 
-def latency_of(values: list[float]) -> Latency | None:
-    """The percentiles of unsorted milliseconds."""
-    if not values:
-        return None
-    ordered = sorted(values)
-    last = len(ordered) - 1
-    return Latency(p50=ordered[last // 2], p99=ordered[last * 99 // 100], max=ordered[last])
+Event = Ready | Progress | Finished | Failed

@@ -1,44 +1,26 @@
-"""Starts a real `goimctl serve` for one run: its own folder, a free port, its own cores; stops it by its process id."""
+"""Starts a real `goimctl serve` for one run: its own folder, a free port; stops it by its process id."""
 
 from __future__ import annotations
 
 import contextlib
 import os
-import re
 import socket
 import subprocess
 import sys
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping
-from enum import StrEnum
 from pathlib import Path
 from time import perf_counter
 
-from loadtest.processes import children_of, threads_of
+from loadtest.errors import Refused
+from loadtest.target import Target
 
 ROOT = Path(__file__).resolve().parent.parent
 _STARTING_SECONDS = 30.0
 _STOPPING_SECONDS = 20.0
 _UNLIMITED = "1000000000"
 _GOIMCTL = "from goimctl.app import main; main()"
-
-
-class Pin(StrEnum):
-    """Cores. `split`: server one, generator another; `float`: its other threads and processes any; `none`: any."""
-
-    SPLIT = "split"
-    FLOAT = "float"
-    NONE = "none"
-
-    @property
-    def generator_core(self) -> int | None:
-        """The last core."""
-        return None if self is Pin.NONE else max(os.sched_getaffinity(0))
-
-
-class Refused(Exception):
-    """The server did not start, or ended by itself."""
 
 
 class Server:
@@ -51,14 +33,8 @@ class Server:
         self._log = log
 
     @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
-
-    def metrics(self) -> dict[str, float]:
-        """The numbers of /metrics that have no labels, by name."""
-        with urllib.request.urlopen(f"{self.url}/metrics", timeout=10) as answer:  # noqa: S310  # our own address
-            text = answer.read().decode()
-        return {name: float(value) for name, value in re.findall(r"^(\w+) ([0-9.e+-]+)$", text, re.MULTILINE)}
+    def target(self) -> Target:
+        return Target("127.0.0.1", self.port)
 
     def wait_ready(self) -> None:
         """Return when it can serve."""
@@ -74,13 +50,6 @@ class Server:
         """The end of its log."""
         return "\n".join(self._log.read_text(errors="replace").splitlines()[-20:])
 
-    def pin(self, how: Pin) -> None:
-        """Let the threads there are leave the main thread's core, if they may."""
-        if how is Pin.FLOAT:
-            tasks = {*threads_of(self.pid), *children_of(self.pid)} - {self.pid}
-            for each in tasks:  # a child inherits the pin: one that writes the log is to run beside the loop
-                os.sched_setaffinity(each, os.sched_getaffinity(0))
-
     def stop(self) -> None:
         """Ask it to drain, and insist if it does not."""
         self._process.terminate()
@@ -92,14 +61,14 @@ class Server:
 
     def _is_ready(self) -> bool:
         try:
-            with urllib.request.urlopen(f"{self.url}/readyz", timeout=5) as answer:  # noqa: S310  # our own address
+            with urllib.request.urlopen(f"{self.target.url}/readyz", timeout=5) as answer:  # noqa: S310  # our own address
                 return bool(answer.status == 200)
         except (urllib.error.URLError, ConnectionError):
             return False
 
 
 @contextlib.contextmanager
-def running_server(environment: Mapping[str, str], folder: Path, how: Pin) -> Iterator[Server]:
+def running_server(environment: Mapping[str, str], folder: Path) -> Iterator[Server]:
     """A server that is ready, with these variables besides its own; `folder` holds its log."""
     port = free_port()
     log = folder / "server.log"
@@ -108,12 +77,9 @@ def running_server(environment: Mapping[str, str], folder: Path, how: Pin) -> It
         process = subprocess.Popen(
             [sys.executable, "-c", _GOIMCTL, "serve"], cwd=folder, env=variables, stderr=output, stdout=output
         )
-    if how is not Pin.NONE:
-        os.sched_setaffinity(process.pid, {min(os.sched_getaffinity(0))})  # long before it starts a thread
     server = Server(process, port, log)
     try:
         server.wait_ready()
-        server.pin(how)
         yield server
     finally:
         server.stop()
@@ -129,8 +95,11 @@ def migrate(environment: Mapping[str, str], folder: Path) -> None:
 
 
 def environment_of(folder: Path, secret: str) -> dict[str, str]:
-    """The settings of a measured server: the embedded default without limits of rate."""
+    """The settings of a measured server: the embedded default without limits of rate, whatever stands elsewhere."""
+    nothing = folder / "goimctl.toml"
+    nothing.touch()
     return {
+        "GOIM_CONFIG": str(nothing),
         "IM_SERVER_DATA_DIR": str(folder / "data"),
         "IM_SERVER_DRAIN_SECONDS": "0",
         "IM_JWT_SECRET": secret,

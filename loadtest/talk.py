@@ -1,6 +1,8 @@
-"""One speaker and those who hear it, while it happens: what to send next within the window. The ledger judges later."""
+"""What one speaker says in one conversation, while it happens: what to send next. The ledger judges later."""
 
 from __future__ import annotations
+
+from array import array
 
 import msgspec
 from msgspec import Struct
@@ -33,12 +35,12 @@ read_envelope = msgspec.json.Decoder(Envelope).decode
 
 
 class Talk:
-    """A conversation in which one connection speaks.
+    """Messages of one connection to one conversation.
 
-    `window` messages may be under way. A message is under way until it is answered. With `until_heard`, the whole
-    window is sent at once, and the next when every hearer has all of it. The first message goes alone, because its ack
-    brings the `convId` that the rest are sent to. Nothing is due before `is_open` is set. Message n (1, 2, 3 …) carries
-    n as its `id` and at the end of its `clientMsgId`.
+    Message n (1, 2, 3 …) has `prefix` and n as its `id` and as its `clientMsgId`. The first goes alone, because its ack
+    brings the `convId` that the rest are sent to. Then `window` messages may be under way. A message is under way until
+    it is answered; with `until_heard`, the whole window is sent at once, and the next when every hearer has all of it.
+    Nothing is due before `is_open` is set, nor ever with a window of 0: then others say when to send.
     """
 
     def __init__(
@@ -48,26 +50,34 @@ class Talk:
         self.until_heard = until_heard
         self.prefix = prefix
         self.payload = msgspec.json.encode({"text": text})
-        self.sent_at: list[float] = []
+        self.sent_at = array("d")
         self.answers = 0
+        self.latest = 0.0
+        self.limited = 0
         self.conv_id = ""
+        self.refusal = ""
         self._window = window
         self._unit = hearers if until_heard else 1
         self._credit = 0
         self._template = _template(address, prefix, self.payload)
 
+    def next(self, due_at: float) -> bytes:
+        """The frame of one more message, whatever the window; its latency counts from `due_at`."""
+        self.sent_at.append(due_at)
+        before, between, after = self._template
+        digits = masked(b"%09d" % len(self.sent_at))
+        return b"".join((before, digits, between, digits, after))
+
     def due(self, now: float) -> bytes:
         """The frames that may be sent now, joined; empty if there are none."""
         sent = len(self.sent_at)
         under_way = sent - self._credit // self._unit
-        count = (self._window if self.conv_id else 1) - under_way
+        count = self._window - under_way
         if count <= 0 or not self.is_open or (under_way and self.until_heard):
             return b""
-        before, between, after = self._template
         if count == 1:
-            self.sent_at.append(now)
-            digits = masked(b"%09d" % (sent + 1))
-            return b"".join((before, digits, between, digits, after))
+            return self.next(now)
+        before, between, after = self._template
         self.sent_at.extend([now] * count)
         pieces: list[bytes] = []
         for number in range(sent + 1, sent + count + 1):
@@ -89,6 +99,10 @@ class Talk:
         self._credit += count
         return self._credit >= len(self.sent_at) * self._unit
 
+    def latest_ms(self) -> float:
+        """How long the newest answered message took, if answers come in order."""
+        return (self.latest - self.sent_at[min(self.answers, len(self.sent_at)) - 1]) * 1000 if self.answers else 0.0
+
     def _answered_otherwise(self, text: bytes) -> None:
         """The first ack, an error, a push that is none of ours, or something unreadable, which is blamed later."""
         try:
@@ -101,11 +115,14 @@ class Talk:
         if envelope.action in ("ack", "error"):
             self.answers += 1
             self._credit += self._unit if envelope.action == "error" or not self.until_heard else 0
+        if envelope.action == "error":
+            self.refusal = envelope.data.code or "an error"
+            self.limited += envelope.data.code == "RATE_LIMIT"
 
 
 def _template(address: dict[str, str], prefix: str, payload: bytes) -> tuple[bytes, bytes, bytes]:
-    """A `send` frame in three pieces; its number stands between them twice: as `id` and in `clientMsgId`."""
-    before = b'{"action":"send","id":"'
+    """A `send` frame in three pieces; its number stands between them twice: in its `id` and in `clientMsgId`."""
+    before = b'{"action":"send","id":"' + prefix.encode()
     data = msgspec.json.encode({**address, "type": "text", "clientMsgId": prefix})
     between = b'","data":' + data.removesuffix(b'"}')
     after = b'","payload":' + payload + b"}}"

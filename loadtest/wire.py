@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from loadtest.target import Target
+
 TEXT, CLOSE, PING, PONG = 0x81, 0x88, 0x89, 0x8A
 _MASK = 0x5A
 _MASKED = bytes(byte ^ _MASK for byte in range(256))
@@ -27,10 +29,11 @@ def frame(payload: bytes, first: int = TEXT) -> bytes:
     return head(len(payload), first) + masked(payload)
 
 
-def opening(host: str, device_id: str, token: str) -> bytes:
+def opening(target: Target, device_id: str, token: str) -> bytes:
     """The HTTP request that becomes a WebSocket."""
     return (
-        f"GET /ws?deviceId={device_id} HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer {token}\r\n"
+        f"GET {target.path}/ws?deviceId={device_id} HTTP/1.1\r\n"
+        f"Host: {target.authority}\r\nAuthorization: Bearer {token}\r\n"
         "Upgrade: websocket\r\nConnection: Upgrade\r\n"
         "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
     ).encode()

@@ -13,6 +13,7 @@ from goim import __version__
 from goim.errors import ConfigError, GoimError, MigrationError, StoreDown
 from goimctl import (
     backup,
+    bench,
     chat,
     config,
     consume,
@@ -53,6 +54,7 @@ app.add_typer(storage.group)
 app.add_typer(config.group)
 app.command(epilog="Example: goimctl stats --json")(stats.stats)
 app.command(epilog="Example: goimctl doctor --json")(doctor.doctor)
+app.command(epilog="Example: goimctl bench c2c --url http://127.0.0.1:8080 --rate 2000")(bench.bench)
 
 
 def _print_version(wanted: bool) -> None:  # noqa: FBT001  # typer passes it by place

@@ -13,6 +13,7 @@ from websockets.asyncio.server import Server, ServerConnection, broadcast, serve
 
 _EVERY = 5
 _LONGEST_HOLD = 0.1
+_PAUSE = 0.1
 
 
 class StandIn:
@@ -43,6 +44,12 @@ class StandIn:
             error = {"code": "UNAVAILABLE", "message": "not now", "action": "send"}
             await connection.send(json.dumps({"action": "error", "id": request["id"], "data": error}))
             return
+        if self._fault == "limit" and self._sends > 1:
+            error = {"code": "RATE_LIMIT", "message": "slower", "action": "send"}
+            await connection.send(json.dumps({"action": "error", "id": request["id"], "data": error}))
+            return
+        if fault == "pause":
+            await asyncio.sleep(_PAUSE)  # noqa: TID251 it is a slow server
         if fault == "hang up":
             await connection.close(1011)
             return
@@ -59,6 +66,7 @@ class StandIn:
                 json.dumps({"action": "ack", "id": request["id"], "data": message}, separators=(",", ":"))
             )
         message |= {"payload": {"text": "?"} if fault == "alter" else data["payload"], "recalled": False}
+        message["seq"] += 1000 if fault == "lie" else 0
         push = json.dumps({"action": "message", "data": message}, separators=(",", ":"))
         await self._push(self._others(user, conv_id), push, fault)
         if fault == "echo":

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
+import random
+import socket
 import subprocess
 import sys
 import threading
@@ -10,10 +13,15 @@ from time import thread_time
 
 import pytest
 
-from loadtest.plan import Cpu, Latency, Outcome, latency_of
-from loadtest.processes import children_of, cpu_of, memory_of
+from loadtest.errors import Refused
+from loadtest.histogram import Histogram
+from loadtest.plan import Outcome
+from loadtest.processes import Sample, Usage, family, listening_on, sample, usage_of
 from loadtest.profile import top_functions
-from loadtest.report import as_json, row_of
+from loadtest.report import as_json, lines, report_of
+from loadtest.scenarios import Load, Scenario
+from loadtest.target import Target, target_of
+from loadtest.watch import Watch
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 _BURN = 0.1
@@ -26,11 +34,10 @@ def _burn() -> None:
 
 
 def test_cpu_is_told_apart_by_main_thread_and_others() -> None:
-    begun = cpu_of(os.getpid())
+    begun = usage_of(os.getpid())
     _burn()
-    half = cpu_of(os.getpid()).since(begun)
-    assert half.main >= _BURN * 0.8
-    assert half.threads < half.main / 2
+    half = usage_of(os.getpid())
+    assert half.main - begun.main >= _BURN * 0.8
     hold = threading.Event()
     burnt = threading.Event()
 
@@ -42,53 +49,133 @@ def test_cpu_is_told_apart_by_main_thread_and_others() -> None:
     thread = threading.Thread(target=work)
     thread.start()
     burnt.wait()
-    whole = cpu_of(os.getpid()).since(begun)
+    whole = usage_of(os.getpid())
     hold.set()
     thread.join()
     assert whole.threads - half.threads >= _BURN * 0.8
-    assert whole.total == whole.main + whole.threads + whole.children
+    assert whole.memory > 1_000_000
 
 
-def test_child_processes_are_found_and_counted() -> None:
-    before = memory_of(os.getpid())
+def test_a_server_is_found_by_its_port_with_the_processes_below_it() -> None:
     burn = "import time\nwhile time.process_time() < 0.2: pass"
-    program = f"{burn}\nprint('done', flush=True)\ninput()"
-    with subprocess.Popen(
-        [sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    ) as child:
-        assert child.stdout
-        assert child.stdout.readline() == "done\n"
-        assert child.pid in children_of(os.getpid())
-        assert cpu_of(os.getpid()).children >= _BURN * 0.8
-        assert memory_of(os.getpid()) > before
-        child.communicate("\n")
-    assert child.pid not in children_of(os.getpid())
-
-
-def test_percentiles_are_those_of_the_sorted_values() -> None:
-    values = [float(value) for value in range(1, 1001)]
-    assert latency_of(values[::-1]) == Latency(p50=500.0, p99=990.0, max=1000.0)
-    assert latency_of([3.0]) == Latency(p50=3.0, p99=3.0, max=3.0)
-    assert latency_of([]) is None
-
-
-def test_a_row_divides_by_what_was_counted() -> None:
-    outcome = Outcome(
-        seconds=2.0,
-        messages=100,
-        deliveries=1000,
-        server_cpu=Cpu(main=0.01, threads=0.004, children=0.001),
-        generator_cpu=0.5,
+    serve = (
+        "import socket\nlistener = socket.create_server(('127.0.0.1', 0))\nprint(listener.getsockname()[1], flush=True)"
     )
+    child = f"import subprocess, sys\nchild = subprocess.Popen([sys.executable, '-c', {burn!r} + '\\ninput()'])"
+    with subprocess.Popen(
+        [sys.executable, "-c", f"{child}\n{serve}\nchild.wait()"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as server:
+        assert server.stdout
+        port = int(server.stdout.readline())
+        assert listening_on("127.0.0.1", port) == [server.pid]
+        assert listening_on("localhost", port) == [server.pid]
+        assert listening_on("192.0.2.1", port) == [], "that is another machine"
+        assert len(family([server.pid])) == 2
+        before = sample([server.pid])
+        while sample([server.pid]).cpu - before.cpu < _BURN / 2 and sample([server.pid]).cpu < 0.2:
+            pass  # the child burns
+        server.communicate("\n")
+    assert listening_on("127.0.0.1", port) == []
+    assert sample([server.pid]).processes == {}
+
+
+def test_use_between_two_moments_is_read_off_the_samples_around_them() -> None:
+    def at(moment: float, main: float, memory: int) -> Sample:
+        return Sample(moment, {7: Usage(name="goimctl", main=main, threads=0.0, memory=memory)})
+
+    watch = Watch([7])
+    watch.samples = [at(0, 1.0, 100), at(10, 2.0, 200), at(20, 4.0, 300)]
+    (share,) = watch.shares(5, 15)
+    assert share.cpu == pytest.approx(1.5)
+    assert watch.memory_at(9) == 200
+    (share,) = watch.shares(-5, 25)
+    assert share.cpu == pytest.approx(3.0)
+
+
+def test_percentiles_are_never_too_small_and_less_than_a_percent_too_large() -> None:
+    numbers = random.Random(1)
+    values = [numbers.lognormvariate(-6, 2) for _ in range(20_000)]
+    ordered = sorted(values)
+    parts = [Histogram.of(values[:5_000]), Histogram.of(values[5_000:])]
+    whole = Histogram({})
+    for part in parts:
+        whole.add(part)
+    found = whole.percentiles()
+    assert whole.count == 20_000
+    assert found
+    for share, ms in ((0.5, found.p50), (0.9, found.p90), (0.99, found.p99), (0.999, found.p999), (1.0, found.max)):
+        true = ordered[int(20_000 * share) - 1] * 1000
+        assert true - 0.001 <= ms <= true * 1.01 + 0.001
+    assert Histogram.of([]).percentiles() is None
+
+
+def _outcome(**more: object) -> Outcome:
+    some = {"begun": 0.0, "ended": 2.0, "counts": {"message": 100, "delivery": 1000}, "cpu": 0.5}
+    return Outcome(**(some | more))  # type: ignore[arg-type]
+
+
+def test_a_report_divides_by_what_was_counted() -> None:
+    load = Load(scenario=Scenario.FANOUT, hearers=10)
+    watch = Watch([7])
+    watch.samples = [
+        Sample(at, {7: Usage(name="goimctl", main=at * 0.005, threads=at * 0.0025, memory=1 << 20)})
+        for at in (0.0, 2.0)
+    ]
     counted = {"im_commit_batch_size_sum": 100.0, "im_commit_batch_size_count": 20.0, "im_commit_seconds_sum": 0.1}
-    row = row_of("a run", "delivery", outcome, counted)
-    assert (row.messages_per_second, row.deliveries_per_second) == (50.0, 500.0)
-    assert (row.cpu_us, row.main_us, row.threads_us, row.children_us) == pytest.approx((15.0, 10.0, 4.0, 1.0))
-    assert row.generator_busy == 0.25
-    assert row.batch == 5.0
-    assert row.commit_ms == pytest.approx(5.0)
-    assert row_of("a run", "message", outcome, {}).cpu_us == pytest.approx(150.0)
-    assert '"cpuUs"' in as_json([row])
+    outcome = _outcome(latencies={"message": Histogram.of([0.001] * 100)})
+    report = report_of(load, "http://there", {}, [outcome], outcome, watch, counted, [])
+    assert report.server
+    assert report.server.cpu_us == pytest.approx(15.0)
+    assert report.server.processes[0].main_us == pytest.approx(10.0)
+    assert report.generator.cpu_us == pytest.approx(500.0)
+    assert report.commit_batch == 5.0
+    assert report.commit_ms == pytest.approx(5.0)
+    told = json.loads(as_json(report))
+    assert told["steps"][0]["perSecond"] == 50.0
+    assert told["steps"][0]["latencyMs"]["p999"] == 1.0
+    assert report.is_good
+    assert "nothing lost, doubled or out of order" in "\n".join(lines(report))
+
+
+def test_what_limited_the_figures_is_said() -> None:
+    load = Load(scenario=Scenario.C2C, rate=100.0)
+    outcome = _outcome(cpu=1.95, problems={"lost delivery": 3}, refused={"RATE_LIMIT": 2})
+    report = report_of(load, "http://there", {}, [outcome], outcome, Watch([]), {}, [])
+    assert not report.is_good
+    said = "\n".join(lines(report))
+    assert "PROBLEM     3 × lost delivery" in said
+    assert "REFUSED     2 × RATE_LIMIT" in said
+    assert "a generator was 98% busy: it was the limit" in said
+    assert "of 100 messages a second only 50 were answered" in said
+    assert "its processes are not to be seen from here (--pid)" in said
+
+
+@pytest.mark.parametrize(
+    ("url", "target"),
+    [
+        ("http://127.0.0.1:8080", Target("127.0.0.1", 8080)),
+        ("https://chat.example.org/im/", Target("chat.example.org", 443, is_tls=True, path="/im")),
+        ("http://[::1]:8080", Target("::1", 8080)),
+    ],
+)
+def test_a_server_is_named_by_its_url(url: str, target: Target) -> None:
+    assert target_of(url) == target
+
+
+def test_a_url_that_is_none_is_refused() -> None:
+    for url in ("127.0.0.1:8080", "ws://there", "http://", "http://there:port"):
+        with pytest.raises(Refused, match="is no URL of a server"):
+            target_of(url)
+
+
+def test_a_port_of_nobody_belongs_to_nobody() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+        assert listening_on("127.0.0.1", port) == [os.getpid()]
+    assert listening_on("127.0.0.1", port) == []
 
 
 def test_a_profile_is_summed_up_by_function() -> None:

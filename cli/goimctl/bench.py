@@ -1,0 +1,157 @@
+"""`goimctl bench`: puts a server under load, checks every message, and says what it took."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from collections.abc import Iterator
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, TypeVar
+
+import typer
+
+from goim.resources import bundled
+from goimctl.bench_screen import Screen
+from goimctl.output import ExitCode, Failed
+
+if TYPE_CHECKING:
+    from loadtest.report import Report
+    from loadtest.run import Where
+    from loadtest.scenarios import Load
+
+E = TypeVar("E", bound=StrEnum)
+_Scenario = Annotated[str, typer.Argument(help="c2c, group, fanout or idle.", metavar="SCENARIO")]
+_Url = Annotated[str, typer.Option(help="The server; without it one of our own, in a temporary folder.")]
+_Pid = Annotated[
+    list[int] | None, typer.Option(help="A process of the server; on this machine it is found by its port.")
+]
+_AdminToken = Annotated[
+    str, typer.Option(envvar="GOIM_ADMIN_TOKEN", show_envvar=True, help="Makes the people without limits of rate.")
+]
+_Set = Annotated[list[str] | None, typer.Option("--set", help="IM_NAME=value for a server of our own.")]
+_Profile = Annotated[Path | None, typer.Option(help="py-spy's profile of the server: .svg, .json, or text.")]
+
+
+def bench(
+    scenario: _Scenario,
+    *,
+    url: _Url = "",
+    pid: _Pid = None,
+    admin_token: _AdminToken = "",
+    senders: Annotated[int, typer.Option(help="c2c: how many send.", min=1)] = 500,
+    window: Annotated[int, typer.Option(help="Messages of each sender under way.", min=1)] = 1,
+    rate: Annotated[float, typer.Option(help="Instead: so many messages a second in all.", min=0)] = 0,
+    groups: Annotated[int, typer.Option(help="group: how many.", min=1)] = 10,
+    size: Annotated[int, typer.Option(help="group: members of each.", min=2)] = 100,
+    online: Annotated[float, typer.Option(help="group: share of members who are connected.", min=0, max=1)] = 0.5,
+    speakers: Annotated[int, typer.Option(help="group: how many speak in each.", min=1)] = 1,
+    hearers: Annotated[int, typer.Option(help="fanout: members besides the sender.", min=1)] = 1000,
+    connections: Annotated[int, typer.Option(help="idle: how many.", min=2)] = 2000,
+    text_bytes: Annotated[int, typer.Option(help="Length of a message's text.", min=0, max=60_000)] = 100,
+    seconds: Annotated[float, typer.Option(help="Measured time.", min=0.1)] = 10,
+    warmup: Annotated[float, typer.Option(help="Time under load before that.", min=0)] = 2,
+    rest: Annotated[float, typer.Option(help="Silence before the load, and after it.", min=0)] = 2.5,
+    processes: Annotated[int, typer.Option(help="Load generators; 0: as the machine allows.", min=0)] = 0,
+    store: Annotated[str, typer.Option(help="sqlite, or mysql: a MariaDB that is started for the run.")] = "sqlite",
+    variable: _Set = None,
+    profile: _Profile = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON for programs.")] = False,
+) -> None:
+    """Measure a server under load; exit code 1 if a message is lost."""
+    _find_loadtest()
+    from loadtest.report import as_json as json_of
+    from loadtest.report import show
+    from loadtest.run import Store, Where
+    from loadtest.scenarios import Load, Scenario
+
+    load = Load(
+        scenario=_one_of(Scenario, scenario, "scenario"),
+        senders=senders,
+        window=window,
+        rate=rate,
+        groups=groups,
+        size=size,
+        online=online,
+        speakers=speakers,
+        hearers=hearers,
+        connections=connections,
+        text_bytes=text_bytes,
+        seconds=seconds,
+        warmup=warmup,
+        rest=rest,
+        processes=processes or _usual_processes(),
+    )
+    where = Where(
+        url=url,
+        pids=pid or [],
+        admin_token=admin_token,
+        variables=_variables(variable or []),
+        store=_one_of(Store, store, "database"),
+    )
+    report = _measure(load, where, profile)
+    if as_json:
+        typer.echo(json_of(report))
+    else:
+        show(report)
+    raise typer.Exit(ExitCode.DONE if report.is_good else ExitCode.FAILED)
+
+
+def _measure(load: Load, where: Where, profile: Path | None) -> Report:
+    from goimctl import open_files
+    from loadtest.errors import Refused
+    from loadtest.profile import Profiling
+    from loadtest.run import run
+
+    open_files.take_all()
+    try:
+        with _screen() as screen:
+            return run(load, where, screen, Profiling(profile) if profile else None)
+    except Refused as error:
+        raise Failed(str(error), hint=error.hint) from None
+
+
+def _find_loadtest() -> None:
+    """The load test is a package of its own beside this one; in a wheel it is among goim's own files."""
+    if not hasattr(__import__("select"), "epoll"):
+        raise Failed("goimctl bench runs on Linux only; it measures a server anywhere: --url")
+    place = str(bundled("loadtest").parent)
+    if place not in sys.path:
+        sys.path.append(place)
+
+
+def _usual_processes() -> int:
+    """Half of the cores, for the other half is the server's if it is here."""
+    import os
+
+    return max(1, (os.cpu_count() or 1) // 2)
+
+
+def _one_of(choices: type[E], chosen: str, what: str) -> E:
+    if chosen not in list(choices):
+        raise Failed(f"there is no {what} {chosen}", hint=f"one of {', '.join(choices)}", code=ExitCode.WRONG_USE)
+    return choices(chosen)
+
+
+def _variables(pairs: list[str]) -> dict[str, str]:
+    split = [pair.partition("=") for pair in pairs]
+    if any(not sign or not name.startswith("IM_") for name, sign, _ in split):
+        raise Failed("--set takes IM_NAME=value", hint="--set IM_GROUP_BATCH_SIZE=100", code=ExitCode.WRONG_USE)
+    return {name: value for name, _, value in split}
+
+
+@contextlib.contextmanager
+def _screen() -> Iterator[Screen]:
+    """SIGTERM ends a run as Ctrl-C does: what was made is removed."""
+    import signal
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    screen = Screen()
+    try:
+        yield screen
+    finally:
+        screen.close()
+        signal.signal(signal.SIGTERM, before)

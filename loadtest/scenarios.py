@@ -1,0 +1,134 @@
+"""What can be measured: whom each scenario needs, and what its generators do."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+import msgspec
+from msgspec import Struct
+
+from loadtest.plan import Conversation, Person, Plan
+from loadtest.population import Population, Wanted
+from loadtest.target import Target
+
+_TAPE_BYTES = 400_000_000  # what all generators together may keep before they check it
+
+
+class Scenario(StrEnum):
+    """By what is typed."""
+
+    C2C = "c2c"
+    GROUP = "group"
+    FANOUT = "fanout"
+    IDLE = "idle"
+
+
+class Load(Struct, frozen=True, kw_only=True, rename="camel"):
+    """All that makes a run what it is, and that another run is to be compared by."""
+
+    scenario: Scenario
+    senders: int = 500
+    window: int = 1
+    rate: float = 0.0
+    groups: int = 10
+    size: int = 100
+    online: float = 0.5
+    speakers: int = 1
+    hearers: int = 1000
+    connections: int = 2000
+    text_bytes: int = 100
+    seconds: float = 10.0
+    warmup: float = 2.0
+    rest: float = 2.5
+    processes: int = 1
+
+    @property
+    def title(self) -> str:
+        pace = f"{self.rate:,.0f} messages a second" if self.rate else f"window {self.window}"
+        match self.scenario:
+            case Scenario.C2C:
+                return f"c2c: {self.senders} senders, {pace}"
+            case Scenario.GROUP:
+                there = f"{self.groups} groups of {self.size}, {self.online:.0%} online"
+                return f"group: {there}, {self.speakers} speaking in each, {pace}"
+            case Scenario.FANOUT:
+                return f"fanout: 1 → {self.hearers}, {pace}"
+            case Scenario.IDLE:
+                return f"idle: {self.connections} connections"
+
+    @property
+    def unit(self) -> str:
+        """What CPU is divided by."""
+        units = {Scenario.FANOUT: "delivery", Scenario.GROUP: "delivery", Scenario.IDLE: "handshake"}
+        return units.get(self.scenario, "message")
+
+    @property
+    def awake(self) -> int:
+        """Members of a group who are connected."""
+        return max(1 + self.speakers, round(self.size * self.online))
+
+    def wanted(self) -> Wanted:
+        """Whom it takes. Members of groups who are not online are the same people in each group."""
+        match self.scenario:
+            case Scenario.C2C:
+                return Wanted(people=2 * self.senders, are_pairs=True)
+            case Scenario.GROUP:
+                asleep = range(self.groups * self.awake, self.groups * self.awake + max(0, self.size - self.awake))
+                groups = [[*range(first, first + self.awake), *asleep] for first in self._firsts()]
+                return Wanted(people=asleep.stop, groups=groups)
+            case Scenario.FANOUT:
+                return Wanted(people=1 + self.hearers, groups=[list(range(1 + self.hearers))])
+            case Scenario.IDLE:
+                return Wanted(people=self.connections)
+
+    def plans(self, target: Target, there: Population) -> list[Plan]:
+        """What each generator does: people who meet are in the same one."""
+        conversations, people = self._conversations(there), there.people if self.scenario is Scenario.IDLE else []
+        count = max(1, min(self.processes, len(conversations) or len(people)))
+        plan = Plan(
+            work="idle" if self.scenario is Scenario.IDLE else "talk",
+            target=target,
+            window=self.window,
+            until_heard=self.scenario is Scenario.FANOUT,
+            text_bytes=self.text_bytes,
+            rest=self.rest,
+            warmup=self.warmup,
+            seconds=self.seconds,
+            tape_bytes=_TAPE_BYTES // count,
+        )
+        return [
+            msgspec.structs.replace(
+                plan,
+                conversations=conversations[index::count],
+                people=people[index::count],
+                rate=self.rate * len(conversations[index::count]) / max(1, len(conversations)),
+                offset=index / self.rate if self.rate else 0.0,
+            )
+            for index in range(count)
+        ]
+
+    def _firsts(self) -> range:
+        return range(0, self.groups * self.awake, self.awake)
+
+    def _conversations(self, there: Population) -> list[Conversation]:
+        match self.scenario:
+            case Scenario.C2C:
+                return [
+                    Conversation({"convType": "c2c", "to": hearer.user_id}, [speaker], [hearer])
+                    for speaker, hearer in zip(there.people[::2], there.people[1::2], strict=True)
+                ]
+            case Scenario.GROUP:
+                awake = [there.people[first : first + self.awake] for first in self._firsts()]
+                return [self._meeting(*each) for each in zip(there.group_ids, awake, strict=True)]
+            case Scenario.FANOUT:
+                return [_spoken_to(there.group_ids[0], there.people, 1)]
+            case Scenario.IDLE:
+                return []
+
+    def _meeting(self, group_id: str, awake: list[Person]) -> Conversation:
+        return _spoken_to(group_id, awake, self.speakers)
+
+
+def _spoken_to(group_id: str, awake: list[Person], speakers: int) -> Conversation:
+    """The first ones speak to all others."""
+    return Conversation({"convType": "group", "groupId": group_id}, awake[:speakers], awake[speakers:])

@@ -1,0 +1,109 @@
+"""`goimctl bench` as people run it: beside a server of theirs, and with one of its own."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+from time import monotonic
+
+import pytest
+
+from tests.cli.conftest import BINARY, Goimctl
+from tests.mysql_server import needs_mariadb
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+UNLIMITED = {"IM_WS_SEND_QPS": "1000000", "IM_WS_SEND_BURST": "1000000"}
+SHORT = ("--seconds", "0.5", "--warmup", "0.1", "--rest", "0.3")
+
+
+def users(goimctl: Goimctl) -> int:
+    total: int = goimctl.json("stats")["users"]["total"]
+    return total
+
+
+def test_pairs_on_a_server_of_our_own_lose_nothing(goimctl: Goimctl) -> None:
+    done = goimctl.done("bench", "c2c", "--senders", "3", "--window", "4", "--processes", "2", *SHORT, "--json")
+    report = json.loads(done.stdout)
+    assert (report["problems"], report["refused"]) == ({}, {})
+    steps = {step["name"]: step for step in report["steps"]}
+    assert steps["message"]["count"] > 20
+    assert 0 < steps["delivery"]["latencyMs"]["p50"] <= steps["delivery"]["latencyMs"]["max"]
+    assert report["generator"]["processes"] == 2
+    assert report["server"]["cpuUs"] > 0
+    assert report["commitBatch"] >= 1
+    assert list(goimctl.folder.iterdir()) == [], "everything was in a temporary folder"
+
+
+@pytest.mark.timeout(180)
+def test_a_server_that_runs_is_measured_and_left_as_it_was(goimctl: Goimctl) -> None:
+    with goimctl.serving(**UNLIMITED) as served:
+        for scenario in (
+            ("c2c", "--senders", "2", "--rate", "50"),
+            ("group", "--groups", "2", "--size", "6", "--speakers", "2"),
+            ("fanout", "--hearers", "8", "--window", "2"),
+            ("idle", "--connections", "20"),
+        ):
+            done = goimctl.done("bench", *scenario, "--url", served.url(), *SHORT)
+            assert "nothing lost, doubled or out of order" in done.stdout
+            assert f"(pid {served.process.pid})" in done.stdout, "it is found by its port"
+            assert "removing people …" in done.stderr
+        left = goimctl.json("stats")
+    assert (left["users"]["total"], left["groups"]["total"]) == (0, 0)
+
+
+def test_an_administrators_token_makes_the_people(goimctl: Goimctl) -> None:
+    goimctl.done("users", "create", "root", "--admin", "--generate")
+    token = goimctl.done("token", "root").stdout.strip()
+    with goimctl.serving(**UNLIMITED, IM_AUTH_REGISTER_PER_MINUTE="1") as served:
+        goimctl.done("bench", "c2c", "--senders", "2", "--url", served.url(), *SHORT, GOIM_ADMIN_TOKEN=token)
+        assert users(goimctl) == 1
+
+
+def test_an_interrupt_removes_the_people_too(goimctl: Goimctl) -> None:
+    with goimctl.serving(**UNLIMITED) as served:
+        command = [str(BINARY), "bench", "c2c", "--senders", "2", "--url", served.url(), "--rest", "0.1"]
+        with subprocess.Popen(
+            command, cwd=goimctl.folder, env=goimctl.environ(), stderr=subprocess.PIPE, text=True
+        ) as run:
+            assert run.stderr
+            deadline = monotonic() + 25
+            while "warming up" not in run.stderr.readline():
+                assert monotonic() < deadline
+            assert users(goimctl) == 4
+            run.send_signal(signal.SIGINT)
+            said = run.stderr.read()
+        assert users(goimctl) == 0
+    assert run.returncode == 130
+    assert "removing people …" in said
+
+
+def test_a_server_that_lets_devices_send_only_so_fast_is_no_measure(goimctl: Goimctl) -> None:
+    with goimctl.serving() as served:
+        done = goimctl("bench", "c2c", "--senders", "2", "--url", served.url(), "--seconds", "5", "--rest", "0.1")
+        assert users(goimctl) == 0
+    assert done.returncode == 1
+    assert "RATE_LIMIT" in done.stderr
+    assert "hint: start it with IM_WS_SEND_QPS" in done.stderr
+
+
+def test_a_server_on_mariadb_is_measured_with_what_the_database_costs(goimctl: Goimctl) -> None:
+    needs_mariadb()
+    done = goimctl.done("bench", "c2c", "--senders", "3", "--window", "2", "--store", "mysql", *SHORT, "--json")
+    report = json.loads(done.stdout)
+    assert report["problems"] == {}
+    costs = {process["name"]: process["mainUs"] + process["threadsUs"] for process in report["server"]["processes"]}
+    assert costs["mariadbd"] > 0
+
+
+def test_wrong_use_is_told_with_a_way_out(goimctl: Goimctl) -> None:
+    done = goimctl("bench", "everything")
+    assert (done.returncode, done.stderr) == (
+        2,
+        "error: there is no scenario everything\nhint: one of c2c, group, fanout, idle\n",
+    )
+    assert goimctl("bench", "c2c", "--set", "SPEED=1").returncode == 2
+    nobody = goimctl("bench", "c2c", "--url", "http://127.0.0.1:1")
+    assert nobody.returncode == 1
+    assert "http://127.0.0.1:1/api/register: [Errno 111] Connection refused" in nobody.stderr
