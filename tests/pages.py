@@ -41,6 +41,15 @@ class Block:
     info: str
     text: str
 
+    @property
+    def language(self) -> str:
+        return self.info.partition(" ")[0]
+
+    @property
+    def marks(self) -> list[str]:
+        """What is said of it to the tests: `run`, `stopped`, `needs=…`."""
+        return self.info.split()[1:]
+
     def as_shell(self) -> str:
         """A script for bash that does what the block says."""
         if self.info.startswith("python"):
@@ -98,7 +107,7 @@ def blocks(text: str) -> list[Block]:
 
 def runnable(text: str) -> list[Block]:
     """The blocks that are marked to be run."""
-    return [block for block in blocks(text) if block.info.endswith(" run")]
+    return [block for block in blocks(text) if "run" in block.marks]
 
 
 def section(name: str, heading: str) -> str:

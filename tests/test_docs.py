@@ -1,24 +1,18 @@
-"""The pages say all there is and nothing that is not there: every table of the code against its page, every
-example run."""
+"""The pages say all there is and nothing that is not there: every table of the code against its page."""
 
 from __future__ import annotations
 
-import ast
-import asyncio
 import json
 import re
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, get_args, get_type_hints
+from typing import Any
 
-import msgspec
 import pytest
 import typer
 from goimctl.app import app as goimctl
 from litestar import Litestar
 from litestar.routes import ASGIRoute, HTTPRoute
-from msgspec import inspect
 
 from docs.site.__main__ import generated
 from goim.actions.table import ACTIONS
@@ -28,42 +22,16 @@ from goim.config.hooks import EVENT_TYPES
 from goim.config.keys import sections
 from goim.errors import HTTP_STATUS
 from goim.metrics import Metrics
-from goim.protocol import calls, pushes, replies
 from goim.protocol.close_codes import CloseCode
-from goim.protocol.envelope import Request
 from goim.rest.operations import CountRequests
 from tests.node import started_node
-from tests.pages import PAGES, ROOT, Block, anchors, blocks, links, page, runnable, section, table, undressed
-from tests.process import running_server
+from tests.pages import PAGES, ROOT, anchors, blocks, links, page, section, table, undressed
+from tests.shapes import PUSHES, REPLIES, REQUESTS, data_of, mismatch
 from tests.test_architecture import FLOORS
 
 CLIENT, SERVER = "→", "←"
-HERE = "127.0.0.1:8080"
 TCP_ONLY = {"auth", "auth_ok", "close"}
 UNKNOWN_ON_PURPOSE = {"fly"}
-NUMBERS = (inspect.IntType, inspect.FloatType)
-PLAIN_TYPES: dict[Any, Any] = {
-    inspect.StrType: str,
-    inspect.IntType: int,
-    inspect.FloatType: (int, float),
-    inspect.BoolType: bool,
-    inspect.NoneType: type(None),
-    inspect.ListType: list,
-}
-
-
-def tags_of(base: type[msgspec.Struct]) -> dict[str, list[type[msgspec.Struct]]]:
-    """Every envelope of the protocol derived from this one, by its action."""
-    found: dict[str, list[type[msgspec.Struct]]] = {}
-    for envelope in base.__subclasses__():
-        if not envelope.__module__.startswith("goim.protocol."):
-            continue  # the client has a form of its own
-        found.setdefault(str(envelope.__struct_config__.tag), []).append(envelope)
-    return found
-
-
-assert issubclass(calls.CallStart, Request)  # imported for the envelopes that it defines
-REQUESTS, REPLIES, PUSHES = tags_of(Request), tags_of(replies.Reply), tags_of(pushes.Push)
 
 
 def frames(text: str, arrow: str) -> list[dict[str, Any]]:
@@ -118,38 +86,6 @@ def test_frames_are_what_goim_understands_and_says(name: str) -> None:
             wrong = [mismatch(frame.get("data", {}), kind, "data") for each in candidates for kind in data_of(each)]
             assert "" in wrong or frame["action"] in UNKNOWN_ON_PURPOSE, f"{name}: {frame}: {wrong}"
             assert frame.keys() <= {"action", "id", "data"}
-
-
-def data_of(envelope: type[msgspec.Struct]) -> list[inspect.Type]:
-    """What may be in an envelope; an ack has one of several."""
-    kind = get_type_hints(envelope)["data"]
-    return [inspect.type_info(each) for each in get_args(kind) or [kind]]
-
-
-def mismatch(value: Any, wanted: inspect.Type, where: str = "") -> str:
-    """What is wrong with an example: another type, a field that there is not, or one that must be there and is not."""
-    match wanted:
-        case inspect.StructType(fields=fields, tag_field=tag_field):
-            if not isinstance(value, dict):
-                return f"{where} is no object"
-            named = {field.encode_name: field for field in fields}
-            missing = {name for name, field in named.items() if field.required} - value.keys()
-            unknown = value.keys() - named.keys() - {tag_field}
-            if missing or unknown:
-                return f"{where}: {missing=} {unknown=}"
-            inside = ((value[name], field, f"{where}.{name}") for name, field in named.items() if name in value)
-            return next(filter(None, (mismatch(each, field.type, place) for each, field, place in inside)), "")
-        case inspect.UnionType(types=types):
-            reasons = [mismatch(value, each, where) for each in types]
-            return "" if "" in reasons else "; ".join(reasons)
-        case inspect.ListType(item_type=item_type) if isinstance(value, list):
-            return next(filter(None, (mismatch(each, item_type, f"{where}[]") for each in value)), "")
-        case inspect.EnumType(cls=choices):
-            return "" if value in [each.value for each in choices] else f"{where}: {value} is none of {choices}"
-        case inspect.RawType():
-            return ""
-    fits = isinstance(value, PLAIN_TYPES[type(wanted)]) and not (isinstance(value, bool) and type(wanted) in NUMBERS)
-    return "" if fits else f"{where}: {value!r} is no {wanted}"
 
 
 # HTTP
@@ -311,35 +247,3 @@ def test_both_lists_of_pages_name_every_page_in_the_same_order() -> None:
     assert links(page("docs/README.zh.md")) == wanted
     headings = [re.findall(r"^#+ ", page(f"docs/README{each}.md"), re.MULTILINE) for each in ("", ".zh")]
     assert headings[0] == headings[1]
-
-
-def test_python_in_the_pages_is_python() -> None:
-    for name in PAGES:
-        for block in blocks(page(name)):
-            if block.info.startswith("python"):
-                ast.parse(block.text)
-
-
-@pytest.mark.timeout(120)
-@pytest.mark.parametrize("name", [name for name in PAGES if runnable(page(name)) and name != "README.zh-CN.md"])
-async def test_what_is_said_to_run_runs(name: str, tmp_path: Path) -> None:
-    """Blocks marked `run`, in order, beside a fresh server; output that is shown is what comes."""
-    async with running_server(tmp_path) as (server, _):
-        for block in runnable(page(name)):
-            await asyncio.to_thread(_run, block, tmp_path, server.port)
-
-
-def _run(block: Block, folder: Path, port: int) -> None:
-    here = f"127.0.0.1:{port}"
-    done = subprocess.run(
-        ["bash", "-euo", "pipefail", "-c", block.as_shell().replace(HERE, here)],
-        cwd=folder,
-        env=block.environment(folder) | {"IM_LISTEN_ADDR": here},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert done.returncode == 0, f"{block.text}\n{done.stdout}{done.stderr}"
-    if block.expected() is not None:
-        assert block.told(done.stdout.replace(here, HERE)) == block.expected()
