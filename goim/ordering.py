@@ -6,7 +6,7 @@ No socket, no clock, no store: what is missing is asked for through `on_gap` and
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -229,7 +229,7 @@ class Lanes:
         for row in rows:
             if row.number > lane.seq:
                 lane.seq = row.number
-                self._send(lane.conv, row.frame, row.but)
+                self._send(lane.conv, row.frame, _but(row, lane.messages))
         self._reached(lane, max(lane.seq, last_seq), lane.change)
 
     def fill_changes(self, conv_id: str, rows: Sequence[Filled], last_change: int) -> None:
@@ -247,7 +247,7 @@ class Lanes:
                 last_change = min(last_change, row.number - 1)
                 break
             lane.change = row.number
-            self._send(lane.conv, row.frame, row.but)
+            self._send(lane.conv, row.frame, _but(row, lane.changes))
         self._reached(lane, lane.seq, max(lane.change, last_change))
 
     def _reached(self, lane: _Lane, seq: int, change: int) -> None:
@@ -329,6 +329,12 @@ class Lanes:
             mine.discard(conv.conv_id)
             if not mine:
                 del self._of_user[user_id]
+
+
+def _but(row: Filled, waiting: Mapping[int, _Held]) -> object:
+    """Who is not sent it: what was told while it was read from the log, and waits, knows that better."""
+    held = waiting.get(row.number)
+    return row.but if held is None else held.but
 
 
 def _is_after(lane: _Lane, seq: int) -> bool:

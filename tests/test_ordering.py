@@ -213,3 +213,22 @@ def test_where_only_changes_were_seen_no_message_from_before_is_missing() -> Non
     desk.offer((20, 3))
     desk.fill()
     assert desk.sent == [(20, 1), (20, 2), (20, 3)]
+
+
+@pytest.mark.parametrize("is_change", [False, True])
+def test_who_sent_what_is_told_while_it_is_read_from_the_log_is_not_pushed_it(is_change: bool) -> None:
+    """5 is missing; while it and 6 are read, 6 turns out to be of somebody who is answered here."""
+    sent: list[tuple[bytes, object]] = []
+    lanes = Lanes(lambda _, frame, but: sent.append((frame.body, but)))
+
+    def place(number: int) -> Event:
+        return (1, number) if is_change else (number, 0)
+
+    if is_change:
+        lanes.offer(CONV, 1, 0, frame_for((1, 0)))
+    lanes.offer(CONV, *place(4), frame_for(place(4)))
+    lanes.offer(CONV, *place(7), frame_for(place(7)))
+    lanes.offer(CONV, *place(6), frame_for(place(6)), "me")
+    rows = [Filled(number, place(number)[0], frame_for(place(number))) for number in (5, 6)]
+    (lanes.fill_changes if is_change else lanes.fill)(CONV.conv_id, rows, 6)
+    assert sent[-4:] == [(frame_for(place(n)).body, "me" if n == 6 else None) for n in (4, 5, 6, 7)]
