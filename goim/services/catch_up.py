@@ -79,6 +79,7 @@ class CatchUp:
         self._since: int | None = None
         self._wake = asyncio.Event()
         self._lanes.on_seq = log.saw
+        log.hears = self._lanes.knows
         self._lanes.on_gap = self._gaps.put
         self._lanes.on_open = self._opened.put
         notices.on(Interrupted, self._interrupted)

@@ -102,6 +102,7 @@ class Log:
         self._last: Recent[str, int] = Recent(_KNOWN_CONVERSATIONS)
         self._sent: Recent[SentKey, Sent] = Recent(_RECENT_SENDS)
         self.on_append: Callable[[Collection[str]], None] | None = None
+        self.hears: Callable[[str], bool] = lambda _: True
 
     async def append(self, drafts: Sequence[Draft]) -> list[Sent]:
         """Store drafts durably, in order, and say for each where it stands. Never run two at once on one node.
@@ -204,7 +205,7 @@ class Log:
         While other nodes may write, too, it is read from the table every time.
         """
         if self.is_shared():
-            await self._read(conv_ids)
+            return await self._read(conv_ids)
         return await self._believed(conv_ids)
 
     def saw(self, conv_id: str, seq: int) -> None:
@@ -213,8 +214,15 @@ class Log:
             self._last.put(conv_id, seq)
 
     async def _believed(self, conv_ids: Collection[str]) -> dict[str, int]:
-        """The last seqs as this node knows them: the table says when that is wrong."""
-        known = {conv_id: self._last.get(conv_id) for conv_id in conv_ids}
+        """The last seqs as this node knows them: the table says when that is wrong.
+
+        Where it does not hear what other nodes store, it knows nothing: a belief grown old costs a whole batch.
+        """
+        last = self._last.get
+        if self.is_shared():
+            known = {conv_id: last(conv_id) if self.hears(conv_id) else None for conv_id in conv_ids}
+        else:
+            known = {conv_id: last(conv_id) for conv_id in conv_ids}
         missing = [conv_id for conv_id, seq in known.items() if seq is None]
         if missing:
             known |= await self._read(missing)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -283,3 +283,19 @@ async def _changes(device: Device, count: int) -> list[tuple[str, int]]:
 async def _patience() -> AsyncIterator[None]:
     async with asyncio.timeout(10):
         yield
+
+
+@pytest.mark.parametrize("is_connected", [True, False])
+async def test_who_writes_from_one_node_and_then_from_another_is_in_nobodys_way(pair: Pair, is_connected: bool) -> None:
+    """A node that does not hear of a conversation any more believes nothing of it: no batch is written in vain."""
+    ann, bob = await pair.here.friends("ann", "bob")
+    devices = [await pair.here.device(ann), await pair.there.device(bob)] if is_connected else []
+    bob = replace(bob, http=await pair.there.http())
+    places = []
+    for number in range(3):
+        for sender, to in ((ann, bob), (bob, ann)):
+            places.append(await sender.post("/api/messages", sender.text(to, str(number))))
+            for device in devices:
+                await device.push("message")
+    assert [place["seq"] for place in places] == [1, 2, 3, 4, 5, 6]
+    assert [node.services.metrics.commit_retries for node in pair.nodes] == [0, 0]
