@@ -88,7 +88,9 @@ class Assembly:
         self.grants = FileGrants(stores.grants, public_url=settings.server.public_url)
         self.sweeper = FileSweeper(stores.files, stores.blobs, clock, settings.files)
         self.group_index = group_index(settings, stores, clock, self._metrics)
-        self.behind = Behind(stores.conversations, stores.receipts, group_events or self.group_index, clock)
+        self.behind = Behind(
+            stores.conversations, stores.receipts, stores.groups, group_events or self.group_index, clock
+        )
         self.indexer = indexer_of(stores, clock)
         self.hooks: Hooks | None
         self.operator: GroupOperator

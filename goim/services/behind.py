@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+import itertools
+from collections.abc import AsyncIterator, Collection
 
 import structlog
 
@@ -12,67 +13,102 @@ from goim.clock import Clock
 from goim.errors import StoreDown
 from goim.events.base import GroupEvent, GroupEvents
 from goim.model.conversations import Activity, Conversation, ConvType, Receipt
-from goim.stores.base import Conversations, Receipts
+from goim.stores.base import Conversations, Groups, Receipts
 from goim.tasks import beside
 
 FLUSH_SECONDS = 0.1
+GROUP_REST_SECONDS = 5.0
+"""A group that goes on talking moves up so often: each time costs a row per member."""
 _log = structlog.get_logger(__name__)
 
 
 class Behind:
     """Remembers the latest of everything derived and writes it every 100 ms, when a list is asked for, and at the
-    end."""
+    end.
 
-    def __init__(self, conversations: Conversations, receipts: Receipts, groups: GroupEvents, clock: Clock) -> None:
+    A group moves up at once when it begins to talk, and then after each rest. In the meantime only the line of who asks
+    for their list is moved.
+    """
+
+    def __init__(
+        self, conversations: Conversations, receipts: Receipts, groups: Groups, events: GroupEvents, clock: Clock
+    ) -> None:
         self._conversations = conversations
         self._receipts = receipts
         self._groups = groups
+        self._events = events
         self._clock = clock
-        self._moved: dict[str, tuple[Conversation, str, str, int, int]] = {}
-        self._marks: dict[tuple[str, str], tuple[int, int]] = {}
+        self._pairs: dict[str, Activity] = {}
+        self._marks: dict[tuple[str, str], Receipt] = {}
+        self._ready: dict[str, GroupEvent] = {}
+        self._resting: dict[str, GroupEvent] = {}
+        self._rests: dict[str, float] = {}  # until when, the first to end first
         self._writing = asyncio.Lock()
 
     def sent(self, conv: Conversation, sender: str, kind: str, seq: int, at: int) -> None:
         """A message was stored: it moves the conversation up in its members' lists and its sender's watermark."""
-        self._moved[conv.conv_id] = (conv, sender, kind, seq, at)
-        self._marks[conv.conv_id, sender] = (seq, at)
+        if conv.conv_type is ConvType.C2C:
+            self._pairs[conv.conv_id] = Activity(conv_id=conv.conv_id, user_ids=(conv.user_a, conv.user_b), at=at)
+        else:
+            events = self._resting if conv.group_id in self._rests else self._ready
+            events[conv.group_id] = GroupEvent(
+                group_id=conv.group_id, conv_id=conv.conv_id, from_=sender, type=kind, seq=seq, ts=at
+            )
+        self._marks[conv.conv_id, sender] = Receipt(conv_id=conv.conv_id, user_id=sender, seq=seq, read_at=at)
 
     async def flush(self) -> None:
-        """Write everything that waits; when this returns, it is in the store."""
+        """Write everything that is due; when this returns, it is in the store."""
         async with self._writing:
-            moved, self._moved = self._moved, {}
+            self._end_rests()
+            pairs, self._pairs = self._pairs, {}
             marks, self._marks = self._marks, {}
+            events, self._ready = self._ready, {}
             try:
-                await self._write(moved, marks)
+                await self._write(pairs.values(), marks.values(), events)
             except BaseException:  # cancelled in the middle, too: writing it twice does no harm
-                self._moved = moved | self._moved
+                self._pairs = pairs | self._pairs
                 self._marks = marks | self._marks
+                self._ready = events | self._ready
                 raise
 
-    async def _write(
-        self,
-        moved: dict[str, tuple[Conversation, str, str, int, int]],
-        marks: dict[tuple[str, str], tuple[int, int]],
-    ) -> None:
-        pairs = [_activity(conv, at) for conv, _, _, _, at in moved.values() if conv.conv_type is ConvType.C2C]
-        if pairs:
-            await self._conversations.bump(pairs)
-        groups = [_event(*each) for each in moved.values() if each[0].conv_type is ConvType.GROUP]
-        if groups:
-            await self._groups.put(groups)
-        if marks:
-            await self._receipts.advance(
-                [
-                    Receipt(conv_id=conv_id, user_id=user_id, seq=seq, read_at=at)
-                    for (conv_id, user_id), (seq, at) in marks.items()
-                ]
+    async def flush_for(self, user_id: str) -> None:
+        """The same, and whatever else concerns the list of one user."""
+        await self.flush()
+        if self._resting:
+            mine = (await self._groups.ids_of_users([user_id])).get(user_id, ())
+            resting = [event for group_id in mine if (event := self._resting.get(group_id)) is not None]
+            await self._conversations.bump(
+                [Activity(conv_id=event.conv_id, user_ids=(user_id,), at=event.ts) for event in resting]
             )
+
+    async def _write(
+        self, pairs: Collection[Activity], marks: Collection[Receipt], events: dict[str, GroupEvent]
+    ) -> None:
+        if pairs:
+            await self._conversations.bump(list(pairs))
+        if events:
+            await self._events.put(list(events.values()))
+            until = self._clock.monotonic() + GROUP_REST_SECONDS
+            self._rests.update(dict.fromkeys(events, until))
+        if marks:
+            await self._receipts.advance(list(marks))
+
+    def _end_rests(self) -> None:
+        """What was said in groups whose rest is over is due now."""
+        now = self._clock.monotonic()
+        for group_id in [each for each, _ in itertools.takewhile(lambda item: item[1] <= now, self._rests.items())]:
+            del self._rests[group_id]
+            event = self._resting.pop(group_id, None)
+            if event is not None:
+                self._ready[group_id] = event
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Flush every 100 ms while the context is open, and at its end."""
+        """Flush every 100 ms while the context is open, and everything at its end."""
         async with beside(self._run()):
             yield
+        self._ready |= self._resting
+        self._resting.clear()
         await self.flush()
 
     async def _run(self) -> None:
@@ -81,12 +117,4 @@ class Behind:
             try:
                 await self.flush()
             except StoreDown as error:
-                _log.warning("derived_data_waits", error=str(error), conversations=len(self._moved))
-
-
-def _activity(conv: Conversation, at: int) -> Activity:
-    return Activity(conv_id=conv.conv_id, user_ids=(conv.user_a, conv.user_b), at=at)
-
-
-def _event(conv: Conversation, sender: str, kind: str, seq: int, at: int) -> GroupEvent:
-    return GroupEvent(group_id=conv.group_id, conv_id=conv.conv_id, from_=sender, type=kind, seq=seq, ts=at)
+                _log.warning("derived_data_waits", error=str(error), conversations=len(self._pairs) + len(self._ready))

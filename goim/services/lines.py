@@ -61,7 +61,7 @@ class Lines:
 
     async def page(self, user_id: str, before: Place | None, limit: int) -> tuple[list[Line], Place | None]:
         """Pinned lines first, then the latest; and where the next page begins, None at the end."""
-        await self._behind.flush()  # first: what was sent a moment ago is in its place
+        await self._behind.flush_for(user_id)  # first: what was sent a moment ago is in its place
         found: list[_Span] = []
         while True:
             entries = await self._conversations.entries(user_id, before, limit + 1)

@@ -72,7 +72,7 @@ class Search:
 
     async def _scope(self, user_id: str) -> list[str]:
         """Every conversation in one's list; what is deleted up to its end has nothing to be found."""
-        await self._behind.flush()  # first: what was said a moment ago has brought its conversation back
+        await self._behind.flush_for(user_id)  # first: what was said a moment ago has brought its conversation back
         conv_ids: list[str] = []
         before: tuple[bool, int, str] | None = None
         while entries := await self._conversations.entries(user_id, before, _CONVERSATIONS_AT_ONCE):

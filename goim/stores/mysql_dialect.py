@@ -21,6 +21,7 @@ _INDEXED = re.compile(r"\bINDEXED BY (\w+)")
 _EXCLUDED = re.compile(r'EXCLUDED\.("?\w+"?)')
 _VALUES = re.compile(r"(INSERT INTO\b.*?\bVALUES\s*)(\([^()]*\))(.*)\Z", re.DOTALL)
 _FROM = re.compile(r"(\sUNION ALL\s+SELECT\s.*?|\ASELECT\s.*?)(?=\sFROM\s)", re.DOTALL)
+_INDEXED = re.compile(r"\bINDEXED BY (\w+)")
 _ARM = "\0"
 """Stands where the number of a SELECT among many is put: no text of ours and no literal has it."""
 _ALL_OF_THEM = " LIMIT 9223372036854775807"

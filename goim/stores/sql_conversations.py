@@ -51,9 +51,14 @@ WHERE e.user_id = ? AND e.pinned IN (0, 1) AND e.updated_at >= ?"""
 
 # Each is one statement that compares and sets, so a late activity never takes back a newer one.
 BUMP_ONE = "UPDATE user_conversations SET updated_at = ? WHERE user_id = ? AND conv_id = ? AND updated_at < ?"
-MEMBERS = "SELECT user_id FROM user_conversations WHERE conv_id = ? AND user_id > ? ORDER BY user_id LIMIT ?"
+
+# The index is named, or MariaDB reads a group from its beginning at each step, and all conversations of its members.
+MEMBERS = """
+SELECT user_id FROM user_conversations INDEXED BY idx_user_conversations_conv
+WHERE conv_id = ? AND user_id > ? ORDER BY user_id LIMIT ?"""
 BUMP_MEMBERS = """
-UPDATE user_conversations SET updated_at = ? WHERE conv_id = ? AND user_id > ? AND user_id <= ? AND updated_at < ?"""
+UPDATE user_conversations INDEXED BY idx_user_conversations_conv SET updated_at = ?
+WHERE conv_id = ? AND user_id > ? AND user_id <= ? AND updated_at < ?"""
 
 # Compares and sets in one statement. MySQL assigns from left to right: read_at first, while seq is still the old one.
 ADVANCE = """

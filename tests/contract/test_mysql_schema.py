@@ -238,3 +238,24 @@ async def rows_read(engine: MysqlEngine) -> int:
     kinds = ("Handler_read_key", "Handler_read_next", "Handler_read_prev")
     status: dict[str, str] = dict(await engine.fetch_rows("SHOW SESSION STATUS LIKE 'Handler_read%'"))
     return sum(int(status[kind]) for kind in kinds)
+
+
+async def test_a_step_through_a_group_reads_the_members_of_that_step_only(engine: MysqlEngine) -> None:
+    """Neither those before them, nor what else is in the members' lists: else a group costs its size squared."""
+    await fill(engine)
+    users = [f"user-{number:04}" for number in range(400)]
+    for conv_id in ("group:a", "group:b", "group:c"):
+        await engine.insert_rows("user_conversations", [(user, conv_id, 0, 0, "", 1) for user in users])
+    await engine.fetch_rows("ANALYZE TABLE user_conversations")
+    for text, args in (
+        (sql_conversations.MEMBERS, ("group:b", "user-0100", 10)),
+        (sql_conversations.BUMP_MEMBERS, (2, "group:b", "user-0100", "user-0110", 2)),
+    ):
+        [step] = await engine.fetch(f"EXPLAIN {filled(text.strip(), args)}")
+        assert (step["type"], step["key"]) == ("range", "idx_user_conversations_conv")
+    if engine.is_tidb:  # counts nothing
+        return
+    async with engine.transaction():
+        before = await rows_read(engine)
+        await engine.fetch_rows(sql_conversations.MEMBERS, ("group:b", "user-0300", 10))
+        assert await rows_read(engine) - before <= 12

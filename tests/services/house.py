@@ -175,7 +175,7 @@ class House:
             self.conversations, self.friends, self.blocks, self.groups, self.members, self.notices, clock
         )
         self.group_index = GroupIndex(self.conversations, clock, metrics, batch_size=500, batch_sleep=0.05)
-        self.behind = Behind(self.conversations, self.receipts, self.group_index, clock)
+        self.behind = Behind(self.conversations, self.receipts, self.groups, self.group_index, clock)
         self.desk = ChangeDesk(
             self.access, self.table, self.changes, self.conversations, self.delivery, clock, recall_window=300
         )

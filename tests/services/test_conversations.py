@@ -157,7 +157,7 @@ async def test_a_deleted_conversation_comes_back_with_the_next_message_only(hous
 
 async def test_what_waits_to_be_written_does_not_bring_a_deleted_one_back(house: House) -> None:
     (conv_id,) = await chats(house, "bob")
-    assert house.behind._moved
+    assert house.behind._pairs
     await house.list.delete("ann", conv_id)
     await house.behind.flush()
     entry = await house.conversations.entry("ann", conv_id)

@@ -69,6 +69,7 @@ def test_a_statement_is_said_in_mysqls_words() -> None:
         "SELECT a FROM t x FORCE INDEX (idx_t_a) WHERE a = %s"
     )
     assert filled("SELECT '100%' WHERE a = ?", (None,)) == "SELECT '100%' WHERE a = NULL"
+    assert compiled("SELECT a FROM t INDEXED BY i WHERE b = ?") == "SELECT a FROM t FORCE INDEX (i) WHERE b = %s"
     assert union("SELECT a FROM t WHERE b = ? ORDER BY a", [(1,), (2,)], 7) == (
         "(SELECT a, 7 FROM t WHERE b = 1 ORDER BY a LIMIT 9223372036854775807) UNION ALL "
         "(SELECT a, 8 FROM t WHERE b = 2 ORDER BY a LIMIT 9223372036854775807)"
