@@ -19,6 +19,9 @@ _HEAD_END = b"\r\n\r\n"
 class Connection(Link):
     """One WebSocket; this kind only listens, the kinds below do more."""
 
+    is_taped = True
+    """Whether what arrives is kept to be judged; else it is judged as it comes, or does not matter."""
+
     def __init__(self, loop: Loop, person: Person, device: str = "bench") -> None:
         self.person = person
         self.is_open = False
@@ -35,7 +38,8 @@ class Connection(Link):
     def feed(self, data: bytes, now: float) -> None:
         if not self.is_open:
             data = self._open(data, now)
-        self.tape.append((now, data))
+        if self.is_taped:
+            self.tape.append((now, data))
         # nearly every read is exactly one text frame of 126 to 65535 bytes
         if data[:2] == b"\x81\x7e" and len(data) == (data[2] << 8 | data[3]) + 4 and not self._rest:
             self.receive(data[4:])
@@ -106,6 +110,10 @@ class Speaker(Connection):
         frames = self.talk.due(now)
         if frames:
             self.write(frames)
+
+    def turn(self, due_at: float) -> None:
+        """Send one more, whatever is under way."""
+        self.write(self.talk.next(due_at))
 
     def begin(self) -> None:
         """The first message, which brings the `convId`."""

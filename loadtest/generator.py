@@ -8,10 +8,12 @@ import sys
 from loadtest.errors import Refused
 from loadtest.idling import Idling
 from loadtest.plan import Failed, Finished
+from loadtest.storming import Storming
+from loadtest.streaming import Streaming
 from loadtest.talking import Talking
 from loadtest.work import Boss, Work
 
-WORKS: dict[str, type[Work]] = {"talk": Talking, "idle": Idling}
+WORKS: dict[str, type[Work]] = {"talk": Talking, "idle": Idling, "connect": Storming, "stream": Streaming}
 
 
 def main() -> None:

@@ -127,6 +127,7 @@ def together(outcomes: list[Outcome]) -> Outcome:
         begun=min(each.begun for each in outcomes),
         ended=max(each.ended for each in outcomes),
         counts=dict(counts),
+        periods={name: max(each.periods[name] for each in outcomes) for name in outcomes[0].periods},
         latencies=latencies,
         cpu=sum(each.cpu for each in outcomes),
         problems=dict(problems),

@@ -48,6 +48,7 @@ class Plan(Struct, frozen=True, kw_only=True):
     offset: float = 0.0
     until_heard: bool = False
     text_bytes: int = 100
+    chunks: int = 100
     rest: float = 2.5
     warmup: float = 1.0
     seconds: float = 5.0
@@ -67,12 +68,13 @@ class Outcome(Struct, frozen=True, kw_only=True):
     """What came of a run. Counts, latencies and CPU are those of the measured time, problems those of all of it.
 
     What is counted has a name: message, delivery, handshake, login, chunk … `refused` are errors that the server
-    answered, by code.
+    answered, by code. What has a time of its own in `periods` (seconds) was done in that.
     """
 
     begun: float
     ended: float
     counts: dict[str, int] = {}
+    periods: dict[str, float] = {}
     latencies: dict[str, Histogram] = {}
     cpu: float = 0.0
     problems: dict[str, int] = {}

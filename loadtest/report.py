@@ -232,14 +232,15 @@ def _step(name: str, whole: Outcome, seconds: float) -> Step:
     return Step(
         name=name,
         count=whole.counts[name],
-        per_second=whole.counts[name] / seconds,
+        per_second=whole.counts[name] / whole.periods.get(name, seconds),
         latency_ms=histogram.percentiles() if histogram else None,
         curve_ms=list(zip(_CURVE, histogram.curve(_CURVE), strict=True)) if histogram else [],
     )
 
 
 def _server_use(load: Load, watch: Watch, whole: Outcome, units: int) -> ServerUse:
-    margin = _IDLE_MARGIN if load.scenario is Scenario.IDLE else 0.0  # it is short, and before and after is nothing
+    is_short = load.scenario in (Scenario.IDLE, Scenario.CONNECT)  # and before and after is nothing
+    margin = _IDLE_MARGIN if is_short else 0.0
     shares = watch.shares(whole.begun - margin, whole.ended + margin)
     cpu = sum(share.cpu for share in shares)
     grown = watch.samples[-1].memory - watch.memory_at(whole.begun)
@@ -270,8 +271,9 @@ def _remarks(load: Load, whole: Outcome, seconds: float, server: ServerUse | Non
     cores = os.cpu_count() or 1
     if server and server.busy + use.busy > _FULL * cores:
         told.append(f"server and generator together filled this machine's {cores} cores")
-    offered = whole.counts.get("message", 0) / seconds
-    if load.rate and offered < _FULL * load.rate:
+    offered = whole.counts.get(load.unit, 0) / seconds
+    is_paced = load.rate and load.unit == "message"
+    if is_paced and offered < _FULL * load.rate:
         told.append(f"of {load.rate:,.0f} messages a second only {offered:,.0f} were answered: it is overloaded")
     return told
 

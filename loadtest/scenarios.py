@@ -21,6 +21,19 @@ class Scenario(StrEnum):
     GROUP = "group"
     FANOUT = "fanout"
     IDLE = "idle"
+    CONNECT = "connect"
+    STREAM = "stream"
+
+
+_UNITS = {
+    Scenario.FANOUT: "delivery",
+    Scenario.GROUP: "delivery",
+    Scenario.IDLE: "handshake",
+    Scenario.CONNECT: "handshake",
+    Scenario.STREAM: "chunk",
+}
+_WORKS = {Scenario.IDLE: "idle", Scenario.CONNECT: "connect", Scenario.STREAM: "stream"}
+_TEXT_BYTES, _CHUNK_BYTES = 100, 12
 
 
 class Load(Struct, frozen=True, kw_only=True, rename="camel"):
@@ -28,6 +41,8 @@ class Load(Struct, frozen=True, kw_only=True, rename="camel"):
 
     scenario: Scenario
     senders: int = 500
+    chunk_rate: float = 20.0
+    chunks: int = 100
     window: int = 1
     rate: float = 0.0
     groups: int = 10
@@ -36,7 +51,7 @@ class Load(Struct, frozen=True, kw_only=True, rename="camel"):
     speakers: int = 1
     hearers: int = 1000
     connections: int = 2000
-    text_bytes: int = 100
+    text_bytes: int = 0
     seconds: float = 10.0
     warmup: float = 2.0
     rest: float = 2.5
@@ -55,12 +70,15 @@ class Load(Struct, frozen=True, kw_only=True, rename="camel"):
                 return f"fanout: 1 → {self.hearers}, {pace}"
             case Scenario.IDLE:
                 return f"idle: {self.connections} connections"
+            case Scenario.CONNECT:
+                return f"connect: {self.connections} people come at once, twice"
+            case Scenario.STREAM:
+                return f"stream: {self.senders} answers at once, {self.chunk_rate:g} chunks a second each"
 
     @property
     def unit(self) -> str:
         """What CPU is divided by."""
-        units = {Scenario.FANOUT: "delivery", Scenario.GROUP: "delivery", Scenario.IDLE: "handshake"}
-        return units.get(self.scenario, "message")
+        return _UNITS.get(self.scenario, "message")
 
     @property
     def awake(self) -> int:
@@ -70,7 +88,7 @@ class Load(Struct, frozen=True, kw_only=True, rename="camel"):
     def wanted(self) -> Wanted:
         """Whom it takes. Members of groups who are not online are the same people in each group."""
         match self.scenario:
-            case Scenario.C2C:
+            case Scenario.C2C | Scenario.STREAM:
                 return Wanted(people=2 * self.senders, are_pairs=True)
             case Scenario.GROUP:
                 asleep = range(self.groups * self.awake, self.groups * self.awake + max(0, self.size - self.awake))
@@ -78,19 +96,22 @@ class Load(Struct, frozen=True, kw_only=True, rename="camel"):
                 return Wanted(people=asleep.stop, groups=groups)
             case Scenario.FANOUT:
                 return Wanted(people=1 + self.hearers, groups=[list(range(1 + self.hearers))])
-            case Scenario.IDLE:
+            case Scenario.IDLE | Scenario.CONNECT:
                 return Wanted(people=self.connections)
 
     def plans(self, target: Target, there: Population) -> list[Plan]:
         """What each generator does: people who meet are in the same one."""
-        conversations, people = self._conversations(there), there.people if self.scenario is Scenario.IDLE else []
+        conversations = self._conversations(there)
+        people = [] if conversations else there.people
+        rate = self.senders * self.chunk_rate if self.scenario is Scenario.STREAM else self.rate
         count = max(1, min(self.processes, len(conversations) or len(people)))
         plan = Plan(
-            work="idle" if self.scenario is Scenario.IDLE else "talk",
+            work=_WORKS.get(self.scenario, "talk"),
             target=target,
             window=self.window,
             until_heard=self.scenario is Scenario.FANOUT,
-            text_bytes=self.text_bytes,
+            text_bytes=self.text_bytes or (_CHUNK_BYTES if self.scenario is Scenario.STREAM else _TEXT_BYTES),
+            chunks=self.chunks,
             rest=self.rest,
             warmup=self.warmup,
             seconds=self.seconds,
@@ -101,8 +122,8 @@ class Load(Struct, frozen=True, kw_only=True, rename="camel"):
                 plan,
                 conversations=conversations[index::count],
                 people=people[index::count],
-                rate=self.rate * len(conversations[index::count]) / max(1, len(conversations)),
-                offset=index / self.rate if self.rate else 0.0,
+                rate=rate * len(conversations[index::count]) / max(1, len(conversations)),
+                offset=index / rate if rate else 0.0,
             )
             for index in range(count)
         ]
@@ -112,7 +133,7 @@ class Load(Struct, frozen=True, kw_only=True, rename="camel"):
 
     def _conversations(self, there: Population) -> list[Conversation]:
         match self.scenario:
-            case Scenario.C2C:
+            case Scenario.C2C | Scenario.STREAM:
                 return [
                     Conversation({"convType": "c2c", "to": hearer.user_id}, [speaker], [hearer])
                     for speaker, hearer in zip(there.people[::2], there.people[1::2], strict=True)
@@ -122,7 +143,7 @@ class Load(Struct, frozen=True, kw_only=True, rename="camel"):
                 return [self._meeting(*each) for each in zip(there.group_ids, awake, strict=True)]
             case Scenario.FANOUT:
                 return [_spoken_to(there.group_ids[0], there.people, 1)]
-            case Scenario.IDLE:
+            case Scenario.IDLE | Scenario.CONNECT:
                 return []
 
     def _meeting(self, group_id: str, awake: list[Person]) -> Conversation:

@@ -91,6 +91,8 @@ class Loop:
     def __init__(self, target: Target) -> None:
         self.target = target
         self.opened = 0
+        self.now = 0.0
+        """When the bytes arrived that are being looked at."""
         self.reads = 0
         self.losses: list[str] = []
         self.alarm: Callable[[float], float] | None = None
@@ -180,7 +182,8 @@ class Loop:
                 data = link.socket.recv(_READ_BYTES)
                 if not data:
                     raise ConnectionError("closed without a close frame")
-                link.feed(data, perf_counter())
+                self.now = perf_counter()
+                link.feed(data, self.now)
                 if self._context is None:
                     return  # the usual case: if there is more, epoll says so
         except _NOT_NOW:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from time import perf_counter
 
@@ -75,10 +75,10 @@ class Exchange:
 
 
 class Pace:
-    """Sends at a fixed rate, everybody in turn, whatever comes back. Latency counts from when a message was due."""
+    """Gives everybody in turn a moment to say something, at a fixed rate, whatever comes back; told when it was due."""
 
-    def __init__(self, speakers: list[Speaker], rate: float, start: float) -> None:
-        self._speakers = speakers
+    def __init__(self, turns: Sequence[Callable[[float], None]], rate: float, start: float) -> None:
+        self._turns = turns
         self._rate = rate
         self._start = start
         self._sent = 0
@@ -88,8 +88,7 @@ class Pace:
         for _ in range(_MOST_AT_ONCE):
             if due_at > now:
                 break
-            speaker = self._speakers[self._sent % len(self._speakers)]
-            speaker.write(speaker.talk.next(due_at))
+            self._turns[self._sent % len(self._turns)](due_at)
             self._sent += 1
             due_at = self._start + self._sent / self._rate
         return due_at
@@ -116,7 +115,7 @@ class Talking(Work):
         each = _BYTES_OF_A_SHARED_READ if self.plan.until_heard else _BYTES_OF_A_READ
         self.loop.spare, self.loop.spare_above = self._judge_one, self.plan.tape_bytes // each
         if self.plan.rate:
-            self.loop.alarm = Pace(self._speakers, self.plan.rate, at + self.plan.offset)
+            self.loop.alarm = Pace([each.turn for each in self._speakers], self.plan.rate, at + self.plan.offset)
         for speaker in self._speakers:
             speaker.talk.is_open = True
             speaker.speak(perf_counter())

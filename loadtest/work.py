@@ -44,6 +44,7 @@ class Work:
         self.loop = Loop(plan.target)
         self.ledger = Ledger(0.0, 0.0)
         self.cpu = self.begun = self.ended = 0.0
+        self.periods: dict[str, float] = {}
         self._boss = boss
 
     def prepare(self) -> None:
@@ -91,6 +92,7 @@ class Work:
             begun=self.begun,
             ended=self.ended,
             counts=dict(self.ledger.counts),
+            periods=self.periods,
             latencies={kind: Histogram.of(values) for kind, values in times.items()},
             cpu=self.cpu,
             problems=dict(self.ledger.problems),

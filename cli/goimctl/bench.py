@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from loadtest.scenarios import Load
 
 E = TypeVar("E", bound=StrEnum)
-_Scenario = Annotated[str, typer.Argument(help="c2c, group, fanout or idle.", metavar="SCENARIO")]
+_Scenario = Annotated[str, typer.Argument(help="c2c, group, fanout, idle, connect or stream.", metavar="SCENARIO")]
 _Url = Annotated[str, typer.Option(help="The server; without it one of our own, in a temporary folder.")]
 _Pid = Annotated[
     list[int] | None, typer.Option(help="A process of the server; on this machine it is found by its port.")
@@ -39,7 +39,7 @@ def bench(
     url: _Url = "",
     pid: _Pid = None,
     admin_token: _AdminToken = "",
-    senders: Annotated[int, typer.Option(help="c2c: how many send.", min=1)] = 500,
+    senders: Annotated[int, typer.Option(help="c2c, stream: how many send.", min=1)] = 500,
     window: Annotated[int, typer.Option(help="Messages of each sender under way.", min=1)] = 1,
     rate: Annotated[float, typer.Option(help="Instead: so many messages a second in all.", min=0)] = 0,
     groups: Annotated[int, typer.Option(help="group: how many.", min=1)] = 10,
@@ -47,8 +47,10 @@ def bench(
     online: Annotated[float, typer.Option(help="group: share of members who are connected.", min=0, max=1)] = 0.5,
     speakers: Annotated[int, typer.Option(help="group: how many speak in each.", min=1)] = 1,
     hearers: Annotated[int, typer.Option(help="fanout: members besides the sender.", min=1)] = 1000,
-    connections: Annotated[int, typer.Option(help="idle: how many.", min=2)] = 2000,
-    text_bytes: Annotated[int, typer.Option(help="Length of a message's text.", min=0, max=60_000)] = 100,
+    connections: Annotated[int, typer.Option(help="idle, connect: how many.", min=2)] = 2000,
+    chunk_rate: Annotated[float, typer.Option(help="stream: chunks a second of each.", min=0.1, max=150)] = 20,
+    chunks: Annotated[int, typer.Option(help="stream: chunks of each answer.", min=1)] = 100,
+    text_bytes: Annotated[int, typer.Option(help="Length of a text (100) or chunk (12).", min=0, max=60_000)] = 0,
     seconds: Annotated[float, typer.Option(help="Measured time.", min=0.1)] = 10,
     warmup: Annotated[float, typer.Option(help="Time under load before that.", min=0)] = 2,
     rest: Annotated[float, typer.Option(help="Silence before the load, and after it.", min=0)] = 2.5,
@@ -77,6 +79,8 @@ def bench(
         hearers=hearers,
         connections=connections,
         text_bytes=text_bytes,
+        chunk_rate=chunk_rate,
+        chunks=chunks,
         seconds=seconds,
         warmup=warmup,
         rest=rest,

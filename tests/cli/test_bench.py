@@ -44,6 +44,8 @@ def test_a_server_that_runs_is_measured_and_left_as_it_was(goimctl: Goimctl) -> 
             ("group", "--groups", "2", "--size", "6", "--speakers", "2"),
             ("fanout", "--hearers", "8", "--window", "2"),
             ("idle", "--connections", "20"),
+            ("connect", "--connections", "12"),
+            ("stream", "--senders", "2", "--chunks", "5"),
         ):
             done = goimctl.done("bench", *scenario, "--url", served.url(), *SHORT)
             assert "nothing lost, doubled or out of order" in done.stdout
@@ -101,7 +103,7 @@ def test_wrong_use_is_told_with_a_way_out(goimctl: Goimctl) -> None:
     done = goimctl("bench", "everything")
     assert (done.returncode, done.stderr) == (
         2,
-        "error: there is no scenario everything\nhint: one of c2c, group, fanout, idle\n",
+        "error: there is no scenario everything\nhint: one of c2c, group, fanout, idle, connect, stream\n",
     )
     assert goimctl("bench", "c2c", "--set", "SPEED=1").returncode == 2
     nobody = goimctl("bench", "c2c", "--url", "http://127.0.0.1:1")
