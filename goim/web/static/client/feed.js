@@ -25,6 +25,7 @@ export class Feed {
     this.#http = http;
     this.#store = cursors;
     this.#emit = emit;
+    link.prepare = () => this.#begin();
     link.take = (envelope) => this.#put({ envelope });
     link.turned = (isUp) => {
       emit(isUp ? "connected" : "disconnected", isUp ? { isFirst: this.#isFirst } : {});
@@ -99,7 +100,6 @@ export class Feed {
   }
 
   #progress(convId, upto = 0) {
-    this.#shown ??= new Map();
     if (!this.#shown.has(convId)) this.#shown.set(convId, new Progress(upto));
     return this.#shown.get(convId);
   }
@@ -127,7 +127,6 @@ export class Feed {
   }
 
   async #change(action, data) {
-    this.#shown ??= new Map();
     if (!this.#shown.has(data.convId)) this.#shown.set(data.convId, new Progress(data.seq, data.change - 1));
     const { changes } = this.#shown.get(data.convId);
     if (changes.has(data.change)) return;
@@ -166,24 +165,32 @@ export class Feed {
     }
   }
 
+  /** Go on from where the cursors stand; on the very first run, what was said so far does not count as missed. This
+   * comes before the first connection: what is said from now on is pushed, or missed. */
+  async #begin() {
+    if (this.#shown) return;
+    const kept = this.#store.load();
+    if (kept) {
+      this.#shown = new Map(Object.entries(kept).map(([id, { seq, change }]) => [id, new Progress(seq, change)]));
+      return;
+    }
+    const lines = await this.#lines();
+    this.#shown = new Map(lines.map((line) => [line.convId, new Progress(line.lastSeq, line.lastChange)]));
+    this.#isSaved = false;
+    this.#save();
+    this.#emit("conversations", lines);
+  }
+
   /** What happened while there was no connection, wherever it did. */
   async #missed() {
-    const lines = await this.#lines();
+    const lines = await this.#linesWhileConnected();
     if (!lines) return;
-    const kept = this.#shown ? null : this.#store.load();
-    if (!this.#shown && kept) {
-      this.#shown = new Map(Object.entries(kept).map(([id, { seq, change }]) => [id, new Progress(seq, change)]));
-    }
-    const isVeryFirst = !this.#shown;
-    this.#shown ??= new Map();
     const behind = [];
     for (const line of lines) {
-      // On the very first run what was said before does not count as missed; later, a pair that was not there is new
-      // from its first message, but into a group one may have come late.
-      const isNewPair = !isVeryFirst && line.convType === "c2c";
       if (!this.#shown.has(line.convId)) {
-        const seen = isVeryFirst ? line.lastSeq : line.readSeq;
-        this.#shown.set(line.convId, new Progress(isNewPair ? 0 : seen, isNewPair ? 0 : line.lastChange));
+        // A pair that was not there is new from its first message; into a group one may have come late.
+        const isPair = line.convType === "c2c";
+        this.#shown.set(line.convId, isPair ? new Progress() : new Progress(line.readSeq, line.lastChange));
       }
       if (!this.#shown.get(line.convId).isAt(line.lastSeq, line.lastChange)) behind.push(line.convId);
     }
@@ -193,23 +200,29 @@ export class Feed {
     for (const [streamId, at] of [...this.#streams]) await this.#textOf(streamId, at);
   }
 
-  /** All conversations; null if the connection went while we asked: the next one asks anew. */
   async #lines() {
     const found = [];
     let cursor;
-    const { connection } = this.#link;
     do {
+      const page = await this.#http.get("/api/conversations", { limit: 200, cursor });
+      found.push(...page.conversations);
+      cursor = page.nextCursor;
+    } while (cursor);
+    return found;
+  }
+
+  /** The same, asked for until it is answered; null if the connection goes meanwhile: the next one asks anew. */
+  async #linesWhileConnected() {
+    const { connection } = this.#link;
+    while (this.#link.isUp && connection === this.#link.connection) {
       try {
-        const page = await this.#http.get("/api/conversations", { limit: 200, cursor });
-        found.push(...page.conversations);
-        cursor = page.nextCursor;
+        return await this.#lines();
       } catch (error) {
         if (!isPassing(error)) throw error;
-        if (!this.#link.isUp || connection !== this.#link.connection) return null;
         await new Promise((resolve) => setTimeout(resolve, 500));
       }
-    } while (cursor || (cursor === undefined && !this.#link.over));
-    return found;
+    }
+    return null;
   }
 
   async #catchUp(convIds) {

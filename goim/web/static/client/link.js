@@ -22,6 +22,8 @@ export class Link {
   #pingedAt = null;
   connection = 0;
   over = null;
+  /** Done before each attempt; if it fails, the attempt has. */
+  prepare = async () => {};
   take = () => {};
   turned = () => {};
   ended = () => {};
@@ -135,8 +137,9 @@ export class Link {
   }
 
   async #one() {
-    const { token, deviceId } = this.#http.session ?? {};
-    if (!token) throw new SessionOver("nobody is logged in", 401);
+    if (!this.#http.token) throw new SessionOver("nobody is logged in", 401);
+    await this.prepare();
+    const { token, deviceId } = this.#http.session;
     const query = deviceId ? `?deviceId=${encodeURIComponent(deviceId)}` : "";
     const { code, heard, drained } = await this.#carry(`${this.#http.url.replace(/^http/, "ws")}/ws${query}`, token);
     if (heard === null) {

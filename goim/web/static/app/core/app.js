@@ -36,9 +36,7 @@ export function begin() {
   people.begin();
   client.connect().catch(() => {}); // `over` has said so
   setTimeout(() => {
-    if (online.value !== null) return;
-    online.value = false; // nothing is live yet, but there may be something to read
-    conversations.reload();
+    if (online.value === null) online.value = false; // nothing is live yet, but there may be something to read
   }, PATIENCE);
 }
 

@@ -8,6 +8,7 @@ export class Timeline {
   #conv;
   #loading = null;
   #late = []; // what happened to messages while they were being fetched
+  #arrived = []; // and those that came meanwhile
   messages = []; // by seq, without gaps
   failed = []; // {data, error}: refused by the server
   reads = new Map(); // userId → up to which seq they have read
@@ -90,8 +91,7 @@ export class Timeline {
   }
 
   #replace({ messages }, isAtStart, isAtEnd) {
-    const later = isAtEnd ? this.messages.filter(({ seq }) => seq > (messages.at(-1)?.seq ?? 0)) : [];
-    this.messages = [...messages, ...later];
+    this.messages = messages;
     this.isAtStart = isAtStart;
     this.isAtEnd = isAtEnd || this.last >= this.#conv().lastSeq;
     this.isLoaded = true;
@@ -108,10 +108,12 @@ export class Timeline {
     try {
       const page = isNew ? { messages: [], hasMore: false } : await this.#client.history(convId, { ...where, limit: PAGE });
       take(page);
+      if (this.isAtEnd) for (const message of this.#arrived) this.#insert(message);
       for (const [seq, change] of this.#late.splice(0)) this.update(seq, change);
       this.changed.poke();
     } finally {
       this.#late = [];
+      this.#arrived = [];
     }
   }
 
@@ -119,12 +121,15 @@ export class Timeline {
 
   /** A new message, perhaps our own. */
   receive(message) {
-    if (!this.isLoaded && !this.#loading) return;
-    if (!this.isAtEnd && this.isLoaded) return this.changed.poke();
-    const at = this.#indexOf(message.seq);
-    if (at < 0) this.messages = this.messages.toSpliced(-1 - at, 0, message);
+    if (this.#loading) this.#arrived.push(message);
+    if (this.isAtEnd) this.#insert(message);
     this.quiet(message.from);
     this.changed.poke();
+  }
+
+  #insert(message) {
+    const at = this.#indexOf(message.seq);
+    if (at < 0) this.messages = this.messages.toSpliced(-1 - at, 0, message);
   }
 
   /** `change(message)` makes the new message of the old one; where it is not loaded, nothing. */

@@ -44,21 +44,23 @@ function useWindow(timeline) {
 /** Keeps what one looks at where it is while things come and go around it, and the end in sight for who is there. */
 class Keeper {
   isAtBottom = true;
+  /** Somebody wants to the end, which may have to be fetched first. */
+  isBound = false;
   #anchor = null;
 
   constructor(box) {
     this.box = box;
   }
 
-  /** Remember what is at the top of what one sees. */
+  /** Remember what is at the top of what one sees: when it is scrolled, and before anything changes. */
   note() {
     const { box } = this;
-    this.isAtBottom = box.scrollHeight - box.scrollTop - box.clientHeight < 60;
+    this.isAtBottom = this.isBound || box.scrollHeight - box.scrollTop - box.clientHeight < 60;
     this.#anchor = null;
     const top = box.scrollTop;
     for (const row of box.querySelectorAll("[data-seq]")) {
       if (row.offsetTop + row.offsetHeight <= top) continue;
-      this.#anchor = { seq: row.dataset.seq, offset: row.offsetTop - top };
+      this.#anchor = { seq: row.dataset.seq, y: row.offsetTop };
       return;
     }
   }
@@ -70,7 +72,9 @@ class Keeper {
       return;
     }
     const row = this.#anchor && box.querySelector(`[data-seq="${this.#anchor.seq}"]`);
-    if (row) box.scrollTop = row.offsetTop - this.#anchor.offset;
+    if (!row || row.offsetTop === this.#anchor.y) return;
+    box.scrollTop += row.offsetTop - this.#anchor.y; // as far as it has moved, wherever one has scrolled since
+    this.#anchor.y = row.offsetTop;
   }
 
   /** Put a row at this share of the height. */
@@ -79,7 +83,6 @@ class Keeper {
     if (!row) return null;
     this.box.scrollTop = row.offsetTop - this.box.clientHeight * share;
     this.note();
-    this.isAtBottom &&= share > 0.9;
     return row;
   }
 
@@ -103,6 +106,7 @@ export function TimelineView({ conv, timeline, about }) {
   const keeper = useRef(null);
   const [isBelow, setBelow] = useState(false);
   const [lit, setLit] = useState(null);
+  keeper.current?.note();
 
   const look = () => {
     if (!keeper.current || !document.hasFocus() || document.hidden || !timeline.isLoaded) return;
@@ -158,6 +162,7 @@ export function TimelineView({ conv, timeline, about }) {
 
   useLayoutEffect(() => {
     keeper.current.hold();
+    if (end === timeline.messages.length && timeline.isAtEnd) keeper.current.isBound = false;
     reach();
     look();
   });
@@ -178,6 +183,7 @@ export function TimelineView({ conv, timeline, about }) {
   };
 
   const toEnd = async () => {
+    keeper.current.isBound = true;
     await timeline.toEnd().catch(() => {});
     showFrom(timeline.messages.length - MOST);
     keeper.current.isAtBottom = true;

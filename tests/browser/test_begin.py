@@ -1,0 +1,98 @@
+"""From nothing to a first conversation, with nothing but a browser; and what one keeps and sets."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from playwright.async_api import Browser, expect
+
+from tests.browser.pages import PHONE, seat
+from tests.client import PASSWORD, World
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+async def test_a_newcomer_registers_finds_a_friend_and_they_talk(town: World, browser: Browser) -> None:
+    old = await town.person("oldhand")
+    async with seat(browser, town.base_url) as theirs, seat(browser, town.base_url, old) as his:
+        await theirs.button("Create account").click()
+        await theirs.page.get_by_label("Username").fill("newcomer")
+        await theirs.page.get_by_label("Name that others see").fill("New Comer")
+        await theirs.page.get_by_label("Password").fill(PASSWORD)
+        await theirs.button("Create account").click()
+        await expect(theirs.page.get_by_text("No conversations yet.")).to_be_visible()
+
+        await theirs.page.get_by_role("link", name="People").click()
+        await theirs.page.get_by_label("Search by name").fill("oldh")
+        await theirs.button("Add").click()
+        await his.page.get_by_role("link", name=re.compile("People")).click()
+        await his.button("Accept").click()
+        await expect(his.page.locator(".row", has_text="New Comer")).to_contain_text("online")
+
+        await theirs.page.locator(".row", has_text="oldhand").click()
+        await theirs.button("Message").click()
+        await theirs.say("found you")
+        await his.page.get_by_role("link", name=re.compile("Chats, 1 new")).click()
+        await his.open("New Comer")
+        await expect(his.message("found you")).to_be_visible()
+
+
+async def test_a_wrong_password_is_told_and_nothing_else_happens(town: World, browser: Browser) -> None:
+    async with seat(browser, town.base_url) as theirs:
+        await theirs.page.get_by_label("Username").fill("nobody")
+        await theirs.page.get_by_label("Password").fill("not the password")
+        await theirs.button("Log in").click()
+        await expect(theirs.page.get_by_role("alert")).to_have_text("Username or password is wrong.")
+
+
+async def test_a_message_is_kept_as_a_favourite_and_found_again(town: World, browser: Browser) -> None:
+    ann, bob = await town.circle(2)
+    await bob.post("/api/messages", bob.text(ann, "the door code is 4711"))
+    async with seat(browser, town.base_url, ann) as hers:
+        await hers.open(bob.username)
+        await hers.choose("the door code is 4711", "Add to favourites")
+        await hers.page.get_by_role("link", name="Favourites").click()
+        await hers.page.get_by_label("Search favourites").fill("door")
+        await hers.page.locator(".pane-list .row", has_text="the door code").click()
+        await expect(hers.page.locator(".saved-content")).to_have_text("the door code is 4711")
+        await hers.button("Show in chat").click()
+        await expect(hers.message("the door code is 4711")).to_be_in_viewport()
+
+
+async def test_a_conversation_is_pinned_muted_and_deleted(town: World, browser: Browser) -> None:
+    ann, bob, eve = await town.circle(3)
+    await bob.post("/api/messages", bob.text(ann, "older"))
+    await eve.post("/api/messages", eve.text(ann, "newer"))
+    async with seat(browser, town.base_url, ann) as hers:
+        titles = hers.page.locator(".pane-list .row-title")
+        await expect(titles).to_have_text([eve.username, bob.username])
+        await hers.row(bob.username).click(button="right")
+        await hers.page.get_by_role("menuitem", name="Pin").click()
+        await expect(titles).to_have_text([bob.username, eve.username])
+        await hers.row(eve.username).click(button="right")
+        await hers.page.get_by_role("menuitem", name="Mute").click()
+        await expect(hers.page).to_have_title("(1) goim")
+        await hers.row(bob.username).click(button="right")
+        await hers.page.get_by_role("menuitem", name="Delete conversation").click()
+        await hers.page.get_by_role("dialog").get_by_role("button", name="Delete").click()
+        await expect(titles).to_have_text([eve.username])
+
+
+async def test_a_phone_shows_one_pane_at_a_time_in_chinese(town: World, browser: Browser) -> None:
+    ann, bob = await town.circle(2)
+    await bob.post("/api/messages", bob.text(ann, "你好"))
+    async with seat(browser, town.base_url, viewport=PHONE, locale="zh-CN", has_touch=True, is_mobile=True) as hers:
+        await hers.page.get_by_label("用户名").fill(ann.username)
+        await hers.page.get_by_label("密码").fill(PASSWORD)
+        await hers.button("登录").click()
+        await hers.row(bob.username).tap()
+        await expect(hers.message("你好")).to_be_visible()
+        await expect(hers.page.locator(".pane-list")).to_be_hidden()
+        await hers.page.get_by_label("输入消息").fill("你好！")
+        await hers.button("发送").tap()
+        await expect(hers.message("你好！").get_by_label("已发送")).to_be_visible()
+        width = await hers.page.evaluate("document.documentElement.scrollWidth")
+        assert width == PHONE["width"], "nothing sticks out"
+        await hers.button("返回").tap()
+        await expect(hers.page.locator(".pane-list")).to_be_visible()

@@ -1,0 +1,181 @@
+"""`/web/goim.js` by itself, in a page that has nothing else, over connections that break."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+from playwright.async_api import Browser, Page
+
+from tests.client import PASSWORD, Person, World
+from tests.fault_proxy import FaultProxy
+from tests.pages import blocks, page
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+# A client of somebody that keeps what it hears; `until` waits for something among it.
+LOGGED_IN = """async ({ name, password, more }) => {
+  const goim = await import("/web/goim.js");
+  const timing = { firstPause: 20, longestPause: 100, heartbeat: 400, patience: 3000 };
+  const options = Object.fromEntries(Object.entries(more).map(([each, key]) => [each, new goim.LocalStore(key)]));
+  const client = new goim.Client({ timing, ...options });
+  const heard = [];
+  client.on("*", (data, event) => heard.push({ event, data }));
+  const until = async (matches) => {
+    for (const end = Date.now() + 20_000; Date.now() < end; await new Promise((go) => setTimeout(go, 20))) {
+      if (heard.some(matches)) return heard;
+    }
+    throw new Error("it never came: " + JSON.stringify(heard.slice(-5)));
+  };
+  const texts = () => heard.filter(({ event }) => event === "message").map(({ data }) => data.payload.text);
+  if (!client.isLoggedIn) await client.login(name, password, `${name}-browser`);
+  await client.connect();
+  window[name] = { goim, client, heard, until, texts };
+}"""
+
+
+@contextlib.asynccontextmanager
+async def blank(browser: Browser, url: str) -> AsyncIterator[Page]:
+    context = await browser.new_context()
+    try:
+        opened = await context.new_page()
+        await opened.goto(f"{url}/web/app.webmanifest")
+        yield opened
+    finally:
+        await context.close()
+
+
+async def enter(opened: Page, person: Person, **more: str) -> None:
+    await opened.evaluate(LOGGED_IN, {"name": person.username, "password": PASSWORD, "more": more})
+
+
+@contextlib.asynccontextmanager
+async def fragile(world: World) -> AsyncIterator[tuple[FaultProxy, str]]:
+    """A way to the node that can be broken."""
+    parts = urlsplit(world.base_url)
+    async with FaultProxy(parts.hostname or "", parts.port or 0).running() as proxy:
+        yield proxy, f"http://127.0.0.1:{proxy.port}"
+
+
+async def test_what_the_page_shows_runs(town: World, browser: Browser) -> None:
+    (example,) = [block.text for block in blocks(page("docs/web.md")) if block.info == "js"]
+    (other,) = await town.circle(1)
+    ann = await town.person("ann")
+    await town.befriend(ann, other)
+    device = await town.device(other)
+    code = example.replace("import {", "const {").replace("} from", "} = await import(").replace('";', '");', 1)
+    async with blank(browser, town.base_url) as opened:
+        await opened.evaluate("async (userId) => {" + code + "}", other.user_id)
+        assert (await device.push("message"))["payload"] == {"text": "hello"}
+
+
+async def test_everything_arrives_once_and_in_order_however_often_the_connection_breaks(
+    town: World, browser: Browser
+) -> None:
+    ann, bob = await town.circle(2)
+    async with fragile(town) as (proxy, url), blank(browser, url) as opened:
+        await enter(opened, ann)
+        await enter(opened, bob)
+        script = """async ([ann, bob, to]) => {
+          const sends = Array.from({ length: 60 }, (_, at) => window[ann].client.send(`number ${at}`, { to }));
+          await Promise.all(sends);
+          await window[bob].until(({ data }) => data.payload?.text === "number 59");
+          return window[bob].texts();
+        }"""
+        running = asyncio.ensure_future(  # noqa: TID251 it is awaited below
+            opened.evaluate(script, [ann.username, bob.username, bob.user_id])
+        )
+        while not running.done():
+            proxy.cut()
+            await asyncio.wait([running], timeout=0.15)
+        assert await running == [f"number {at}" for at in range(60)]
+
+
+async def test_a_connection_on_which_nothing_moves_is_left(town: World, browser: Browser) -> None:
+    ann, bob = await town.circle(2)
+    async with fragile(town) as (proxy, url), blank(browser, url) as opened:
+        await enter(opened, ann)
+        proxy.stall()
+        gone = "name => window[name].until(({ event }) => event === 'disconnected').then(() => true)"
+        assert await opened.evaluate(gone, ann.username)
+        await bob.post("/api/messages", bob.text(ann, "are you there?"))
+        proxy.restore()
+        missed = "name => window[name].until(({ data }) => data.payload?.text === 'are you there?').then(() => true)"
+        assert await opened.evaluate(missed, ann.username)
+
+
+async def test_a_stream_goes_on_over_a_lost_connection(town: World, browser: Browser) -> None:
+    ann, bob = await town.circle(2)
+    async with fragile(town) as (proxy, url), blank(browser, url) as opened:
+        await enter(opened, ann)
+        begin = """async ([name, to]) => {
+          window.stream = await window[name].client.stream({ to, text: "0" });
+          return window.stream.started;
+        }"""
+        begun = await opened.evaluate(begin, [ann.username, bob.user_id])
+        for at in range(1, 40):
+            await opened.evaluate("delta => { window.stream.write(delta); }", f" {at}")
+            if at % 10 == 0:
+                proxy.cut()
+        await opened.evaluate("() => window.stream.end()")
+        history = await bob.get("/api/messages/history", convId=begun["convId"])
+        (message,) = history["messages"]
+        assert message["payload"]["text"] == " ".join(str(at) for at in range(40))
+        assert message["streamStatus"] == "done"
+
+
+async def test_a_page_that_comes_back_hears_what_it_missed_and_nothing_twice(town: World, browser: Browser) -> None:
+    ann, bob = await town.circle(2)
+    keys = {"session": "session", "cursors": "cursors"}
+    await bob.post("/api/messages", bob.text(ann, "before"))
+    async with blank(browser, town.base_url) as opened:
+        await enter(opened, ann, **keys)
+        await bob.post("/api/messages", bob.text(ann, "while there"))
+        heard = "name => window[name].until(({ event }) => event === 'message').then(() => window[name].texts())"
+        assert await opened.evaluate(heard, ann.username) == ["while there"]
+        await opened.evaluate("name => window[name].client.close()", ann.username)
+        for text in ("one", "two"):
+            await bob.post("/api/messages", bob.text(ann, text))
+        await opened.reload()
+        await enter(opened, ann, **keys)
+        last = "name => window[name].until(({ data }) => data.payload?.text === 'two').then(() => window[name].texts())"
+        assert await opened.evaluate(last, ann.username) == ["one", "two"]
+
+
+async def test_a_token_that_has_run_out_is_replaced_and_a_session_that_has_ended_is_told(
+    town: World, browser: Browser
+) -> None:
+    ann, bob = await town.circle(2)
+    async with blank(browser, town.base_url) as opened:
+        await enter(opened, ann, session="session")
+        spoil = """async (name) => {
+          const { client, until, heard } = window[name];
+          client.close();
+          client.http.store.save({ ...client.http.session, token: "spoilt" });
+          await client.connect();
+          return client.http.session.token !== "spoilt" && client.isConnected;
+        }"""
+        assert await opened.evaluate(spoil, ann.username)
+        await ann.delete(f"/api/users/me/devices/{ann.username}-browser")
+        over = """async (name) => {
+          await window[name].until(({ event }) => event === "over");
+          return window[name].heard.at(-1).data.code;
+        }"""
+        assert await opened.evaluate(over, ann.username) == 4010
+
+
+async def test_a_refusal_has_its_code(town: World, browser: Browser) -> None:
+    (ann,) = await town.circle(1)
+    stranger = await town.person()
+    async with blank(browser, town.base_url) as opened:
+        await enter(opened, ann)
+        script = """async ([name, to]) => {
+          const refused = await window[name].client.send("hi", { to }).catch((error) => error);
+          return [refused instanceof window[name].goim.GoimError, refused.code];
+        }"""
+        answer: Any = await opened.evaluate(script, [ann.username, stranger.user_id])
+        assert answer == [True, "NOT_FRIEND"]
