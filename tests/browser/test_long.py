@@ -16,8 +16,8 @@ MANY = 10_000
 MOST_ROWS = 160
 EARLY = 17
 
-# Scrolls up, a bit each frame, until so many messages have been in sight; says which, how many were in the page at most,
-# and whether ever anything in sight has moved by itself.
+# Scrolls up, a bit each frame, until so many messages have been in sight; says which, how many were in the page at
+# most, and whether ever anything in sight has moved by itself.
 SCROLL_UP = """async (wanted) => {
   const box = document.querySelector(".timeline");
   const seen = new Set();

@@ -149,7 +149,7 @@ async def test_a_page_that_comes_back_hears_what_it_missed_and_nothing_twice(tow
 async def test_a_token_that_has_run_out_is_replaced_and_a_session_that_has_ended_is_told(
     town: World, browser: Browser
 ) -> None:
-    ann, bob = await town.circle(2)
+    (ann,) = await town.circle(1)
     async with blank(browser, town.base_url) as opened:
         await enter(opened, ann, session="session")
         spoil = """async (name) => {
