@@ -19,12 +19,15 @@ from goim.tasks import beside
 FLUSH_SECONDS = 0.1
 GROUP_REST_SECONDS = 5.0
 """A group that goes on talking moves up so often: each time costs a row per member."""
+_REST = 5.0
+"""So many times as long as a flush took, nothing is written: when all are busy, more is coalesced instead."""
+_LONGEST_REST = 2.0
 _log = structlog.get_logger(__name__)
 
 
 class Behind:
-    """Remembers the latest of everything derived and writes it every 100 ms, when a list is asked for, and at the
-    end.
+    """Remembers the latest of everything derived and writes it every 100 ms (under load less often), when a list is
+    asked for, and at the end.
 
     A group moves up at once when it begins to talk, and then after each rest. In the meantime only the line of who asks
     for their list is moved.
@@ -104,7 +107,7 @@ class Behind:
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Flush every 100 ms while the context is open, and everything at its end."""
+        """Flush again and again while the context is open, and everything at its end."""
         async with beside(self._run()):
             yield
         self._ready |= self._resting
@@ -112,9 +115,13 @@ class Behind:
         await self.flush()
 
     async def _run(self) -> None:
+        pause = FLUSH_SECONDS
         while True:
-            await self._clock.sleep(FLUSH_SECONDS)
+            await self._clock.sleep(pause)
+            started = self._clock.monotonic()
             try:
                 await self.flush()
+                pause = min(max(FLUSH_SECONDS, (self._clock.monotonic() - started) * _REST), _LONGEST_REST)
             except StoreDown as error:
+                pause = FLUSH_SECONDS
                 _log.warning("derived_data_waits", error=str(error), conversations=len(self._pairs) + len(self._ready))

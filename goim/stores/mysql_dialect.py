@@ -11,8 +11,6 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
-from asyncmy.converters import escape_string
-
 from goim.stores.engine import Args, Row
 
 _INTO = re.compile(r'INSERT INTO\s+("?\w+"?)')
@@ -121,7 +119,7 @@ def literal(value: Any) -> str:
     """A value as it stands in a statement."""
     kind = type(value)
     if kind is str:
-        return f"'{escape_string(value)}'"
+        return _quoted(value)  # the driver's own way of escaping took half of the time of an insert
     if value is None:
         return "NULL"
     if kind is int:
@@ -129,12 +127,17 @@ def literal(value: Any) -> str:
     return _rare_literal(value)
 
 
+def _quoted(text: str) -> str:
+    """Only these two mean something within quotes of this kind; a statement's length is told, any byte may be in it."""
+    return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
+
+
 def _rare_literal(value: Any) -> str:
     match value:
         case int():  # a bool, an enum
             return str(int(value))
         case str():
-            return f"'{escape_string(str(value))}'"
+            return _quoted(str(value))
         case bytes() | bytearray() | memoryview():
             return f"x'{value.hex()}'"
         case float():
