@@ -68,14 +68,18 @@ class Server:
 
 
 @contextlib.contextmanager
-def running_server(environment: Mapping[str, str], folder: Path) -> Iterator[Server]:
-    """A server that is ready, with these variables besides its own; `folder` holds its log."""
+def running_server(environment: Mapping[str, str], folder: Path, *, command: str = "serve") -> Iterator[Server]:
+    """A server that is ready, with these variables besides its own; `folder` holds its log.
+
+    With `consume` it is a consumer: that has the same /readyz and /metrics.
+    """
     port = free_port()
-    log = folder / "server.log"
-    variables = {**_inherited(), **environment, "IM_LISTEN_ADDR": f"127.0.0.1:{port}"}
+    log = folder / f"{command}-{port}.log"
+    address = dict.fromkeys(("IM_LISTEN_ADDR", "IM_KAFKA_CONSUMER_ADDR"), f"127.0.0.1:{port}")
+    variables = {**_inherited(), **environment, **address}
     with log.open("wb") as output:
         process = subprocess.Popen(
-            [sys.executable, "-c", _GOIMCTL, "serve"], cwd=folder, env=variables, stderr=output, stdout=output
+            [sys.executable, "-c", _GOIMCTL, command], cwd=folder, env=variables, stderr=output, stdout=output
         )
     server = Server(process, port, log)
     try:

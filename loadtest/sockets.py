@@ -89,7 +89,6 @@ class Loop:
     """All connections of a generator, and the one thread that serves them."""
 
     def __init__(self, target: Target) -> None:
-        self.target = target
         self.opened = 0
         self.now = 0.0
         """When the bytes arrived that are being looked at."""
@@ -104,9 +103,14 @@ class Loop:
         self.spare_above = sys.maxsize
         self._links: dict[int, Link] = {}
         self._epoll = select.epoll()
+        self._next_tick = 0.0
+        self.aim(target)
+
+    def aim(self, target: Target) -> None:
+        """Connections made from now on go there."""
+        self.target = target
         self._context = target.context()
         self._family, self._place = _find(target)
-        self._next_tick = 0.0
 
     def connect(self) -> socket.socket:
         """A socket that is on its way to the server."""
