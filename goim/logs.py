@@ -65,9 +65,14 @@ _SHARED: list[Processor] = [
 
 
 def configure(
-    level: str = "info", style: Literal["auto", "text", "json"] = "auto", *, stream: TextIO | None = None
+    level: str = "info",
+    style: Literal["auto", "text", "json"] = "auto",
+    *,
+    stream: TextIO | None = None,
+    worker: int | None = None,
 ) -> None:
-    """From here on structlog and `logging` write lines of at least `level` to `stream` (stderr).
+    """From here on structlog and `logging` write lines of at least `level` to `stream` (stderr), each with the number
+    of the worker that this process is, if it is one.
 
     `auto` is text on a terminal and JSON, one object a line, elsewhere. uvicorn must be told `log_config=None`.
     """
@@ -76,16 +81,25 @@ def configure(
     renderers = _text(colors=target.isatty() and not os.environ.get("NO_COLOR")) if as_text else _json()
     handler = logging.StreamHandler(target)
     processors: list[Processor] = [ProcessorFormatter.remove_processors_meta, _scrub_fields, *renderers]
-    handler.setFormatter(ScrubbingFormatter(foreign_pre_chain=_SHARED, processors=processors))
+    shared = _SHARED if worker is None else [*_SHARED, _says_worker(worker)]
+    handler.setFormatter(ScrubbingFormatter(foreign_pre_chain=shared, processors=processors))
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
     logging.captureWarnings(True)
     structlog.configure(
-        processors=[structlog.stdlib.filter_by_level, *_SHARED, ProcessorFormatter.wrap_for_formatter],
+        processors=[structlog.stdlib.filter_by_level, *shared, ProcessorFormatter.wrap_for_formatter],
         logger_factory=structlog.stdlib.LoggerFactory(),
         wrapper_class=structlog.stdlib.BoundLogger,
     )
+
+
+def _says_worker(number: int) -> Processor:
+    def say(_logger: object, _method: str, event: EventDict) -> EventDict:
+        event["worker"] = number
+        return event
+
+    return say
 
 
 def _text(*, colors: bool) -> list[Processor]:

@@ -10,6 +10,8 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 
 LATENCY_MS = (1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0, 1000.0, 5000.0)
 SECONDS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 5.0)
+SAME_EVERYWHERE = frozenset({"im_bus_lag_seconds", "im_hooks_waiting", "im_hooks_dead", "im_hooks_age_seconds"})
+"""Gauges by which every process tells the same thing, or the worst counts: over several of them no sum."""
 BATCH = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0)
 
 
@@ -96,6 +98,7 @@ class Metrics:
         yield _gauge("im_connections", "Live connections by transport.", "transport", self.connections)
         yield _counter("im_closes", "Connections ended by the server, by close code.", "code", self.closes)
         yield GaugeMetricFamily("im_send_queue_bytes", "Bytes queued for slow readers.", value=self.send_queue_bytes())
+        yield GaugeMetricFamily("im_workers", "Processes that these figures are of.", value=1)
         yield from self._hooks_families()
         yield from self._group_families()
         yield self._http_family()

@@ -61,6 +61,11 @@ class ServerProcess:
                 assert self._process.returncode is None, self.log.read_text()
                 await asyncio.sleep(0.02)  # noqa: TID251 it has no way to tell another process
 
+    @property
+    def pid(self) -> int:
+        assert self._process is not None
+        return self._process.pid
+
     async def _answers(self) -> bool:
         try:
             _, writer = await asyncio.open_connection("127.0.0.1", self.port)

@@ -16,7 +16,7 @@ from goim.app.storage import blobs_of
 from goim.config import Settings
 from goim.config.settings import Server
 from goim.errors import MigrationError, StoreDown
-from goimctl import checks_hooks, checks_machine, checks_mysql
+from goimctl import checks_hooks, checks_machine, checks_mysql, checks_workers
 from goimctl.databases import databases
 from goimctl.findings import Finding, State
 from goimctl.options import local_host, local_url
@@ -33,6 +33,7 @@ async def all_findings(settings: Settings, *, ask_server: bool) -> list[Finding]
         checks_machine.folder(settings),
         checks_machine.disk(settings),
         checks_machine.open_file_limit(),
+        *checks_workers.workers(settings),
     ]
     findings += await _databases(settings)
     if settings.files.s3_bucket:

@@ -1,49 +1,114 @@
-"""`goimctl serve`: runs a node in this process until it is told to stop."""
+"""`goimctl serve`: runs a node until it is told to stop, in this process or in several on one port."""
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from goim.workers import Worker, shared_sockets
+from goimctl import checks_workers, open_files
 from goimctl.options import load_settings
-from goimctl.output import Failed, say
+from goimctl.output import ExitCode, Failed, say
 
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import Callable
+    from collections.abc import Callable, Coroutine
 
-    from goim.config import Address
+    from goim.config import Address, Settings
 
 _USUAL_PORT = 8080
 
 
-def serve(ctx: typer.Context) -> None:
+def serve(
+    ctx: typer.Context,
+    *,
+    workers: Annotated[
+        int | None, typer.Option(help="Processes that serve on one port; server.workers by default.", min=1)
+    ] = None,
+) -> None:
     """Run a node until Ctrl-C or SIGTERM: HTTP, WebSocket, TCP."""
-    import asyncio
-
-    from goim.app import serve as serve_node
     from goim.logs import configure
-    from goimctl import open_files
 
+    worker = Worker.of(os.environ)
+    if worker is not None:
+        return _serve_as(worker, ctx)
     settings = load_settings(ctx).settings
+    count = workers or settings.server.workers
     configure(settings.log.level, settings.log.format)
     server = settings.server
+    if count > 1:
+        _refuse_if_alone(settings, count)
     check_free(server.listen_addr, server.listen)
     if server.tcp_addr and "tcp" in server.roles:
         check_free(server.tcp_addr, server.tcp_listen)
     open_files.take_all()
+    if count > 1:
+        raise typer.Exit(_supervise(ctx, settings, count))
+    from goim.app import serve as serve_node
+
+    return _run(serve_node(settings, _welcome))
+
+
+def _run(node: Coroutine[Any, Any, None]) -> None:
+    import asyncio
+
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-        runner.run(serve_node(settings, _welcome))
+        runner.run(node)
 
 
-def _welcome(url: str) -> None:
+def _serve_as(worker: Worker, ctx: typer.Context) -> None:
+    """What a supervisor starts: it has looked at the addresses, and has warned of what is odd."""
+    from goim.app import serve_as
+    from goim.config import load
+    from goim.logs import configure
+    from goimctl.supervisor import say_ready
+
+    settings = load(ctx.obj, os.environ).settings
+    configure(settings.log.level, settings.log.format, worker=worker.number)
+    _run(serve_as(worker, settings, say_ready))
+
+
+def _refuse_if_alone(settings: Settings, count: int) -> None:
+    """Several processes are several nodes, which have to be able to work together."""
+    reason = checks_workers.why_not(settings)
+    if reason is not None:
+        raise Failed(f"cannot serve with {count} workers: {reason.found}", hint=reason.way_out, code=ExitCode.WRONG_USE)
+
+
+def _supervise(ctx: typer.Context, settings: Settings, count: int) -> int:
+    """Keep the ports from everybody else, and have the workers listen there."""
+    from goimctl.supervisor import supervise
+
+    server = settings.server
+    arguments = ["serve", *(["--config", str(ctx.obj)] if ctx.obj else [])]
+    environment = dict(os.environ)
+    with contextlib.ExitStack() as held:
+        _hold(held, environment, "server.listen_addr", server.listen)
+        if server.tcp_addr and "tcp" in server.roles:
+            _hold(held, environment, "server.tcp_addr", server.tcp_listen)
+        return supervise(count, arguments, environment, lambda url: _welcome(url, count))
+
+
+def _hold(held: contextlib.ExitStack, environment: dict[str, str], key: str, address: Address) -> None:
+    """Bind an address as long as `held` is open; of port 0, all workers are told what it has become."""
+    from goim.config import all_keys
+
+    sockets = [held.enter_context(each) for each in shared_sockets(address)]
+    variables = all_keys()[key].variables
+    for name in variables:
+        environment.pop(name, None)
+    environment[variables[0]] = address.with_port(sockets[0].getsockname()[1])
+
+
+def _welcome(url: str, workers: int = 1) -> None:
     chat = f"{_ourselves()} chat"
     where = "" if url.endswith(f":{_USUAL_PORT}") else f" --url {url}"
-    say(f"goim listens on {url}")
+    say(f"goim listens on {url}{f', {workers} workers' if workers > 1 else ''}")
     say(f"  its API    {url}/schema")
     say(f"  try it     {chat} alice --with bob{where}   (asks for a password, makes the account)")
     say(f"             {chat} bob --with alice{where}   (in another terminal)")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from goim.app.assembly import Assembly
 from goim.app.databases import Database
 from goim.app.kafka import consume, open_consumer
-from goim.app.node import Node, open_node, open_office, serve, server_for
+from goim.app.node import Node, open_node, open_office, serve, serve_as, server_for
 from goim.app.storage import Stores, open_databases, open_stores
 
 __all__ = [
@@ -20,5 +20,6 @@ __all__ = [
     "open_office",
     "open_stores",
     "serve",
+    "serve_as",
     "server_for",
 ]

@@ -8,11 +8,13 @@ import random
 from collections.abc import AsyncIterator, Callable
 
 import structlog
+from prometheus_client.registry import Collector
 
 from goim.app.assembly import Assembly
 from goim.app.joining import OverRedis, Shared, over_redis
 from goim.app.kafka import group_events_of
 from goim.app.storage import Stores, open_stores
+from goim.app.worker import joined, supervised
 from goim.bus.base import Bus
 from goim.bus.memory import MemoryBus
 from goim.clock import Clock, SystemClock
@@ -31,6 +33,7 @@ from goim.rest.routes import build_api
 from goim.services.mailroom import Mailroom, Postbox
 from goim.tasks import Tasks
 from goim.web.pages import WEB
+from goim.workers import Worker, shared_sockets
 
 _YOUNG_OBJECTS = 50_000
 _CLOSE_EVERY = 0.02
@@ -118,13 +121,14 @@ class Node:
         return role in self.settings.server.roles
 
     @contextlib.asynccontextmanager
-    async def listening_tcp(self) -> AsyncIterator[int | None]:
-        """The TCP gateway, if there is an address for it; says its port."""
+    async def listening_tcp(self, *, is_shared: bool = False) -> AsyncIterator[int | None]:
+        """The TCP gateway, if there is an address for it; says its port, which other processes have, too, if it
+        `is_shared`."""
         server = self.settings.server
         if not server.tcp_addr or not self.has_role("tcp"):
             yield None
             return
-        async with self.tcp.listening(server.tcp_listen, tls_context(server)) as port:
+        async with self.tcp.listening(server.tcp_listen, tls_context(server), is_shared=is_shared) as port:
             yield port
 
     async def drain(self) -> None:
@@ -192,12 +196,12 @@ async def open_office(settings: Settings) -> AsyncIterator[Node]:
             yield node
 
 
-def server_for(node: Node, *, is_direct: bool = True) -> NodeServer:
+def server_for(node: Node, *, is_direct: bool = True, figures: Collector | None = None) -> NodeServer:
     """uvicorn with a node's routes and sockets; `is_direct=False` serves WebSockets by plain ASGI."""
     is_whole = node.has_role("api")
     sockets = [node.gateway.route()] if node.has_role("gateway") else []
     pages = WEB if is_whole and node.settings.server.web else ()
-    app = build_api(node.services, node.readiness, more=[*sockets, *pages], is_whole=is_whole)
+    app = build_api(node.services, node.readiness, figures=figures, more=[*sockets, *pages], is_whole=is_whole)
     return server_of(app, node.settings, node.drain, node.services.metrics.closes, is_direct=is_direct)
 
 
@@ -208,6 +212,20 @@ async def serve(settings: Settings, started: Callable[[str], None]) -> None:
         server.on_started = started
         _tune_collector()
         await server.serve()
+
+
+async def serve_as(worker: Worker, settings: Settings, started: Callable[[str], None]) -> None:
+    """Run a node that is one of several on one port, until its supervisor ends it. Its port is not one it chooses."""
+    async with (
+        open_node(settings) as node,
+        joined(worker, node.services.metrics, node.readiness, node.services.clock) as figures,
+        node.listening_tcp(is_shared=True),
+    ):
+        server = server_for(node, figures=figures)
+        server.on_started = started
+        _tune_collector()
+        with supervised(server):
+            await server.serve(shared_sockets(settings.server.listen))
 
 
 def _tune_collector() -> None:

@@ -39,6 +39,7 @@ class Server(Section):
     roles: Annotated[tuple[Role, ...], BeforeValidator(values.comma_list)] = key(
         ["api", "gateway", "tcp", "updater"], "What this node does, of these four.", min_length=1
     )
+    workers: int = key(1, "How many processes serve on one port; several need Redis and MySQL or TiDB.", ge=1)
     data_dir: Path = key("./data", "Where the embedded database, its secret and uploaded files are kept.")
     drain_seconds: Duration = key("10s", "How long a node that is told to stop takes to send its clients elsewhere.")
     allowed_origins: Texts = key([], 'Origins of web pages that may connect besides our own host; "*" is every one.')
@@ -310,6 +311,12 @@ class Settings(Section):
         """Whether this node needs no other service: SQLite, and everything else in process."""
         services = (self.redis.is_set, self.mysql.dsn, self.tidb.dsn, self.mongo.uri, self.kafka.brokers)
         return not any(services)
+
+    @property
+    def is_in_files(self) -> bool:
+        """Whether structured data or messages are in SQLite."""
+        has_server = bool(self.mysql.dsn) or self.message_db == "tidb"
+        return not has_server or self.message_db == "sqlite"
 
     @model_validator(mode="after")
     def _message_db_is_reachable(self) -> Self:

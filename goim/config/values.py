@@ -21,6 +21,10 @@ class Address(Struct, frozen=True):
     host: str
     port: int
 
+    def with_port(self, port: int) -> str:
+        """As people write it, with this port."""
+        return f"[{self.host}]:{port}" if ":" in self.host else f"{self.host}:{port}"
+
 
 def duration(value: object) -> float:
     """Seconds, of a number or of "90s", "5m", "1h30m", "30d"; "off" is 0."""

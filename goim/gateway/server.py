@@ -101,10 +101,12 @@ class NodeServer(Server):
         super().__init__(config)
         self._drain = drain
         self.on_started: Callable[[str], None] = lambda _: None
+        self.is_supervised = False
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002
         """The first signal asks for a drain, a second one for the end."""
-        self.force_exit = self.should_exit
+        if not self.is_supervised:  # such a one gets the same signals as its supervisor, who tells it what to do
+            self.force_exit = self.should_exit
         self.should_exit = True
 
     @property

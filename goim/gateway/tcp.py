@@ -173,11 +173,13 @@ class TcpGateway:
         self._is_draining = False
 
     @contextlib.asynccontextmanager
-    async def listening(self, address: Address, tls: ssl.SSLContext | None) -> AsyncIterator[int]:
-        """Accept clients while the context is open; says the port."""
+    async def listening(
+        self, address: Address, tls: ssl.SSLContext | None, *, is_shared: bool = False
+    ) -> AsyncIterator[int]:
+        """Accept clients while the context is open; says the port, which other processes have too if it `is_shared`."""
         loop = asyncio.get_running_loop()
         self._server = server = await loop.create_server(
-            lambda: TcpProtocol(self), address.host or None, address.port, ssl=tls, backlog=4096
+            lambda: TcpProtocol(self), address.host or None, address.port, ssl=tls, backlog=4096, reuse_port=is_shared
         )
         sweeper = self.tasks.start(self._sweep())
         try:

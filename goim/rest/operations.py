@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+import os
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from time import perf_counter
 
 import structlog
@@ -13,11 +15,12 @@ from litestar.di import NamedDependency, Provide
 from litestar.enums import ScopeType
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 from msgspec import Struct
-from prometheus_client import CollectorRegistry, Metric, ProcessCollector, generate_latest
+from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from prometheus_client.registry import Collector
 
 from goim.errors import not_found
+from goim.figures import NodeFigures
 from goim.metrics import Metrics
 from goim.rest.errors import ERROR_HANDLERS
 
@@ -41,6 +44,36 @@ class Ready(Struct, frozen=True):
     dependencies: dict[str, str]
 
 
+class Asked:
+    """When somebody last asked whether this node is ready, by the loop's clock."""
+
+    def __init__(self) -> None:
+        self._at: float | None = None
+
+    def note(self, now: float) -> None:
+        self._at = now
+
+    def last(self) -> float | None:
+        return self._at
+
+
+class AskedAnyOfUs(Asked):
+    """The same of several processes: the time of a file, since whoever asks reaches one of them."""
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+
+    def note(self, now: float) -> None:
+        self._file.touch()
+        os.utime(self._file, (now, now))  # the loop's clock is that of the machine: the same in all processes
+
+    def last(self) -> float | None:
+        try:
+            return self._file.stat().st_mtime
+        except FileNotFoundError:
+            return None
+
+
 @dataclass(kw_only=True, slots=True)
 class Readiness:
     """Whether this node can serve: `app.py` names the dependencies, draining sets `is_draining`.
@@ -51,11 +84,11 @@ class Readiness:
     checks: Mapping[str, Check] = field(default_factory=dict)
     helpers: dict[str, Check] = field(default_factory=dict)
     is_draining: bool = False
-    _asked_at: float | None = None
+    asked: Asked = field(default_factory=Asked)
 
     async def report(self) -> Ready:
         """Ask every dependency at once; none may take longer than two seconds."""
-        self._asked_at = asyncio.get_running_loop().time()
+        self.asked.note(asyncio.get_running_loop().time())
         every = {**self.checks, **self.helpers}
         states = await asyncio.gather(*(_state(name, check) for name, check in every.items()))
         dependencies = dict(zip(every, states, strict=True))
@@ -67,7 +100,7 @@ class Readiness:
 
     def is_watched(self) -> bool:
         """Whether somebody, like a load balancer, has asked in the last minute."""
-        asked_at = self._asked_at
+        asked_at = self.asked.last()
         return asked_at is not None and asyncio.get_running_loop().time() - asked_at < _WATCHED_SECONDS
 
 
@@ -84,25 +117,16 @@ async def _state(name: str, check: Check) -> str:
 class Scrape:
     """Everything counted, as Prometheus text."""
 
-    def __init__(self, metrics: Metrics, *, is_enabled: bool) -> None:
+    def __init__(self, figures: Collector, *, is_enabled: bool) -> None:
         self._is_enabled = is_enabled
         self._registry = CollectorRegistry()
-        self._registry.register(_Node(metrics))
-        ProcessCollector(registry=self._registry)
+        self._registry.register(figures)
 
     def text(self) -> bytes:
         """`NOT_FOUND` when metrics are switched off."""
         if not self._is_enabled:
             raise not_found("page")
         return generate_latest(self._registry)
-
-
-class _Node(Collector):
-    def __init__(self, metrics: Metrics) -> None:
-        self._metrics = metrics
-
-    def collect(self) -> Iterable[Metric]:
-        return self._metrics.collect()
 
 
 class CountRequests:
@@ -156,7 +180,7 @@ OPERATIONS = [healthz, readyz, metrics]
 
 def operations_app(readiness: Readiness, metrics: Metrics, *, is_counting: bool) -> ASGIApp:
     """An app of nothing but these routes, for a process that serves nobody else."""
-    scrape = Scrape(metrics, is_enabled=is_counting)
+    scrape = Scrape(NodeFigures(metrics), is_enabled=is_counting)
 
     async def provide_readiness() -> Readiness:
         return readiness

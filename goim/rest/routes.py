@@ -8,7 +8,9 @@ from litestar import Litestar
 from litestar.config.cors import CORSConfig
 from litestar.di import Provide
 from litestar.types import ASGIApp, ControllerRouterHandler
+from prometheus_client.registry import Collector
 
+from goim.figures import NodeFigures
 from goim.rest.accounts import AccountController
 from goim.rest.address import Addresses
 from goim.rest.admin import ADMIN, require_admin
@@ -60,15 +62,16 @@ def build_api(
     services: Services,
     readiness: Readiness,
     *,
+    figures: Collector | None = None,
     more: Sequence[ControllerRouterHandler] = (),
     is_whole: bool = True,
 ) -> ASGIApp:
     """The ASGI app: every route of the table, and `more` (sockets, the web client), which may be `public=True` too.
 
-    Without `is_whole` only those for who runs the node, and `more`.
+    Without `is_whole` only those for who runs the node, and `more`. `/metrics` tells `figures`, else this process's.
     """
     settings = services.settings
-    scrape = Scrape(services.metrics, is_enabled=settings.metrics.enabled)
+    scrape = Scrape(figures or NodeFigures(services.metrics), is_enabled=settings.metrics.enabled)
     addresses = Addresses(settings.server.trusted_proxies)
 
     async def provide_services() -> Services:

@@ -57,6 +57,22 @@ def test_an_address_that_is_not_ours_is_told(goimctl: Goimctl) -> None:
     assert "hint: this machine has no such address" in done.stderr
 
 
+def test_workers_that_could_not_work_together_are_refused(goimctl: Goimctl) -> None:
+    done = goimctl("serve", "--workers", "2", IM_LISTEN_ADDR="127.0.0.1:0")
+    assert done.returncode == 2
+    assert done.stderr.splitlines() == [
+        "error: cannot serve with 2 workers: they tell each other things over Redis, and redis.addr is empty",
+        "hint: IM_REDIS_ADDR=127.0.0.1:6379",
+    ]
+    redis = {"IM_REDIS_ADDR": "127.0.0.1:1"}
+    done = goimctl("serve", IM_LISTEN_ADDR="127.0.0.1:0", IM_SERVER_WORKERS="3", **redis)
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: cannot serve with 3 workers: SQLite lets one process write at a time\nhint: ")
+    report = goimctl("doctor", "--no-server", IM_SERVER_WORKERS="3", **redis)
+    assert report.returncode == 3
+    assert "error: workers: SQLite lets one process write at a time" in report.stderr
+
+
 def test_wrong_settings_are_wrong_use(goimctl: Goimctl, tmp_path: Path) -> None:
     (tmp_path / "goimctl.toml").write_text("[server]\nlisten_adr = 1\n")
     done = goimctl("serve")
