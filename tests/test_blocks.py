@@ -33,13 +33,11 @@ from goim.rest.errors import Problem
 from goim.services import accounts, before_send, statistics
 from goim.stores.mysql import MysqlEngine
 from tests.mysql_server import MysqlServer
-from tests.pages import PAGES, Block, blocks, page, runnable, section, undressed
+from tests.pages import PAGES, Block, blocks, page, runnable
 from tests.process import running_server
 from tests.redis_server import running_redis
 from tests.shapes import PUSHES, REPLIES, REQUESTS, data_of, mismatch
 
-RUNNABLE = {"sh", "console", "python", "sql"}
-READ = {"json", "toml", "text", "js", "html", "nginx", "yaml", "ini"}
 HERE, MYSQL, REDIS = "127.0.0.1:8080", "127.0.0.1:3306", "127.0.0.1:6379"
 PLACES = [*PAGES, "examples/README.md"]
 TRANSLATED = {"README.zh-CN.md", *(name for name in PAGES if name.endswith(".zh.md"))}
@@ -59,30 +57,6 @@ EVENTS: dict[str, list[inspect.Type]] = {
     "user.enabled": [inspect.type_info(accounts.PublicUser)],
     "user.erased": [inspect.type_info(UserData)],
 } | {event: [kind for envelope in PUSHES[push] for kind in data_of(envelope)] for push, event in EVENT_OF_PUSH.items()}
-
-
-@pytest.mark.parametrize("name", PLACES)
-def test_every_block_is_run_or_says_why_not(name: str) -> None:
-    reasons = {f"needs={undressed(row[0])}" for row in table_of_reasons()}
-    for block in blocks(page(name)):
-        assert block.language in RUNNABLE | READ, f"{name}: {block.info or 'no language'}: {block.text}"
-        if block.language in RUNNABLE:
-            assert block.marks in (["run"], ["run", "stopped"]) or set(block.marks[:1]) & reasons, (
-                f"{name}: mark this block `run`, or with one of {sorted(reasons)}:\n{block.text}"
-            )
-
-
-def table_of_reasons() -> list[list[str]]:
-    lines = [line.strip() for line in section("docs/development.md", "Tests").splitlines()]
-    start = lines.index("| `needs=` | why no test runs it |")
-    rows = [line for line in lines[start + 2 :] if line.startswith("|")]
-    return [[cell.strip() for cell in line.split("|")[1:-1]] for line in rows if line.count("|") == 3]
-
-
-def test_the_reasons_for_not_running_a_block_are_needed() -> None:
-    used = {mark for name in PLACES for block in blocks(page(name)) for mark in block.marks}
-    planned = {"needs=docker", "needs=kubernetes"}
-    assert {f"needs={undressed(row[0])}" for row in table_of_reasons()} <= used | planned
 
 
 # what is run

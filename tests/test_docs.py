@@ -32,6 +32,8 @@ from tests.test_architecture import FLOORS
 CLIENT, SERVER = "→", "←"
 TCP_ONLY = {"auth", "auth_ok", "close"}
 UNKNOWN_ON_PURPOSE = {"fly"}
+RUNNABLE = {"sh", "console", "python", "sql"}
+READ = {"json", "toml", "text", "js", "html", "nginx", "yaml", "ini"}
 
 
 def frames(text: str, arrow: str) -> list[dict[str, Any]]:
@@ -247,3 +249,27 @@ def test_both_lists_of_pages_name_every_page_in_the_same_order() -> None:
     assert links(page("docs/README.zh.md")) == wanted
     headings = [re.findall(r"^#+ ", page(f"docs/README{each}.md"), re.MULTILINE) for each in ("", ".zh")]
     assert headings[0] == headings[1]
+
+
+@pytest.mark.parametrize("name", [*PAGES, "examples/README.md"])
+def test_every_block_is_run_or_says_why_not(name: str) -> None:
+    reasons = {f"needs={undressed(row[0])}" for row in table_of_reasons()}
+    for block in blocks(page(name)):
+        assert block.language in RUNNABLE | READ, f"{name}: {block.info or 'no language'}: {block.text}"
+        if block.language in RUNNABLE:
+            assert block.marks in (["run"], ["run", "stopped"]) or set(block.marks[:1]) & reasons, (
+                f"{name}: mark this block `run`, or with one of {sorted(reasons)}:\n{block.text}"
+            )
+
+
+def table_of_reasons() -> list[list[str]]:
+    lines = [line.strip() for line in section("docs/development.md", "Tests").splitlines()]
+    start = lines.index("| `needs=` | why no test runs it |")
+    rows = [line for line in lines[start + 2 :] if line.startswith("|")]
+    return [[cell.strip() for cell in line.split("|")[1:-1]] for line in rows if line.count("|") == 3]
+
+
+def test_the_reasons_for_not_running_a_block_are_needed() -> None:
+    used = {mark for name in [*PAGES, "examples/README.md"] for block in blocks(page(name)) for mark in block.marks}
+    planned = {"needs=docker", "needs=kubernetes"}
+    assert {f"needs={undressed(row[0])}" for row in table_of_reasons()} <= used | planned
