@@ -174,15 +174,15 @@ class World:
         await one.post("/api/friends", {"friendId": other.user_id})
         await other.post("/api/friends", {"friendId": one.user_id})
 
-    async def device(self, person: Person, device_id: str | None = None) -> Device:
+    async def device(self, person: Person, device_id: str | None = None, **headers: str) -> Device:
         """Open a socket; it is closed with the world."""
-        return await self._stack.enter_async_context(self.online(person, device_id))
+        return await self._stack.enter_async_context(self.online(person, device_id, **headers))
 
     @contextlib.asynccontextmanager
-    async def online(self, person: Person, device_id: str | None = None) -> AsyncIterator[Device]:
-        """A socket for the length of the block."""
+    async def online(self, person: Person, device_id: str | None = None, **headers: str) -> AsyncIterator[Device]:
+        """A socket for the length of the block, asked for with these headers, too."""
         url = self.base_url.replace("http", "ws", 1) + "/ws" + (f"?deviceId={device_id}" if device_id else "")
-        headers = {"Authorization": f"Bearer {person.token}"}
+        headers |= {"Authorization": f"Bearer {person.token}"}
         async with connect(url, additional_headers=headers, compression=None, proxy=None) as ws:
             device = Device(ws)
             listening = asyncio.ensure_future(device.listen())  # noqa: TID251 it is awaited below

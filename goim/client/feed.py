@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Iterable
 
 import msgspec
@@ -18,12 +19,13 @@ from goim.client.progress import Progress
 from goim.clock import Clock
 from goim.errors import ErrorCode, GoimError
 from goim.model.conversations import ConvType
-from goim.protocol.pushes import StreamChunkPush, StreamEnd
+from goim.protocol.pushes import GroupCreated, StreamChunkPush, StreamEnd
 
 _LARGEST = 10_000
 _REMEMBERED = 10_000
 _AT_ONCE = 100
 _PAUSE = 0.5
+_GAP_SECONDS = 0.5
 _SAVED_EVERY = 256
 _PASSING = (ErrorCode.UNAVAILABLE, ErrorCode.RATE_LIMIT)
 
@@ -57,6 +59,7 @@ class Feed:
         self._shown: dict[str, Progress] = {}
         self._streams: dict[str, tuple[str, int, int]] = {}  # conversation, seq and last index of those that go on
         self._mine: dict[str, None] = {}
+        self._gaps: dict[str, float] = {}  # conversations in which our own act left a gap, and until when that may be
         self._own_streams: dict[str, str] = {}
         self._is_behind = False
         self._is_first = True
@@ -124,7 +127,11 @@ class Feed:
                 self._is_behind = False
                 async for event in self._missed():
                     yield event
-            item = await self._items.get()
+            async for event in self._catch_up(self._gaps_due()):
+                yield event
+            item = await self._next()
+            if item is None:
+                continue
             if isinstance(item, _Over):
                 self.end()  # for whoever asks next
                 if self._link.over is not None:
@@ -133,6 +140,26 @@ class Feed:
             async for event in self._events_of(item):
                 self._unsaved += 1
                 yield event
+
+    async def _next(self) -> _Item | None:
+        """What came next; None if nothing came and a gap may be due."""
+        if not self._gaps:
+            return await self._items.get()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_GAP_SECONDS):
+                return await self._items.get()
+        return None
+
+    def _gaps_due(self) -> list[str]:
+        """Where something is missing below a message of our own, and has not come by itself: a server that had heard
+        nothing of the conversation before does not know that it owes us that."""
+        if not self._gaps or not self._link.is_up:
+            return []
+        now = self._clock.monotonic()
+        due = [conv_id for conv_id, at in self._gaps.items() if at <= now]
+        for conv_id in due:
+            del self._gaps[conv_id]
+        return [conv_id for conv_id in due if self._shown[conv_id].messages.is_torn]
 
     def _save_if_needed(self) -> None:
         if self._unsaved:
@@ -160,11 +187,15 @@ class Feed:
         if own.stream_id is not None and own.conv_id:
             self._own_streams[own.stream_id] = own.conv_id
         conv_id = own.conv_id or self._own_streams.pop(own.stream_id or "", "")
+        self._unsaved += 1
         if own.seq is not None:
-            self._progress(conv_id, own.seq - 1).messages.add(own.seq)
+            is_new_pair = conv_id not in self._shown and not conv_id.startswith("group:")
+            messages = self._progress(conv_id, 0 if is_new_pair else own.seq - 1).messages
+            messages.add(own.seq)
+            if messages.leaves_gap(own.seq):
+                self._gaps.setdefault(conv_id, self._clock.monotonic() + _GAP_SECONDS)
         elif own.change is not None and conv_id:
             self._progress(conv_id, 0).changes.add(own.change)
-        self._unsaved += 1
 
     def _progress(self, conv_id: str, upto: int) -> Progress:
         """How far we are in a conversation; in one not met before everything `upto` here counts as shown."""
@@ -178,6 +209,8 @@ class Feed:
         elif isinstance(event, StreamChunkPush):
             events = self._of_chunk(event)
         else:
+            if isinstance(event, GroupCreated) and event.data.conv_id:
+                self._progress(event.data.conv_id, 0)  # nothing was said before
             yield event
             return
         async for each in events:

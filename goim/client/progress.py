@@ -19,6 +19,11 @@ class Count:
         """Whether something below `number` is missing."""
         return any(lower not in self._beyond for lower in range(self.upto + 1, number))
 
+    @property
+    def is_torn(self) -> bool:
+        """Whether something is missing below what was shown."""
+        return bool(self._beyond)
+
     def add(self, number: int) -> None:
         if number <= self.upto:
             return

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Protocol
 
 from msgspec import Struct
@@ -41,6 +41,13 @@ class Elsewhere(Protocol):
         """A user's connections to other nodes."""
         ...
 
+    async def is_news(self, users: Mapping[str, bool]) -> set[str]:
+        """Of which of these nobody was told yet that they are online, or are not; now somebody is.
+
+        Of nodes that ask at about the same time only one is told that it is news.
+        """
+        ...
+
     def watch(self, everybody: Callable[[], Iterable[Connected]], lost: Lost) -> None:
         """Say who is here, should that be forgotten, and who is told of nodes that died; each node's people are told
         to one of those that are left."""
@@ -61,5 +68,8 @@ class Nobody:
     async def devices(self, user_id: str) -> list[Connected]:
         del user_id
         return []
+
+    async def is_news(self, users: Mapping[str, bool]) -> set[str]:
+        return set(users)
 
     def watch(self, everybody: Callable[[], Iterable[Connected]], lost: Lost) -> None: ...

@@ -6,7 +6,7 @@ A device counts while its node does: one heartbeat a node, whatever the number o
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncIterator, Callable, Collection, Iterable
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping
 
 import msgspec
 import structlog
@@ -31,6 +31,9 @@ _OF_WENT = ("EVAL", "SREM")
 _NODES = "im:nodes"
 _DEVICES = "im:d:"
 _OF_NODE = "im:n:"
+_TOLD = "im:p:"
+_TOLD_GONE_MS = 60_000
+"""That somebody went needs to be known only until all nodes have noticed."""
 
 # The clock is that of Redis, the same for all. Answers whether the node was known, and which ones live.
 BEAT = """
@@ -42,6 +45,11 @@ redis.call('PEXPIRE', KEYS[1], 20 * ARGV[2])
 local living = redis.call('ZRANGEBYSCORE', KEYS[1], now - ARGV[2], '+inf')
 table.insert(living, 1, tostring(is_new))
 return living
+"""
+# Asked with every question: a node that has just come has people at once.
+LIVING = """
+local time = redis.call('TIME')
+return redis.call('ZRANGEBYSCORE', KEYS[1], time[1] * 1000 + math.floor(time[2] / 1000) - ARGV[1], '+inf')
 """
 LEAVE = "redis.call('ZREM', KEYS[1], ARGV[1]) return 1"
 # Only one of those who ask is told.
@@ -99,6 +107,19 @@ class RedisElsewhere:
     async def devices(self, user_id: str) -> list[Connected]:
         return (await self._read([user_id])).get(user_id, [])
 
+    async def is_news(self, users: Mapping[str, bool]) -> set[str]:
+        commands = [
+            ("SET", _TOLD + user_id, int(is_online), "PX", _KEPT_MS if is_online else _TOLD_GONE_MS, "GET")
+            for user_id, is_online in users.items()
+        ]
+        try:
+            before = await self._client.ask_all(commands)
+        except RedisDown as error:
+            _log.debug("not_known_who_was_told", error=str(error))
+            return set(users)
+        told = zip(users.items(), before, strict=True)
+        return {user_id for (user_id, is_online), was in told if was != (b"1" if is_online else b"0")}
+
     def watch(self, everybody: Callable[[], Iterable[Connected]], lost: Lost) -> None:
         self._everybody = everybody
         self._lost = lost
@@ -106,13 +127,12 @@ class RedisElsewhere:
     async def _read(self, user_ids: Collection[str]) -> dict[str, list[Connected]]:
         wanted = list(user_ids)
         found: dict[str, list[Connected]] = {}
-        others = self._living - {self._me}
-        if not others:
-            return found
         try:
             for start in range(0, len(wanted), _AT_ONCE):
                 part = wanted[start : start + _AT_ONCE]
-                answers = await self._client.ask_all([("HVALS", _DEVICES + user_id) for user_id in part])
+                questions = [("HVALS", _DEVICES + user_id) for user_id in part]
+                living, *answers = await self._client.ask_all([("EVAL", LIVING, 1, _NODES, DEAD_MS), *questions])
+                others = {node.decode() for node in living} - {self._me}
                 for user_id, values in zip(part, answers, strict=True):
                     entries = [_decode(value) for value in values]
                     found[user_id] = [entry.device for entry in entries if entry.node in others]

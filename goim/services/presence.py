@@ -170,16 +170,18 @@ class PresenceBook:
             blocked = await self._blocks.ids_around_each(flips)
             online = await self.online({friend for ids in friends.values() for friend in ids})
             elsewhere = await self._elsewhere.online(flips)
+            now = {user_id: user_id in self._told or user_id in elsewhere for user_id in flips}
+            news = await self._elsewhere.is_news(now)
         except BaseException:
             self._told.symmetric_difference_update(flips)
             for user_id in flips:
                 self._consider(user_id)  # two seconds later once more
             raise
         for user_id, flip in flips.items():
-            if user_id in elsewhere:
-                continue  # who is connected to another node, too, neither came nor went
+            if user_id not in news:
+                continue  # who went from one node and stays on another neither came nor went
             hearers = (online & set(friends.get(user_id, ()))) - blocked.get(user_id, set())
-            told = PresenceData(user_id, user_id in self._told, flip.at_ms)
+            told = PresenceData(user_id, now[user_id], flip.at_ms)
             self._delivery.to_users(hearers, Presence(told))
 
     # typing

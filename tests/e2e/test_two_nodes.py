@@ -13,7 +13,9 @@ import pytest
 
 from goim.app import Node
 from goim.bus.memory import MemoryBus, MemoryHub
+from goim.client import Client, Connected, MessagePush, text_of
 from goim.clock import SystemClock
+from goim.protocol.pushes import GroupCreated
 from tests.client import Device, Person, Refused, World
 from tests.node import started_node
 
@@ -260,6 +262,37 @@ async def test_who_is_blocked_while_the_bus_is_away_is_refused_when_it_is_back(p
     pair.mend()
     with pytest.raises(Refused, match="BLOCKED"):
         await say(bob_there, bob, ann, "hello?")
+
+
+async def test_a_client_whose_first_word_was_not_the_first_one_is_shown_what_came_before(pair: Pair) -> None:
+    ann, bob = await pair.here.friends("ann", "bob")
+    bob_there = await pair.there.device(bob)
+    pair.bus_there.keep()
+    async with Client(pair.here.base_url, token=ann.token, device_id="phone") as client, _patience():
+        events = client.events()
+        assert isinstance(await anext(events), Connected)
+        await say(bob_there, bob, ann, "first")
+        assert (await client.send("second", to=bob.user_id)).seq == 2
+        while not isinstance(event := await anext(events), MessagePush):
+            pass
+        assert text_of(event.data) == "first"
+
+
+async def test_a_client_that_is_in_a_new_group_is_shown_it_from_its_first_message(pair: Pair) -> None:
+    ann, bob = await pair.here.friends("ann", "bob")
+    bob_there = await pair.there.device(bob)
+    async with Client(pair.here.base_url, token=ann.token, device_id="phone") as client, _patience():
+        events = client.events()
+        assert isinstance(await anext(events), Connected)
+        group = await ann.post("/api/groups", {"name": "new", "memberIds": [bob.user_id]})
+        while not isinstance(await anext(events), GroupCreated):
+            pass
+        pair.bus_there.keep()
+        await bob_there.ask("send", {"groupId": group["groupId"], "type": "text", "payload": {"text": "first"}})
+        assert (await client.send("second", group=group["groupId"])).seq == 2
+        while not isinstance(event := await anext(events), MessagePush):
+            pass
+        assert text_of(event.data) == "first"
 
 
 def _place(ack: Any) -> dict[str, Any]:

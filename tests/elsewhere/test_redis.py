@@ -83,6 +83,24 @@ async def test_a_device_is_seen_by_the_others_until_it_goes(places: Places) -> N
     await until(is_gone)
 
 
+async def test_people_of_a_node_that_has_just_come_are_seen_at_once(redis_server: Server, redis_login: Login) -> None:
+    one, two = Place(redis_server, redis_login), Place(redis_server, redis_login)
+    async with one.client.open(), one.knows.running(), two.client.open(), two.knows.running():  # heartbeats are slow
+        phone = two.connect("ann", "phone")
+        await two.knows._flush()
+        assert await one.knows.devices("ann") == [phone]
+
+
+async def test_of_nodes_that_notice_the_same_one_tells_it(places: Places) -> None:
+    nodes = [place.knows for place, _ in places]
+
+    async def tellers(*, is_online: bool) -> int:
+        answers = await asyncio.gather(*(node.is_news({"ann": is_online}) for node in nodes))
+        return sum(answer == {"ann"} for answer in answers)
+
+    assert [await tellers(is_online=each) for each in (True, True, False, False, True)] == [1, 0, 1, 0, 1]
+
+
 async def test_a_device_that_moved_stays_where_it_went(places: Places) -> None:
     (one, _), (two, _), (three, _) = places
     one.connect("ann", "phone", 1)

@@ -17,6 +17,7 @@ from tests.process import free_port
 POM = Path(__file__).with_name("pom.xml")
 GIVEN = os.environ.get("GOIM_TEST_KAFKA", "")
 PATIENCE = 60.0
+QUICK_JVM = ("-Xmx256m", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC")  # it lives for seconds: halves its start
 CLUSTER_ID = "goimtestclustergoimtes"
 CONFIG = """
 process.roles=broker,controller
@@ -99,5 +100,5 @@ class Broker:
 
     def _run(self, name: str, *args: str) -> subprocess.Popen[bytes]:
         with self._log.open("ab") as log:
-            command = ["java", "-Xmx256m", "-cp", self._class_path, name, *args]
+            command = ["java", *QUICK_JVM, "-cp", self._class_path, name, *args]
             return subprocess.Popen(command, stdout=log, stderr=log)
