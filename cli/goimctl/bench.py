@@ -58,10 +58,12 @@ def bench(
     store: Annotated[str, typer.Option(help="sqlite, or mysql: a MariaDB that is started for the run.")] = "sqlite",
     variable: _Set = None,
     profile: _Profile = None,
+    html: Annotated[Path | None, typer.Option(help="Also write the report, with charts, to this file.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON for programs.")] = False,
 ) -> None:
     """Measure a server under load; exit code 1 if a message is lost."""
     _find_loadtest()
+    from loadtest.html import as_html
     from loadtest.report import as_json as json_of
     from loadtest.report import show
     from loadtest.run import Store, Where
@@ -94,6 +96,8 @@ def bench(
         store=_one_of(Store, store, "database"),
     )
     report = _measure(load, where, profile)
+    if html:
+        html.write_text(as_html(report), encoding="utf-8")
     if as_json:
         typer.echo(json_of(report))
     else:

@@ -24,7 +24,13 @@ def users(goimctl: Goimctl) -> int:
 
 
 def test_pairs_on_a_server_of_our_own_lose_nothing(goimctl: Goimctl) -> None:
-    done = goimctl.done("bench", "c2c", "--senders", "3", "--window", "4", "--processes", "2", *SHORT, "--json")
+    done = goimctl.done(
+        "bench", "c2c", "--senders", "3", "--window", "4", "--processes", "2", "--html", "r.html", *SHORT, "--json"
+    )
+    page = (goimctl.folder / "r.html").read_text()
+    (goimctl.folder / "r.html").unlink()
+    assert page.count("<svg") >= 2
+    assert "http" not in page.replace("http://127.0.0.1", ""), "it loads nothing"
     report = json.loads(done.stdout)
     assert (report["problems"], report["refused"]) == ({}, {})
     steps = {step["name"]: step for step in report["steps"]}
