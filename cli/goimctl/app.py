@@ -17,6 +17,7 @@ from goimctl import (
     chat,
     config,
     consume,
+    demo,
     doctor,
     files,
     groups,
@@ -42,6 +43,7 @@ app = typer.Typer(
 app.command(epilog="Example: IM_LISTEN_ADDR=127.0.0.1:8080 goimctl serve")(serve.serve)
 app.command(epilog="Example: IM_KAFKA_BROKERS=127.0.0.1:9092 goimctl consume")(consume.consume)
 app.command(epilog="Example: goimctl chat alice --with bob")(chat.chat)
+app.command(epilog="Example: goimctl demo")(demo.demo)
 app.add_typer(users.group)
 app.add_typer(groups.group)
 app.add_typer(files.group)

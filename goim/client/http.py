@@ -62,8 +62,8 @@ class Http:
     async def put(self, path: str, into: type[T], body: object) -> T:
         return self._decode(await self._call("PUT", path, body), into)
 
-    async def delete(self, path: str) -> None:
-        await self._call("DELETE", path, None)
+    async def delete(self, path: str, body: object = None) -> None:
+        await self._call("DELETE", path, body)
 
     async def tell(self, path: str, body: object) -> None:
         """A POST that answers nothing of interest."""
