@@ -81,8 +81,8 @@ async def test_the_bot_streams_an_answer_and_friends_write_back(people: World, g
                     heard["bot"] = event.data
                 if len(heard) == 2:
                     break
-    assert heard["bot"].status == "done"
-    assert "你好" in heard["bot"].final_text
+    assert heard["bot"].stream_status == "done"
+    assert "你好" in heard["bot"].text
     process.send_signal(signal.SIGINT)
     _, said = await asyncio.wait_for(process.communicate(), 20)
     assert process.returncode == 0, said.decode()

@@ -90,7 +90,7 @@ async def test_a_huge_body_is_too_large_whether_its_length_is_told_or_not(ann: P
 @pytest.mark.parametrize(
     ("method", "path", "status", "code"),
     [
-        ("GET", "/", 404, "NOT_FOUND"),
+        ("GET", "/nope", 404, "NOT_FOUND"),
         ("GET", "/api/nope", 404, "NOT_FOUND"),
         ("POST", "/api/users/me/nope", 404, "NOT_FOUND"),
         ("GET", "//api/users/me", 404, "NOT_FOUND"),

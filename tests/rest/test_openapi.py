@@ -15,6 +15,10 @@ from tests.node import started_node
 from tests.rest.test_auth import PUBLIC, routes_of
 
 
+PAGES = ("/schema", "/web/")
+"""What people look at; it is no part of the API."""
+
+
 @pytest.fixture(name="schema")
 async def described_node(people: World) -> dict[str, Any]:
     """The whole description."""
@@ -46,7 +50,7 @@ async def test_every_route_is_described(tmp_path: Path) -> None:
         routes = {(method, path) for method, path in routes_of(server_for(node).config.app) if method != "OPTIONS"}
         schema = (await (await world.http()).get("/schema/openapi.json")).json()
     described = {name for name, _ in _operations(schema)}
-    assert {(method, path) for method, path in routes if not path.startswith("/schema")} == described
+    assert {(method, path) for method, path in routes if not path.startswith(PAGES) and path != "/"} == described
 
 
 async def test_the_description_says_who_must_bring_a_token_and_what_a_refusal_looks_like(
