@@ -6,6 +6,7 @@ import contextlib
 import errno
 import os
 import sys
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
     from goim.config import Address, Settings
+    from goim.config.settings import Server
 
 _USUAL_PORT = 8080
 
@@ -51,7 +53,7 @@ def serve(
         raise typer.Exit(_supervise(ctx, settings, count))
     from goim.app import serve as serve_node
 
-    return _run(serve_node(settings, _welcome))
+    return _run(serve_node(settings, partial(_welcome, server)))
 
 
 def _run(node: Coroutine[Any, Any, None]) -> None:
@@ -91,7 +93,7 @@ def _supervise(ctx: typer.Context, settings: Settings, count: int) -> int:
         _hold(held, environment, "server.listen_addr", server.listen)
         if server.tcp_addr and "tcp" in server.roles:
             _hold(held, environment, "server.tcp_addr", server.tcp_listen)
-        return supervise(count, arguments, environment, lambda url: _welcome(url, count))
+        return supervise(count, arguments, environment, partial(_welcome, server, workers=count))
 
 
 def _hold(held: contextlib.ExitStack, environment: dict[str, str], key: str, address: Address) -> None:
@@ -105,13 +107,16 @@ def _hold(held: contextlib.ExitStack, environment: dict[str, str], key: str, add
     environment[variables[0]] = address.with_port(sockets[0].getsockname()[1])
 
 
-def _welcome(url: str, workers: int = 1) -> None:
-    chat = f"{_ourselves()} chat"
+def _welcome(server: Server, url: str, workers: int = 1) -> None:
+    us = _ourselves()
     where = "" if url.endswith(f":{_USUAL_PORT}") else f" --url {url}"
     say(f"goim listens on {url}{f', {workers} workers' if workers > 1 else ''}")
+    if server.web and "api" in server.roles:
+        say(f"  open it    {url}/")
     say(f"  its API    {url}/schema")
-    say(f"  try it     {chat} alice --with bob{where}   (asks for a password, makes the account)")
-    say(f"             {chat} bob --with alice{where}   (in another terminal)")
+    say(f"  fill it    {us} demo{where}   (in another terminal: people who talk, and a bot)")
+    say(f"  try it     {us} chat alice --with bob{where}   (asks for a password, makes the account)")
+    say(f"             {us} chat bob --with alice{where}   (in another terminal)")
     say("  stop it    Ctrl-C")
 
 

@@ -14,7 +14,6 @@ from tests.client import World
 from tests.node import started_node
 from tests.rest.test_auth import PUBLIC, routes_of
 
-
 PAGES = ("/schema", "/web/")
 """What people look at; it is no part of the API."""
 
