@@ -110,8 +110,10 @@ def measure(dimension: Dimension, size: int, how: How) -> Row:
         environment = {**environment_of(Path(name), secret), **how.environment}
         scene = asyncio.run(_seed(environment, secret, dimension, size, how.talks))
         with running_server(environment, Path(name)) as server:
+            chat = Chat(scene.talks, server.target, how.rate)  # first: its file numbers are to be low
+            chat.pause()
             idlers = _connect(scene.idlers, server.target)
-            chat = Chat(scene.talks, server.target, how.rate)
+            chat.resume()
             _stretch(chat, how.idle)  # connections and caches settle
             chat.pause()
             idle = _cpu(server.pid, how, lambda: _stretch(chat, how.idle))
@@ -223,16 +225,16 @@ async def _group(seed: Seeder, size: int) -> Conversation:
     return Conversation({"convType": "group", "groupId": group_id}, [one], [other])
 
 
-def show(rows: list[Row]) -> None:
+HEAD = """| | | node µs | database µs | p50 / p99 ms | node when nobody talks | MiB |
+|---|---|---|---|---|---|---|"""
+
+
+def line_of(row: Row) -> str:
     """Markdown, as the page has it."""
-    print("| | | node µs | database µs | p50 / p99 ms | node when nobody talks | MiB |")
-    print("|---|---|---|---|---|---|---|")
-    for row in rows:
-        latency = f"{row.latency.p50:.2f} / {row.latency.p99:.2f}" if row.latency else "–"
-        costs = f"{row.node_us:.0f} | {row.database_us:.0f} | {latency} | {row.idle_cpu:.1%} | {row.node_mib:.0f}"
-        print(f"| {row.dimension.meaning} | {row.size:,} | {costs} |")
-        if row.problems:
-            print(f"PROBLEM {row.problems}")
+    latency = f"{row.latency.p50:.2f} / {row.latency.p99:.2f}" if row.latency else "–"
+    costs = f"{row.node_us:.0f} | {row.database_us:.0f} | {latency} | {row.idle_cpu:.1%} | {row.node_mib:.0f}"
+    problems = f" PROBLEMS: {row.problems}" if row.problems else ""
+    return f"| {row.dimension.meaning} | {row.size:,} | {costs} |{problems}"
 
 
 def main(
@@ -250,15 +252,17 @@ def main(
     take_all()
     environment = dict(pair.split("=", 1) for pair in variable or []) | ({"IM_MYSQL_DSN": mysql} if mysql else {})
     how = How(environment=environment, rate=rate, seconds=seconds, database=database_pid)
+    if not as_json:
+        print(HEAD)
     rows = []
     for dimension in dimensions or list(Dimension):
         for size in (dimension.sizes[0], large or dimension.sizes[1]):
             _log.print(f"{size:,} {dimension.meaning} …")
             rows.append(measure(dimension, size, how))
+            if not as_json:
+                print(line_of(rows[-1]), flush=True)
     if as_json:
         print(msgspec.json.format(msgspec.json.encode(rows)).decode())
-    else:
-        show(rows)
     sys.exit(any(row.problems for row in rows))
 
 
