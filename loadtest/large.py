@@ -1,0 +1,188 @@
+"""How long pages take in a large deployment (`python -m loadtest.large --help`): fills a database, then asks a server.
+
+One person with very many conversations, one of which is very long. Needs some 5 GB for ten million messages.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import random
+import secrets
+import tempfile
+import time
+from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
+from pathlib import Path
+from time import perf_counter
+from typing import Annotated, Any, NamedTuple
+from urllib.parse import quote
+from urllib.request import Request, urlopen
+
+import typer
+from websockets.sync.client import ClientConnection, connect
+
+from goim.app.storage import open_rows
+from goim.config import Settings, load
+from goim.model.conversations import c2c
+from goim.stores.engine import Row
+from goim.stores.rows import LOG_SHAPES, STRUCTURED_SHAPES, RowStore
+from loadtest.direct import populate_directly
+from loadtest.mariadb import measured_mariadb
+from loadtest.plan import Person
+from loadtest.population import Wanted
+from loadtest.server import environment_of, migrate, running_server
+
+_AT_ONCE = 5_000
+_SHAPES = {shape.name: shape for shape in (*STRUCTURED_SHAPES, *LOG_SHAPES)}
+_TEXT = json.dumps({"text": "as long as what people write to each other, more or less, on a usual day"})
+
+
+class Deployment:
+    """What is in the database: `ann` has all the conversations, the first of which is as long as a tenth of all."""
+
+    def __init__(self, ann: str, messages: int, conversations: int) -> None:
+        self._ann = ann
+        self._now = time.time_ns() // 1_000_000
+        self.first = messages // 10
+        self.others = (messages - self.first) // (conversations - 1)
+        self.convs = [c2c(ann, f"peer-{number:06}", created_at=self._now) for number in range(conversations)]
+
+    def length(self, place: int) -> int:
+        """How many messages a conversation has."""
+        return self.others if place else self.first
+
+    def talks(self) -> Iterator[Row]:
+        for conv in self.convs:
+            yield (conv.conv_id, conv.subject, "c2c", conv.user_a, conv.user_b, "", conv.key, conv.created_at)
+
+    def lines(self) -> Iterator[Row]:
+        for place, conv in enumerate(self.convs):
+            yield (self._ann, conv.conv_id, int(place < 5), 0, "", self._now - place * 1000)
+
+    def messages(self) -> Iterator[Row]:
+        for place, conv in enumerate(self.convs):
+            people, at = (conv.user_a, conv.user_b), self._now - place * 1000
+            for seq in range(1, self.length(place) + 1):
+                yield (conv.conv_id, seq, people[seq % 2], f"m{seq}", "text", _TEXT, at, 0, None, None)
+
+
+async def _fill(settings: Settings, deployment: Deployment) -> None:
+    async with open_rows(settings) as (data, log):
+        await _put(data, "im_conversations", deployment.talks())
+        await _put(data, "user_conversations", deployment.lines())
+        await _put(log, "messages", deployment.messages())
+
+
+async def _put(store: RowStore, table: str, rows: Iterable[Row]) -> None:
+    rows, started, done = iter(rows), perf_counter(), 0
+    while page := list(islice(rows, _AT_ONCE)):
+        await store.put(_SHAPES[table], page)
+        done += len(page)
+    typer.echo(f"{table}: {done:,} rows in {perf_counter() - started:.0f} s", err=True)
+
+
+class Client:
+    """Ann, who asks for one page after the other."""
+
+    def __init__(self, url: str, ann: Person, deployment: Deployment) -> None:
+        self._url, self._ann, self._all = url, ann, deployment
+        self._dice = random.Random(20261128)
+        self._deep: list[str] = []
+
+    def get(self, path: str) -> Any:
+        request = Request(self._url + path, headers={"Authorization": f"Bearer {self._ann.token}"})  # noqa: S310
+        with urlopen(request, timeout=60) as answer:  # noqa: S310  # our own address
+            return json.loads(answer.read())
+
+    def newest(self) -> Any:
+        conv = self._dice.choice(self._all.convs)
+        return self.get(f"/api/messages/history?convId={quote(conv.conv_id)}&limit=50")["messages"]
+
+    def deep(self) -> Any:
+        before = self._dice.randrange(100, self._all.first)
+        path = f"/api/messages/history?convId={quote(self._all.convs[0].conv_id)}&limit=50&beforeSeq={before}"
+        return self.get(path)["messages"]
+
+    def top(self) -> Any:
+        return self.get("/api/conversations?limit=50")["conversations"]
+
+    def walk(self) -> None:
+        """Find places deep in the list: through all of it, page by page."""
+        cursor, path = "", "/api/conversations?limit=100"
+        while cursor is not None:
+            cursor = self.get(path + (f"&cursor={quote(cursor)}" if cursor else ""))["nextCursor"]
+            self._deep.append(cursor or "")
+        self._deep = self._deep[len(self._deep) // 10 : -1]
+
+    def deep_in_the_list(self) -> Any:
+        return self.get(f"/api/conversations?limit=50&cursor={quote(self._dice.choice(self._deep))}")["conversations"]
+
+    def sync(self, socket: ClientConnection) -> Any:
+        """What was missed in twenty conversations, ten messages in each."""
+        convs = [
+            {"convId": self._all.convs[place].conv_id, "fromSeq": self._all.length(place) - 10, "fromChange": 0}
+            for place in self._dice.sample(range(len(self._all.convs)), 20)
+        ]
+        socket.send(json.dumps({"action": "sync", "id": 1, "data": {"convs": convs}}))
+        while (answer := json.loads(socket.recv()))["action"] not in {"synced", "error"}:
+            pass
+        return answer["data"]["convs"]
+
+
+class Took(NamedTuple):
+    """Milliseconds."""
+
+    p50: float
+    p99: float
+    max: float
+
+
+def _time(ask: Callable[[], Any], times: int) -> Took:
+    took = []
+    for _ in range(times):
+        started = perf_counter()
+        assert ask()
+        took.append((perf_counter() - started) * 1000)
+    took.sort()
+    return Took(took[times // 2], took[times * 99 // 100], took[-1])
+
+
+def _ask(url: str, ann: Person, deployment: Deployment, times: int) -> Iterator[tuple[str, Took]]:
+    client = Client(url, ann, deployment)
+    yield "history, newest 50", _time(client.newest, times)
+    yield "history, 50 deep in the long one", _time(client.deep, times)
+    yield "conversation list, first 50", _time(client.top, times)
+    client.walk()
+    yield "conversation list, 50 deep in it", _time(client.deep_in_the_list, times)
+    headers = {"Authorization": f"Bearer {ann.token}"}
+    with connect(f"{url.replace('http', 'ws')}/ws", additional_headers=headers, compression=None, proxy=None) as socket:
+        yield "sync, 20 conversations of 10", _time(lambda: client.sync(socket), times)
+
+
+def main(
+    *,
+    mysql: Annotated[bool, typer.Option("--mysql", help="In a MariaDB that is started, instead of SQLite.")] = False,
+    messages: Annotated[int, typer.Option(help="All of them together.")] = 10_000_000,
+    conversations: Annotated[int, typer.Option(help="All of one person's.", min=100)] = 100_000,
+    asked: Annotated[int, typer.Option(help="How often each page is asked for.", min=1)] = 300,
+    folder: Annotated[Path | None, typer.Option(help="Where there is room for it.")] = None,
+) -> None:
+    """Fill a database, start a server on it, and say how long its pages take (milliseconds, one asking at a time)."""
+    with tempfile.TemporaryDirectory(prefix="goim-large-", dir=folder) as name, contextlib.ExitStack() as stack:
+        home = Path(name)
+        environment = environment_of(home, secrets.token_urlsafe(48))
+        if mysql:
+            environment["IM_MYSQL_DSN"] = stack.enter_context(measured_mariadb(home / "mariadb")).goim_dsn
+            migrate(environment, home)
+        [ann] = populate_directly(environment, Wanted(people=1)).people
+        deployment = Deployment(ann.user_id, messages, conversations)
+        asyncio.run(_fill(load(None, environment).settings, deployment))
+        with running_server(environment, home) as server:
+            for what, took in _ask(server.target.url, ann, deployment, asked):
+                typer.echo(f"{what:36} p50 {took.p50:7.2f}  p99 {took.p99:7.2f}  max {took.max:7.2f}")
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -1,0 +1,22 @@
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+
+import pytest
+
+from loadtest.large import main
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_a_filled_database_is_asked_for_pages_at_its_ends_and_deep_in_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    main(messages=4_000, conversations=300, asked=5, folder=tmp_path)
+    said = capsys.readouterr()
+    assert re.search(r"messages: 3,988 rows", said.err)
+    lines = said.out.splitlines()
+    assert [line.split(",")[0] for line in lines] == ["history"] * 2 + ["conversation list"] * 2 + ["sync"]
+    assert all(re.search(r"p50 +[0-9.]+  p99 +[0-9.]+  max +[0-9.]+$", line) for line in lines)
+    assert list(tmp_path.iterdir()) == [], "what was filled in is gone again"
