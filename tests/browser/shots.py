@@ -8,7 +8,6 @@ import json
 import shutil
 import sys
 import tempfile
-from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -52,7 +51,7 @@ def picture() -> bytes:
         points = [(x, base - (height * abs((x * 7 + height * 3) % 400 - 200) / 200) * 0.8) for x in range(0, 1000, 40)]
         draw.polygon([(0, 640), *points, (960, 640)], fill=colour)
     out = io.BytesIO()
-    image.save(out, "JPEG", quality=88)
+    image.save(out, "JPEG", quality=82)
     return out.getvalue()
 
 
@@ -128,36 +127,26 @@ class Village:
         await device.ask("ping")
 
 
-Shot = Callable[[Browser, World, Village, Path], Awaitable[None]]
-
-
 async def keep(taken: Seat, folder: Path, name: str) -> None:
     await taken.page.evaluate("document.activeElement?.blur()")
     await taken.page.wait_for_load_state("networkidle")
     shot = await taken.page.screenshot(animations="disabled")
-    Image.open(io.BytesIO(shot)).save(folder / f"web-{name}.webp", quality=88, method=6)
+    Image.open(io.BytesIO(shot)).save(folder / f"web-{name}.webp", quality=82, method=6)
 
 
-async def tour(browser: Browser, world: World, village: Village, folder: Path, scheme: str) -> None:
+async def laptop(browser: Browser, world: World, village: Village, folder: Path) -> None:
+    size = {"device_scale_factor": 2, "viewport": {"width": 1360, "height": 850}}
     mara = village.people["mara"]
-    more = "" if scheme == "light" else "-dark"
-    options: dict[str, Any] = {
-        "color_scheme": scheme,
-        "device_scale_factor": 2,
-        "viewport": {"width": 1360, "height": 850},
-    }
-    async with seat(browser, world.base_url, mara, **options) as taken:
+    async with seat(browser, world.base_url, mara, **size) as taken:
         await taken.open("Product launch")
         await expect(taken.page.locator(".image img")).to_be_visible()
         await taken.button("Details").click()
         await expect(taken.page.locator(".pane-details")).to_contain_text("Owner")
-        await keep(taken, folder, f"group{more}")
-        await taken.button("Details").click()
+        await keep(taken, folder, "group")
+    async with seat(browser, world.base_url, mara, color_scheme="dark", **size) as taken:
         await taken.open("Assistant")
         await expect(taken.page.locator(".stream")).to_contain_text("Thursday")
-        await keep(taken, folder, f"stream{more}")
-        await taken.page.get_by_role("link", name="People").click()
-        await keep(taken, folder, f"people{more}")
+        await keep(taken, folder, "stream-dark")
 
 
 async def phone(browser: Browser, world: World, village: Village, folder: Path) -> None:
@@ -169,11 +158,6 @@ async def phone(browser: Browser, world: World, village: Village, folder: Path) 
         await keep(taken, folder, "phone-chat")
 
 
-async def login(browser: Browser, world: World, folder: Path) -> None:
-    async with seat(browser, world.base_url, device_scale_factor=2) as taken:
-        await keep(taken, folder, "login")
-
-
 async def main(folder: Path) -> None:
     with tempfile.TemporaryDirectory() as data:
         async with started_node(Path(data)) as (_, world), async_playwright() as playwright:
@@ -183,9 +167,7 @@ async def main(folder: Path) -> None:
             await village.settle()
             await village.talk()
             await village.stream()
-            await login(browser, world, folder)
-            await tour(browser, world, village, folder, "light")
-            await tour(browser, world, village, folder, "dark")
+            await laptop(browser, world, village, folder)
             await phone(browser, world, village, folder)
             await browser.close()
 

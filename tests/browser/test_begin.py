@@ -96,3 +96,15 @@ async def test_a_phone_shows_one_pane_at_a_time_in_chinese(town: World, browser:
         assert width == PHONE["width"], "nothing sticks out"
         await hers.button("返回").tap()
         await expect(hers.page.locator(".pane-list")).to_be_visible()
+
+
+async def test_whoever_has_the_address_of_an_open_group_joins_it(town: World, browser: Browser) -> None:
+    ann, bob = await town.circle(2)
+    group = await ann.post("/api/groups", {"name": "Open house"})
+    async with seat(browser, town.base_url, bob) as his:
+        await his.page.goto(f"{town.base_url}/#/join/{group['groupId']}")
+        await his.button("Join").click()
+        await his.say("hello all")
+        await expect(his.message("hello all").get_by_label("Sent")).to_be_visible()
+    members = await ann.get(f"/api/groups/{group['groupId']}/members")
+    assert {member["userId"] for member in members["members"]} == {ann.user_id, bob.user_id}

@@ -17,6 +17,7 @@ export default {
   "attach.label": "Attach",
   "attach.location": "Where I am",
   "attach.no_location": "The browser does not say where you are.",
+  "attach.progress": "{name}, on its way",
 
   "call.audio": "Voice call",
   "call.video": "Video call",
@@ -119,6 +120,10 @@ export default {
   "group.name": "Name of the group",
   "group.policy": "Who may join",
   "group.rename": "Rename group",
+
+  "join.ask": "Ask to join",
+  "join.asked": "The admins are asked.",
+  "join.copy": "Copy link to join",
 
   "kind.call": "Call",
   "kind.card": "Contact card",

@@ -17,6 +17,7 @@ export default {
   "attach.label": "添加附件",
   "attach.location": "我的位置",
   "attach.no_location": "浏览器没有提供你的位置。",
+  "attach.progress": "{name} 上传中",
 
   "call.audio": "语音通话",
   "call.video": "视频通话",
@@ -118,6 +119,10 @@ export default {
   "group.name": "群名称",
   "group.policy": "加群方式",
   "group.rename": "修改群名称",
+
+  "join.ask": "申请加入",
+  "join.asked": "已提交申请，等待管理员审批。",
+  "join.copy": "复制加群链接",
 
   "kind.call": "通话",
   "kind.card": "个人名片",

@@ -2,12 +2,24 @@
 import { html, useState } from "../../vendor/preact-htm.js";
 import { client, conversations, people } from "../core/app.js";
 import { t } from "../core/i18n.js";
-import { Signal } from "../core/signal.js";
+import { Signal, useSignals } from "../core/signal.js";
 import { Avatar } from "./avatar.js";
+import { Icon } from "./icons.js";
 import { attempt, dialog, DialogHead, note } from "./overlay.js";
 
-/** What is on its way to the server: {name, share}. */
-export const uploads = new Signal([]);
+/** What is on its way to the server: {convId, name, share, cancel}. */
+const uploads = new Signal([]);
+
+/** How far each of a conversation's files has come. */
+export function Uploads({ convId }) {
+  const [all] = useSignals(uploads);
+  return all
+    .filter((each) => each.convId === convId)
+    .map(({ name, share, cancel }) => html`<div class="upload" role="status">
+      <span>${name}</span><progress max="1" value=${share} aria-label=${t("attach.progress", { name })}></progress>
+      <button type="button" class="button-icon" onClick=${cancel} aria-label=${t("do.cancel")}><${Icon} name="close" size=${16} /></button>
+    </div>`);
+}
 
 /** How long a film takes, and how large it is; nothing if the browser cannot tell. */
 function measure(file) {
@@ -29,12 +41,15 @@ async function messageOf(file, { url, fileName, size, mimeType, width, height, t
 }
 
 async function sendFile(conv, file) {
-  const entry = { name: file.name, share: 0 };
+  const stop = new AbortController();
+  const entry = { convId: conv.convId, name: file.name, share: 0, cancel: () => stop.abort() };
   uploads.value = [...uploads.value, entry];
   try {
-    const kept = await client.http.upload(file, { progress: (share) => ((entry.share = share), uploads.poke()) });
+    const kept = await client.http.upload(file, { signal: stop.signal, progress: (share) => ((entry.share = share), uploads.poke()) });
     const { type, payload } = await messageOf(file, kept);
     await conversations.say(conversations.get(conv.convId) ?? conv, undefined, { type, payload });
+  } catch (error) {
+    if (error.name !== "AbortError") throw error;
   } finally {
     uploads.value = uploads.value.filter((each) => each !== entry);
   }

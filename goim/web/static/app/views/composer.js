@@ -4,7 +4,7 @@ import { client, conversations, groups, people } from "../core/app.js";
 import { t } from "../core/i18n.js";
 import { useSignals } from "../core/signal.js";
 import { summary } from "../core/summary.js";
-import { sendCard, sendFiles, sendLocation } from "./attach.js";
+import { sendCard, sendFiles, sendLocation, Uploads } from "./attach.js";
 import { Avatar } from "./avatar.js";
 import { EmojiPicker } from "./emoji.js";
 import { Icon } from "./icons.js";
@@ -170,6 +170,7 @@ export function Composer({ conv, timeline, about, dropped }) {
 
   if (reason) return html`<footer class="composer closed"><p><${Icon} name="lock" size=${16} />${reason}</p></footer>`;
   return html`<footer class="composer">
+    <${Uploads} convId=${conv.convId} />
     <${About} about=${about} />
     ${found.length > 0 && html`<ul class="mentions" role="listbox" aria-label=${t("mention.label")}>
       ${found.map((each, at) => html`<li role="option" aria-selected=${at === chosen} onPointerDown=${(event) => (event.preventDefault(), mention(each))}>

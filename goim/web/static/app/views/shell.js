@@ -9,6 +9,7 @@ import { Chat } from "./chat.js";
 import { ChatList } from "./chat_list.js";
 import { Details } from "./details.js";
 import { Icon } from "./icons.js";
+import { JoinPage } from "./join.js";
 import { PeopleList, PersonPage } from "./people.js";
 import { SavedList, SavedPage } from "./saved.js";
 import { SettingsList, SettingsPage } from "./settings.js";
@@ -17,6 +18,7 @@ import { SettingsList, SettingsPage } from "./settings.js";
 const PLACES = {
   chats: { icon: "chats", List: ChatList, Main: Chat, badge: () => conversations.unread, hasDetails: true },
   people: { icon: "people", List: PeopleList, Main: PersonPage, badge: () => people.requests.length + groups.invitations.length },
+  join: { List: ChatList, Main: JoinPage }, // without a place in the bar
   saved: { icon: "saved", List: SavedList, Main: SavedPage, badge: () => 0 },
   settings: { icon: "settings", List: SettingsList, Main: SettingsPage, badge: () => 0 },
 };
@@ -28,6 +30,7 @@ function Rail({ place }) {
   const me = people.me;
   return html`<nav class="rail" aria-label=${t("nav.label")}>
     ${Object.entries(PLACES).map(([name, { icon, badge }]) => {
+      if (!icon) return null;
       const count = badge();
       const label = t(`nav.${name}`);
       return html`<a href=${hrefOf(name)} class="rail-item" aria-current=${name === place ? "page" : undefined}
@@ -78,7 +81,7 @@ export function Shell() {
   return html`<div class="shell ${id ? "has-main" : ""} ${withDetails ? "has-details" : ""}">
     <${Offline} />
     <${Rail} place=${place} />
-    <section class="pane-list" aria-label=${t(`nav.${place}`)}><${List} key=${place} id=${id} /></section>
+    <section class="pane-list" aria-label=${t(PLACES[place].icon ? `nav.${place}` : "nav.chats")}><${List} key=${place} id=${id} /></section>
     <main class="pane-main"><${Main} key=${place + id} id=${id} /></main>
     ${withDetails && html`<aside class="pane-details" aria-label=${t("details.label")}><${Details} key=${id} id=${id} /></aside>`}
   </div>`;
