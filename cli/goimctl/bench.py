@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 import typer
 
 from goim.resources import bundled
+from goimctl.bench_locust import run_locust
 from goimctl.bench_screen import Screen
 from goimctl.output import ExitCode, Failed
 
@@ -21,7 +22,9 @@ if TYPE_CHECKING:
     from loadtest.scenarios import Load
 
 E = TypeVar("E", bound=StrEnum)
-_Scenario = Annotated[str, typer.Argument(help="c2c, group, fanout, idle, connect or stream.", metavar="SCENARIO")]
+_Scenario = Annotated[
+    list[str] | None, typer.Argument(help="c2c, group, fanout, idle, connect or stream.", metavar="SCENARIO")
+]
 _Url = Annotated[str, typer.Option(help="The server; without it one of our own, in a temporary folder.")]
 _Pid = Annotated[
     list[int] | None, typer.Option(help="A process of the server; on this machine it is found by its port.")
@@ -34,7 +37,7 @@ _Profile = Annotated[Path | None, typer.Option(help="py-spy's profile of the ser
 
 
 def bench(
-    scenario: _Scenario,
+    scenario: _Scenario = None,
     *,
     url: _Url = "",
     pid: _Pid = None,
@@ -58,10 +61,15 @@ def bench(
     store: Annotated[str, typer.Option(help="sqlite, or mysql: a MariaDB that is started for the run.")] = "sqlite",
     variable: _Set = None,
     profile: _Profile = None,
+    locust: Annotated[bool, typer.Option("--locust", help="The same people under locust; -- and its options.")] = False,
     html: Annotated[Path | None, typer.Option(help="Also write the report, with charts, to this file.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON for programs.")] = False,
 ) -> None:
     """Measure a server under load; exit code 1 if a message is lost."""
+    if locust:
+        raise typer.Exit(run_locust(url, senders, seconds, html, scenario or []))
+    if len(scenario or []) != 1:
+        raise Failed("name one scenario", hint="goimctl bench c2c", code=ExitCode.WRONG_USE)
     _find_loadtest()
     from loadtest.html import as_html
     from loadtest.report import as_json as json_of
@@ -70,7 +78,7 @@ def bench(
     from loadtest.scenarios import Load, Scenario
 
     load = Load(
-        scenario=_one_of(Scenario, scenario, "scenario"),
+        scenario=_one_of(Scenario, (scenario or [""])[0], "scenario"),
         senders=senders,
         window=window,
         rate=rate,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import signal
 import subprocess
@@ -105,12 +106,22 @@ def test_a_server_on_mariadb_is_measured_with_what_the_database_costs(goimctl: G
     assert costs["mariadbd"] > 0
 
 
+def test_locust_is_an_extra(goimctl: Goimctl) -> None:
+    assert "hint: --url" in goimctl("bench", "--locust").stderr
+    done = goimctl("bench", "--locust", "--url", "http://127.0.0.1:1", "--", "--version")
+    if importlib.util.find_spec("locust"):
+        assert done.stdout.startswith("locust ")
+    else:
+        assert done.stderr == "error: locust is not installed\nhint: pip install 'goim[bench]'\n"
+
+
 def test_wrong_use_is_told_with_a_way_out(goimctl: Goimctl) -> None:
     done = goimctl("bench", "everything")
     assert (done.returncode, done.stderr) == (
         2,
         "error: there is no scenario everything\nhint: one of c2c, group, fanout, idle, connect, stream\n",
     )
+    assert goimctl("bench").returncode == 2
     assert goimctl("bench", "c2c", "--set", "SPEED=1").returncode == 2
     nobody = goimctl("bench", "c2c", "--url", "http://127.0.0.1:1")
     assert nobody.returncode == 1
