@@ -7,13 +7,20 @@ import sys
 
 from loadtest.errors import Refused
 from loadtest.idling import Idling
+from loadtest.mixing import Mixing
 from loadtest.plan import Failed, Finished
 from loadtest.storming import Storming
 from loadtest.streaming import Streaming
 from loadtest.talking import Talking
 from loadtest.work import Boss, Work
 
-WORKS: dict[str, type[Work]] = {"talk": Talking, "idle": Idling, "connect": Storming, "stream": Streaming}
+WORKS: dict[str, type[Work]] = {
+    "talk": Talking,
+    "idle": Idling,
+    "connect": Storming,
+    "stream": Streaming,
+    "mixed": Mixing,
+}
 
 
 def main() -> None:

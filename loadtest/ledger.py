@@ -116,7 +116,7 @@ class Judge:
         self._known.clear()
         for place in self._places:
             for now, envelope in self._envelopes(place):
-                if envelope.id is not None:
+                if envelope.id is not None and envelope.action in ("ack", "error"):
                     self._answer(place, now, envelope)
                 elif envelope.action == "message":
                     self._delivery(place, now, envelope)

@@ -129,7 +129,7 @@ def report_of(
 ) -> Report:
     """Figures from what the generators saw, from the server's processes, and from what /metrics counted meanwhile."""
     seconds = max(whole.ended - whole.begun, 1e-9)
-    units = max(1, whole.counts.get(load.unit, 0))
+    units = max(1, _units(load, whole))
     server = _server_use(load, watch, whole, units) if watch.samples else None
     busiest = max(each.cpu / max(each.ended - each.begun, 1e-9) for each in outcomes)
     generator = GeneratorUse(
@@ -155,6 +155,13 @@ def report_of(
         moments=moments,
         machine=_machine(),
     )
+
+
+def _units(load: Load, whole: Outcome) -> int:
+    """What CPU is divided by; an act is everything that somebody did."""
+    if load.scenario is Scenario.MIXED:
+        return sum(number for name, number in whole.counts.items() if name != "delivery")
+    return whole.counts.get(load.unit, 0)
 
 
 def as_json(report: Report) -> str:
@@ -271,8 +278,8 @@ def _remarks(load: Load, whole: Outcome, seconds: float, server: ServerUse | Non
     cores = os.cpu_count() or 1
     if server and server.busy + use.busy > _FULL * cores:
         told.append(f"server and generator together filled this machine's {cores} cores")
-    offered = whole.counts.get(load.unit, 0) / seconds
-    is_paced = load.rate and load.unit == "message"
+    is_paced = load.rate and load.scenario in (Scenario.C2C, Scenario.GROUP, Scenario.FANOUT)
+    offered = whole.counts.get("message", 0) / seconds
     if is_paced and offered < _FULL * load.rate:
         told.append(f"of {load.rate:,.0f} messages a second only {offered:,.0f} were answered: it is overloaded")
     return told

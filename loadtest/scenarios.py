@@ -23,6 +23,7 @@ class Scenario(StrEnum):
     IDLE = "idle"
     CONNECT = "connect"
     STREAM = "stream"
+    MIXED = "mixed"
 
 
 _UNITS = {
@@ -31,8 +32,11 @@ _UNITS = {
     Scenario.IDLE: "handshake",
     Scenario.CONNECT: "handshake",
     Scenario.STREAM: "chunk",
+    Scenario.MIXED: "act",
 }
-_WORKS = {Scenario.IDLE: "idle", Scenario.CONNECT: "connect", Scenario.STREAM: "stream"}
+_WORKS = {Scenario.IDLE: "idle", Scenario.CONNECT: "connect", Scenario.STREAM: "stream", Scenario.MIXED: "mixed"}
+_VILLAGE = 20
+_ACTS_OF_ONE = 0.2
 _TEXT_BYTES, _CHUNK_BYTES = 100, 12
 
 
@@ -72,6 +76,8 @@ class Load(Struct, frozen=True, kw_only=True, rename="camel"):
                 return f"idle: {self.connections} connections"
             case Scenario.CONNECT:
                 return f"connect: {self.connections} people come at once, twice"
+            case Scenario.MIXED:
+                return f"mixed: {2 * self.senders} people, {self._acts:,.0f} acts a second"
             case Scenario.STREAM:
                 return f"stream: {self.senders} answers at once, {self.chunk_rate:g} chunks a second each"
 
@@ -90,6 +96,9 @@ class Load(Struct, frozen=True, kw_only=True, rename="camel"):
         match self.scenario:
             case Scenario.C2C | Scenario.STREAM:
                 return Wanted(people=2 * self.senders, are_pairs=True)
+            case Scenario.MIXED:
+                villages = [[*range(first, last)] for first, last in self._villages()]
+                return Wanted(people=2 * self.senders, are_pairs=True, groups=villages)
             case Scenario.GROUP:
                 asleep = range(self.groups * self.awake, self.groups * self.awake + max(0, self.size - self.awake))
                 groups = [[*range(first, first + self.awake), *asleep] for first in self._firsts()]
@@ -103,8 +112,10 @@ class Load(Struct, frozen=True, kw_only=True, rename="camel"):
         """What each generator does: people who meet are in the same one."""
         conversations = self._conversations(there)
         people = [] if conversations else there.people
-        rate = self.senders * self.chunk_rate if self.scenario is Scenario.STREAM else self.rate
-        count = max(1, min(self.processes, len(conversations) or len(people)))
+        rates = {Scenario.STREAM: self.senders * self.chunk_rate, Scenario.MIXED: self._acts}
+        rate = rates.get(self.scenario, self.rate)
+        most = 1 if self.scenario is Scenario.MIXED else self.processes  # its people are in two conversations each
+        count = max(1, min(most, len(conversations) or len(people)))
         plan = Plan(
             work=_WORKS.get(self.scenario, "talk"),
             target=target,
@@ -128,6 +139,26 @@ class Load(Struct, frozen=True, kw_only=True, rename="camel"):
             for index in range(count)
         ]
 
+    @property
+    def _acts(self) -> float:
+        """Of all people together, a second; each does something every five seconds, if nobody says otherwise."""
+        return self.rate or 2 * self.senders * _ACTS_OF_ONE
+
+    def _villages(self) -> list[tuple[int, int]]:
+        """First and last (not of it) of the people of each; the pairs of friends are in it together."""
+        end = 2 * self.senders
+        return [(first, min(end, first + _VILLAGE)) for first in range(0, end, _VILLAGE)]
+
+    def _village_life(self, there: Population) -> list[Conversation]:
+        """A village's pairs and then its group; everybody speaks in both."""
+        found: list[Conversation] = []
+        for group_id, (first, last) in zip(there.group_ids, self._villages(), strict=True):
+            people = there.people[first:last]
+            pairs = zip(people[::2], people[1::2], strict=True)
+            found += [Conversation({"convType": "c2c"}, list(pair), []) for pair in pairs]
+            found.append(_spoken_to(group_id, people, len(people)))
+        return found
+
     def _firsts(self) -> range:
         return range(0, self.groups * self.awake, self.awake)
 
@@ -138,6 +169,8 @@ class Load(Struct, frozen=True, kw_only=True, rename="camel"):
                     Conversation({"convType": "c2c", "to": hearer.user_id}, [speaker], [hearer])
                     for speaker, hearer in zip(there.people[::2], there.people[1::2], strict=True)
                 ]
+            case Scenario.MIXED:
+                return self._village_life(there)
             case Scenario.GROUP:
                 awake = [there.people[first : first + self.awake] for first in self._firsts()]
                 return [self._meeting(*each) for each in zip(there.group_ids, awake, strict=True)]

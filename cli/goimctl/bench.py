@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 E = TypeVar("E", bound=StrEnum)
 _Scenario = Annotated[
-    list[str] | None, typer.Argument(help="c2c, group, fanout, idle, connect or stream.", metavar="SCENARIO")
+    list[str] | None, typer.Argument(help="c2c, group, fanout, idle, connect, stream or mixed.", metavar="SCENARIO")
 ]
 _Url = Annotated[str, typer.Option(help="The server; without it one of our own, in a temporary folder.")]
 _Pid = Annotated[
@@ -42,7 +42,7 @@ def bench(
     url: _Url = "",
     pid: _Pid = None,
     admin_token: _AdminToken = "",
-    senders: Annotated[int, typer.Option(help="c2c, stream: how many send.", min=1)] = 500,
+    senders: Annotated[int, typer.Option(help="c2c, stream, mixed: pairs of people.", min=1)] = 500,
     window: Annotated[int, typer.Option(help="Messages of each sender under way.", min=1)] = 1,
     rate: Annotated[float, typer.Option(help="Instead: so many messages a second in all.", min=0)] = 0,
     groups: Annotated[int, typer.Option(help="group: how many.", min=1)] = 10,

@@ -53,6 +53,7 @@ def test_a_server_that_runs_is_measured_and_left_as_it_was(goimctl: Goimctl) -> 
             ("idle", "--connections", "20"),
             ("connect", "--connections", "12"),
             ("stream", "--senders", "2", "--chunks", "5"),
+            ("mixed", "--senders", "3", "--rate", "60"),
         ):
             done = goimctl.done("bench", *scenario, "--url", served.url(), *SHORT)
             assert "nothing lost, doubled or out of order" in done.stdout
@@ -119,7 +120,7 @@ def test_wrong_use_is_told_with_a_way_out(goimctl: Goimctl) -> None:
     done = goimctl("bench", "everything")
     assert (done.returncode, done.stderr) == (
         2,
-        "error: there is no scenario everything\nhint: one of c2c, group, fanout, idle, connect, stream\n",
+        "error: there is no scenario everything\nhint: one of c2c, group, fanout, idle, connect, stream, mixed\n",
     )
     assert goimctl("bench").returncode == 2
     assert goimctl("bench", "c2c", "--set", "SPEED=1").returncode == 2
