@@ -129,3 +129,18 @@ async def test_three_in_a_group_see_one_another_and_who_is_meant(town: World, br
         readers = his.page.get_by_role("dialog")
         await expect(readers).to_contain_text(ann.username)
         await expect(readers).to_contain_text(eve.username)
+
+
+async def test_a_message_that_expires_goes_by_itself(town: World, browser: Browser) -> None:
+    ann, bob = await town.circle(2)
+    await ann.post("/api/messages", ann.text(bob, "this stays"))
+    async with seat(browser, town.base_url, bob) as his:
+        await his.open(ann.username)
+        await expect(his.message("this stays")).to_be_visible()
+        await his.page.clock.install()
+        in_an_hour = await his.page.evaluate("Date.now() + 3_600_000")
+        await ann.post("/api/messages", ann.text(bob, "this goes", expireAtMs=in_an_hour))
+        await expect(his.message("this goes")).to_be_visible()
+        await his.page.clock.fast_forward(3_601_000)
+        await expect(his.message("this goes")).to_have_count(0)
+        await expect(his.message("this stays")).to_be_visible()

@@ -58,6 +58,15 @@ async def test_what_a_browser_has_is_asked_for_without_being_sent_again(tmp_path
             assert head.headers["content-length"] == str(len(first.content))
 
 
+async def test_pages_of_allowed_origins_may_load_the_module(tmp_path: Path) -> None:
+    ours, theirs = "https://shop.example.org", "https://evil.example"
+    async with started_node(tmp_path, server={"allowed_origins": [ours]}) as (_, world):
+        http = await world.http()
+        for origin, allowed in ((ours, ours), (theirs, None)):
+            answer = await http.get("/web/goim.js", headers={"Origin": origin})
+            assert answer.headers.get("access-control-allow-origin") == allowed
+
+
 async def test_no_other_file_is_served(tmp_path: Path) -> None:
     async with started_node(tmp_path) as (_, world):
         http = await world.http()

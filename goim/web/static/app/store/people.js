@@ -10,6 +10,7 @@ export class People {
   blocked = new Set();
   requests = [];
   me = null;
+  isLoaded = false;
   /** Pokes whenever any of this changes. */
   changed = new Signal(0);
 
@@ -31,6 +32,7 @@ export class People {
     for (const kept of [this.known, this.friends, this.presence, this.blocked, this.#asked]) kept.clear();
     this.requests = [];
     this.me = null;
+    this.isLoaded = false;
     this.changed.poke();
   }
 
@@ -54,6 +56,7 @@ export class People {
     ]).catch(() => [null]); // the next connection asks again
     if (!friends) return;
     this.friends = new Map(friends.map((friend) => [friend.userId, friend]));
+    this.isLoaded = true;
     this.blocked = new Set(blocks.map(({ userId }) => userId));
     this.#know(...friends);
     await this.loadPresence([...this.friends.keys()]);

@@ -110,6 +110,7 @@ export class Timeline {
       take(page);
       if (this.isAtEnd) for (const message of this.#arrived) this.#insert(message);
       for (const [seq, change] of this.#late.splice(0)) this.update(seq, change);
+      this.#hideExpired();
       this.changed.poke();
     } finally {
       this.#late = [];
@@ -123,6 +124,7 @@ export class Timeline {
   receive(message) {
     if (this.#loading) this.#arrived.push(message);
     if (this.isAtEnd) this.#insert(message);
+    if (message.expireAt) this.#hideExpired();
     this.quiet(message.from);
     this.changed.poke();
   }
@@ -141,7 +143,19 @@ export class Timeline {
     this.changed.poke();
   }
 
-  /** The messages of somebody until then are gone. */
+  #expiry = null;
+  /** What has expired is hidden as soon as it has. */
+  #hideExpired() {
+    clearTimeout(this.#expiry);
+    const times = this.messages.flatMap(({ expireAt }) => (expireAt ? [expireAt] : []));
+    if (!times.length) return;
+    const now = Date.now();
+    this.messages = this.messages.filter(({ expireAt }) => !expireAt || expireAt > now);
+    const next = Math.min(...times.filter((at) => at > now));
+    if (next - now < 2 ** 31) this.#expiry = setTimeout(() => (this.#hideExpired(), this.changed.poke()), next - now);
+  }
+
+  /** Nothing of it is to be seen any more. */
   clear() {
     this.messages = [];
     this.isLoaded = this.isAtEnd = this.isAtStart = false;

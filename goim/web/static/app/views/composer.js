@@ -22,7 +22,7 @@ function reasonFor(conv) {
     return group?.muted && !groups.mayManage(conv.groupId) ? t("chat.muted_group") : "";
   }
   if (people.blocked.has(conv.peerId)) return t("chat.blocked");
-  return people.me && people.friends.size && !people.friends.has(conv.peerId) && !conv.isNew ? t("chat.no_friend") : "";
+  return people.isLoaded && !people.friends.has(conv.peerId) ? t("chat.no_friend") : "";
 }
 
 function About({ about }) {
