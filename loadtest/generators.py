@@ -78,7 +78,7 @@ class Generators:
         for number, plan in enumerate(self._plans):
             process = subprocess.Popen(
                 [sys.executable, "-m", "loadtest.generator"],
-                env=os.environ | {"PYTHONPATH": str(ROOT)},
+                env=os.environ | {"PYTHONPATH": os.pathsep.join((str(ROOT), *sys.path))},
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 start_new_session=True,  # Ctrl-C is ours: we end them, and tidy up

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -47,6 +48,30 @@ def test_a_wheel_carries_every_file_that_the_code_looks_for(wheel: zipfile.ZipFi
     assert not [name for name in inside if "__pycache__" in name]
     assert wheel.read("goim/_bundled/goimctl.toml") == (ROOT / "goimctl.toml").read_bytes()
     assert wheel.read("goim/py.typed") == b""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="load is made on Linux only")
+def test_the_load_test_of_a_wheel_works(wheel: zipfile.ZipFile, tmp_path: Path) -> None:
+    wheel.extractall(tmp_path / "installed")
+    program = "import sys; from goimctl.app import main\ntry: main()\n"
+    program += "finally: print(sys.modules['loadtest.run'].__file__, file=sys.stderr)"
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            program,
+            *["bench", "c2c", "--senders", "2", "--seconds", "0.2", "--warmup", "0", "--rest", "0.2"],
+        ],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": str(tmp_path / "installed")},
+        capture_output=True,
+        text=True,
+        timeout=50,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "nothing lost" in done.stdout
+    assert done.stderr.endswith(f"{tmp_path}/installed/goim/_bundled/loadtest/run.py\n")
 
 
 def test_a_wheel_built_from_the_sdist_is_the_same(wheel: zipfile.ZipFile, tmp_path: Path) -> None:

@@ -133,7 +133,7 @@ def _find_loadtest() -> None:
         raise Failed("goimctl bench runs on Linux only; it measures a server anywhere: --url")
     place = str(bundled("loadtest").parent)
     if place not in sys.path:
-        sys.path.append(place)
+        sys.path.insert(0, place)
 
 
 def _usual_processes() -> int:
