@@ -35,16 +35,24 @@ _TOLD = "im:p:"
 _TOLD_GONE_MS = 60_000
 """That somebody went needs to be known only until all nodes have noticed."""
 
-# The clock is that of Redis, the same for all. Answers whether the node was known, and which ones live.
+# The clock is that of Redis, the same for all. Answers whether the node was known, and which ones have died: they are
+# in the list until somebody has told their people (BURY).
 BEAT = """
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local is_new = redis.call('ZADD', KEYS[1], now, ARGV[1])
-redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now - 10 * ARGV[2])
-redis.call('PEXPIRE', KEYS[1], 20 * ARGV[2])
-local living = redis.call('ZRANGEBYSCORE', KEYS[1], now - ARGV[2], '+inf')
-table.insert(living, 1, tostring(is_new))
-return living
+redis.call('PEXPIRE', KEYS[1], ARGV[3])
+local dead = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', now - ARGV[2])
+table.insert(dead, 1, tostring(is_new))
+return dead
+"""
+# Only one of those who ask is told to; a node that has come to life again meanwhile is not dead.
+BURY = """
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local score = redis.call('ZSCORE', KEYS[1], ARGV[1])
+if not score or tonumber(score) > now - ARGV[2] then return 0 end
+return redis.call('ZREM', KEYS[1], ARGV[1])
 """
 # Asked with every question: a node that has just come has people at once.
 LIVING = """
@@ -78,7 +86,6 @@ class RedisElsewhere:
         self._client = client
         self._clock = clock
         self._me = new_id()
-        self._living: set[str] = set()
         self._commands: list[tuple[Part, ...]] = []
         self._must_register = False
         self._registered_at = clock.monotonic()
@@ -184,19 +191,20 @@ class RedisElsewhere:
                 _log.warning("heartbeat_missed", error=str(error))
 
     async def _beat(self, *, is_first: bool = False) -> None:
-        is_new, *living = await self._client.ask("EVAL", BEAT, 1, _NODES, self._me, DEAD_MS)
-        before, self._living = self._living, {each.decode() for each in living}
+        is_new, *dead = await self._client.ask("EVAL", BEAT, 1, _NODES, self._me, DEAD_MS, _KEPT_MS)
         is_old = self._clock.monotonic() - self._registered_at > _REFRESH_SECONDS
         if self._must_register or is_old or (is_new == b"1" and not is_first):
             self._must_register = False
             self._registered_at = self._clock.monotonic()
             for device in self._everybody():
                 self.came(device)
-        for dead in before - self._living - {self._me}:
-            await self._mourn(dead)
+        for node in dead:
+            await self._mourn(node.decode())
 
     async def _mourn(self, node: str) -> None:
-        """A node that was there is not: it left, and nobody of it is left; or it died, and its people are told once."""
+        """A node died, however long ago and whoever was there to see it: its people are told once."""
+        if not await self._client.ask("EVAL", BURY, 1, _NODES, node, DEAD_MS):
+            return
         members = await self._client.ask("EVAL", CLAIM, 1, _OF_NODE + node)
         if members:
             _log.warning("node_died", node=node, connections=len(members))

@@ -139,7 +139,8 @@ class ChangeDesk:
         *,
         but: object = None,
     ) -> ChangedData:
-        """Give a streamed message its last text; a recalled one stays recalled."""
+        """Give a streamed message its last text; a recalled one stays recalled, and one that another node has ended
+        stays as it ended."""
         status = "done" if error is None else "failed"
         stream_id = conv.message_id(row.seq)
 
@@ -148,6 +149,9 @@ class ChangeDesk:
             return StreamEndData(stream_id, conv.conv_id, row.seq, text, status, number, told)
 
         async def store(change: Change, at: int) -> bool:
+            # Looked at for each number: of two nodes that end it at once one finds the number taken, and comes again.
+            if await self._changes.of_message(conv.conv_id, row.seq, "stream_end") is not None:
+                return False
             extras = replace(extras_of(row), stream_status=status, stream_index=index)
             edit = RowEdit(encode_json({"text": text}).decode(), encode_extras(extras))
             return await self._changes.edit(conv.conv_id, row.seq, edit, change, at)

@@ -11,13 +11,13 @@ from typing import Any
 
 import pytest
 
-from goim.app import Node
+from goim.app import Node, open_stores
 from goim.bus.memory import MemoryBus, MemoryHub
 from goim.client import Client, Connected, MessagePush, text_of
 from goim.clock import SystemClock
 from goim.protocol.pushes import GroupCreated
 from tests.client import Device, Person, Refused, World
-from tests.node import started_node
+from tests.node import node_settings, started_node
 
 
 class LateBus(MemoryBus):
@@ -51,6 +51,7 @@ class Pair:
     bus_here: LateBus
     bus_there: LateBus
     nodes: tuple[Node, Node]
+    folder: Path
 
     def cut(self) -> None:
         """Nothing passes between the nodes any more."""
@@ -71,7 +72,7 @@ async def two_nodes(tmp_path: Path) -> AsyncIterator[Pair]:
         started_node(tmp_path, bus=one) as (node, here),
         started_node(tmp_path, bus=other) as (second, there),
     ):
-        yield Pair(here, there, one, other, (node, second))
+        yield Pair(here, there, one, other, (node, second), tmp_path)
 
 
 async def say(device: Device, sender: Person, to: Person | str, text: str, **more: Any) -> Any:
@@ -250,6 +251,24 @@ async def test_a_message_to_be_burned_is_burned_by_whichever_node_its_reader_is_
     await bob_there.push("message")
     await bob_there.ask("read", {"convId": place["convId"], "seq": place["seq"]})
     assert (await ann_here.push("recalled"))["reason"] == "burned"
+
+
+async def test_a_stream_that_two_nodes_end_at_once_ends_once(pair: Pair) -> None:
+    """Both have taken it up from a node that died."""
+    ann, bob = await pair.here.friends("ann", "bob")
+    ann_here, bob_there = await pair.here.device(ann), await pair.there.device(bob)
+    text = {"convType": "c2c", "to": bob.user_id, "type": "stream", "payload": {"text": "half"}}
+    begun = await ann_here.ask("start_stream", text)
+    async with open_stores(node_settings(pair.folder)) as stores:
+        conv = await stores.conversations.get(begun["convId"])
+        row = await stores.messages.get(begun["convId"], begun["seq"])
+    assert conv is not None
+    assert row is not None
+    desks = [node.services.changes for node in pair.nodes]
+    ends = await asyncio.gather(*(desk.finish_stream(conv, row, "half", 0, "abandoned") for desk in desks))
+    assert [each.change for each in ends] == [1, 1]
+    assert (await bob_there.push("stream_end"))["streamStatus"] == "failed"
+    assert [push for push in await bob_there.quiet() if push["action"] == "stream_end"] == []
 
 
 async def test_who_is_blocked_while_the_bus_is_away_is_refused_when_it_is_back(pair: Pair) -> None:

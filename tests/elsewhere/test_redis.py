@@ -140,6 +140,21 @@ async def clock_stands(*, is_first: bool = False) -> None:
     """No heartbeat."""
 
 
+async def test_the_people_of_a_node_that_died_alone_are_told_by_the_next_one_that_comes(
+    redis_server: Server, redis_login: Login, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "HEARTBEAT_SECONDS", 0.1)
+    monkeypatch.setattr(module, "DEAD_MS", 800)
+    one, two = Place(redis_server, redis_login), Place(redis_server, redis_login)
+    async with one.client.open(), one.knows.running():
+        one.connect("ann", "phone")
+        await one.knows._flush()
+        one.knows._beat = clock_stands  # type: ignore[method-assign] # dead before the other one comes
+        async with two.client.open(), two.knows.running(), asyncio.timeout(10):
+            while two.lost != [("ann", "phone")]:
+                await clock.sleep(0.02)
+
+
 async def test_a_node_that_ends_in_peace_is_mourned_by_nobody(places: Places) -> None:
     (one, life), (two, _), (three, _) = places
     one.connect("ann", "phone")
@@ -147,7 +162,7 @@ async def test_a_node_that_ends_in_peace_is_mourned_by_nobody(places: Places) ->
     await life.aclose()
 
     async def is_gone() -> bool:
-        return not {each.knows._me for each in (one,)} & (two.knows._living | three.knows._living)
+        return await two.knows.online(["ann"]) == await three.knows.online(["ann"]) == set()
 
     await until(is_gone)
     assert two.lost == three.lost == []
@@ -192,4 +207,4 @@ async def test_who_goes_while_redis_is_away_is_gone_when_it_is_back(
         return await two.knows.devices("ann") == []
 
     await until(is_gone)
-    assert one.knows._me in two.knows._living
+    assert two.lost == []
