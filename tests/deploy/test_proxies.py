@@ -149,7 +149,7 @@ async def test_a_node_that_goes_gets_nobody_new_and_keeps_those_it_has_until_it_
     for name in ("going", "staying"):
         (tmp_path / name).mkdir()
     async with (
-        running_server(tmp_path / "going", IM_SERVER_DRAIN_SECONDS="30s") as (going, people),
+        running_server(tmp_path / "going", IM_SERVER_DRAIN_SECONDS="120s") as (going, people),
         running_server(tmp_path / "staying") as (staying, others),
     ):
         alice, bob = await people.person("alice"), await others.person("bob")
