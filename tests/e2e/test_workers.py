@@ -67,17 +67,17 @@ def variables(dsn: str, redis: Server, login: Login) -> dict[str, str]:
         "IM_REDIS_DB": str(login.db),
         "IM_JWT_SECRET": SECRET,
         "IM_SERVER_WORKERS": "2",
-        "IM_SERVER_DRAIN_SECONDS": "2",
     }
 
 
 @pytest.fixture
 async def cluster(
-    mysql_server: MysqlServer, redis_server: Server, redis_login: Login, tmp_path: Path
+    request: pytest.FixtureRequest, mysql_server: MysqlServer, redis_server: Server, redis_login: Login, tmp_path: Path
 ) -> AsyncIterator[Cluster]:
     """What is left of it at the end is killed, and its workers are to end by themselves then."""
     dsn = await mysql_server.migrated("structured", "messages", "words")
-    server = Cluster(tmp_path, **variables(mysql_server.url(dsn.database), redis_server, redis_login))
+    drain = {"IM_SERVER_DRAIN_SECONDS": getattr(request, "param", "2")}
+    server = Cluster(tmp_path, **variables(mysql_server.url(dsn.database), redis_server, redis_login), **drain)
     await server.start()
     try:
         yield server
@@ -197,6 +197,33 @@ async def test_a_worker_that_is_killed_is_started_again_and_costs_nobody_a_messa
     assert cluster.workers()[2] != killed[2]
     assert (await sums)[-1] >= sum(map(len, [await each for each in talks])) - 200, "but for each one's last second"
     await counts(people, 2, "im_workers")
+
+
+@pytest.mark.parametrize("cluster", ["60"], indirect=True)
+async def test_one_that_cannot_start_again_is_tried_again_and_a_second_signal_ends_all(
+    cluster: Cluster, people: World
+) -> None:
+    settings = cluster.folder / "goimctl.toml"
+    settings.write_text('[log]\nlevel = "loud"\n')
+    os.kill(cluster.workers()[2], signal.SIGKILL)
+    await eventually(lambda: cluster.log.read_text().count("error: log.level = 'loud'") == 2)
+    assert '"how": "exit code 2"' in cluster.log.read_text()
+    await counts(people, 1, "im_workers")
+    settings.unlink()
+    await eventually(lambda: "worker_serves_again" in cluster.log.read_text())
+    await counts(people, 2, "im_workers")
+
+    ann = await people.person("ann")
+    devices = [await people.device(ann, f"device{number}") for number in range(DEVICES)]
+    await (await people.http()).get("/readyz")  # from now on a drain waits half of its minute
+    os.kill(cluster.pid, signal.SIGTERM)
+    for pid in cluster.workers().values():
+        os.kill(pid, signal.SIGTERM)  # as systemd does; that makes no second one
+    assert min([(await device.push("reconnect"))["afterMs"] for device in devices]) >= 30_000
+    await clock.sleep(0.5)
+    assert all(device.ws.close_code is None for device in devices)
+    assert await cluster.end(signal.SIGTERM) == 0
+    assert {await device.closed() for device in devices} == {1012}
 
 
 async def talk(one: Client, other: Client, over: asyncio.Event) -> list[str]:
