@@ -8,6 +8,7 @@ What is started is told in `IM_MYSQL_DSN` (with `GOIM_DATABASE_PID`), `IM_REDIS_
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -55,6 +56,7 @@ def main(names: list[str], command: list[str]) -> int:
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # whoever is told to end ends what they started
     words = sys.argv[1:]
     end = words.index("--") if "--" in words else 0
     if not end or not words[end + 1 :] or not set(words[:end]) <= STARTERS.keys():
