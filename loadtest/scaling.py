@@ -31,9 +31,9 @@ from loadtest.processes import sample
 from loadtest.seed import Seeder, seeding, settings_of
 from loadtest.server import environment_of, running_server
 from loadtest.sockets import Loop
-from loadtest.target import Target
 
 _AT_ONCE = 64
+_A_PIECE = 500
 _PATIENCE = 60.0
 _log = Console(stderr=True, highlight=False, markup=False)
 
@@ -112,7 +112,10 @@ def measure(dimension: Dimension, size: int, how: How) -> Row:
         with running_server(environment, Path(name)) as server:
             chat = Chat(scene.talks, server.target, how.rate)  # first: its file numbers are to be low
             chat.pause()
-            idlers = _connect(scene.idlers, server.target)
+            idlers = Loop(server.target)
+            for first in range(0, len(scene.idlers), _A_PIECE):
+                _connect(idlers, scene.idlers[first : first + _A_PIECE])
+                _stretch(chat, 0.02)  # pings want their answers
             chat.resume()
             _stretch(chat, how.idle)  # connections and caches settle
             chat.pause()
@@ -156,20 +159,19 @@ def _seconds(pid: int | None) -> float:
     return 0.0 if pid is None else sample([pid]).cpu
 
 
-def _connect(people: list[Person], target: Target) -> Loop:
+def _connect(loop: Loop, people: list[Person]) -> None:
     """Connect people who say nothing; nothing is read of them any more."""
-    loop, waiting, begun = Loop(target), iter(people), 0
+    waiting, begun, wanted = iter(people), loop.opened, loop.opened + len(people)
 
     def turn(_: float) -> bool:
         nonlocal begun
         while begun - loop.opened < _AT_ONCE and (person := next(waiting, None)) is not None:
             Connection(loop, person)
             begun += 1
-        return loop.opened == len(people)
+        return loop.opened == wanted
 
     if not loop.turn_until(turn, _PATIENCE):
-        raise TimeoutError(f"{len(people) - loop.opened} handshakes got no answer")
-    return loop
+        raise TimeoutError(f"{wanted - loop.opened} handshakes got no answer")
 
 
 async def _seed(environment: dict[str, str], secret: str, dimension: Dimension, size: int, talks: int) -> Scene:
