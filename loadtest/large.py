@@ -24,9 +24,11 @@ import typer
 from websockets.sync.client import ClientConnection, connect
 
 from goim.app.storage import open_rows
-from goim.config import Settings, load
+from goim.config import Settings, load, parse_dsn
+from goim.config.dsn import Dsn
 from goim.model.conversations import c2c
 from goim.stores.engine import Row
+from goim.stores.mysql import MysqlEngine
 from goim.stores.rows import LOG_SHAPES, STRUCTURED_SHAPES, RowStore
 from loadtest.direct import populate_directly
 from loadtest.mariadb import measured_mariadb
@@ -35,6 +37,11 @@ from loadtest.population import Wanted
 from loadtest.server import environment_of, migrate, running_server
 
 _AT_ONCE = 5_000
+_MADE_AT_ONCE = 100_000
+_MAKE = """
+INSERT INTO messages SELECT c.conv_id, n.seq, CASE n.seq % 2 WHEN 0 THEN c.user_a ELSE c.user_b END,
+CONCAT('m', n.seq), 'text', ?, c.created_at, 0, NULL, NULL
+FROM im_conversations c JOIN seq_1_to_10000000 n WHERE c.conv_id BETWEEN ? AND ? AND n.seq BETWEEN ? AND ?"""
 _SHAPES = {shape.name: shape for shape in (*STRUCTURED_SHAPES, *LOG_SHAPES)}
 _TEXT = json.dumps({"text": "as long as what people write to each other, more or less, on a usual day"})
 
@@ -72,7 +79,27 @@ async def _fill(settings: Settings, deployment: Deployment) -> None:
     async with open_rows(settings) as (data, log):
         await _put(data, "im_conversations", deployment.talks())
         await _put(data, "user_conversations", deployment.lines())
-        await _put(log, "messages", deployment.messages())
+        if settings.mysql.dsn:
+            await _multiply(parse_dsn(settings.mysql.dsn.get_secret_value()), deployment)
+        else:
+            await _put(log, "messages", deployment.messages())
+
+
+async def _multiply(dsn: Dsn, deployment: Deployment) -> None:
+    """Have MariaDB make the messages from its conversations and from numbers: several times as fast."""
+    started, long = perf_counter(), deployment.convs[0].conv_id
+    ids = sorted(conv.conv_id for conv in deployment.convs[1:])
+    parts = [
+        (long, long, at + 1, min(at + _MADE_AT_ONCE, deployment.first))
+        for at in range(0, deployment.first, _MADE_AT_ONCE)
+    ]
+    step = max(1, _MADE_AT_ONCE // deployment.others)
+    parts += [
+        (few[0], few[-1], 1, deployment.others) for at in range(0, len(ids), step) if (few := ids[at : at + step])
+    ]
+    async with MysqlEngine(dsn, connections=1) as engine:
+        done = sum([await engine.execute(_MAKE, (_TEXT, *part)) for part in parts])
+    typer.echo(f"messages: {done:,} rows in {perf_counter() - started:.0f} s", err=True)
 
 
 async def _put(store: RowStore, table: str, rows: Iterable[Row]) -> None:

@@ -7,13 +7,17 @@ from pathlib import Path
 import pytest
 
 from loadtest.large import main
+from tests.mysql_server import needs_mariadb
 
 
+@pytest.mark.parametrize("mysql", [False, True], ids=["sqlite", "mysql"])
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 def test_a_filled_database_is_asked_for_pages_at_its_ends_and_deep_in_it(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], mysql: bool
 ) -> None:
-    main(messages=4_000, conversations=300, asked=5, folder=tmp_path)
+    if mysql:
+        needs_mariadb()
+    main(mysql=mysql, messages=4_000, conversations=300, asked=5, folder=tmp_path)
     said = capsys.readouterr()
     assert re.search(r"messages: 3,988 rows", said.err)
     lines = said.out.splitlines()
