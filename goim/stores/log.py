@@ -202,10 +202,12 @@ class Log:
     async def last_seqs(self, conv_ids: Collection[str]) -> dict[str, int]:
         """The last seq of each of these conversations, 0 where there is none.
 
-        While other nodes may write, too, it is read from the table every time.
+        While other nodes may write, too, it is what the table says: what we number in turn with them is believed before
+        it is committed, and whoever asks up to where there is something must not be sent past that.
         """
         if self.is_shared():
-            return await self._read(conv_ids)
+            found = await self._table.last_seqs(conv_ids)
+            return {conv_id: found.get(conv_id, 0) for conv_id in conv_ids}
         return await self._believed(conv_ids)
 
     def saw(self, conv_id: str, seq: int) -> None:

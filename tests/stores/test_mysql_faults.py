@@ -187,6 +187,37 @@ async def test_a_turn_that_is_given_up_after_the_insert_acknowledges_only_what_s
         assert (again.seq, again.is_duplicate) == (2, True)
 
 
+class Slow(SqlTurns):
+    """Everything is inserted, and takes its time to be committed."""
+
+    def __init__(self, engine: MysqlEngine) -> None:
+        super().__init__(engine)
+        self.is_inserted, self.may_commit = asyncio.Event(), asyncio.Event()
+
+    async def hold(self, conv_id: str, work: Callable[[], Awaitable[T]]) -> T:
+        async def held() -> T:
+            answer = await work()
+            self.is_inserted.set()
+            await self.may_commit.wait()
+            return answer
+
+        return await super().hold(conv_id, held)
+
+
+async def test_a_conversation_reaches_no_further_than_what_is_committed(dsn: Dsn) -> None:
+    """Who syncs meanwhile would be told that there is nothing more up to there, and never ask for it."""
+    async with MysqlEngine(dsn) as engine, asyncio.TaskGroup() as tasks:
+        turns = Slow(engine)
+        log = Log(SqlMessages(engine), SystemClock(), Metrics(), turns=turns, is_shared=lambda: True)
+        conv_id = draft(1).conv.conv_id
+        appending = tasks.create_task(log.append_alone([draft(1), draft(2)]))
+        await turns.is_inserted.wait()
+        assert await log.last_seqs([conv_id]) == {conv_id: 0}
+        turns.may_commit.set()
+        await appending
+        assert await log.last_seqs([conv_id]) == {conv_id: 2}
+
+
 async def test_of_two_who_hold_a_conversation_one_waits_for_the_other(dsn: Dsn) -> None:
     async with MysqlEngine(dsn) as one, MysqlEngine(dsn) as other:
         told: list[str] = []
