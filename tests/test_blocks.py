@@ -155,7 +155,7 @@ def test_commands_of_goimctl_are_such_with_options_that_there_are(name: str) -> 
 
 def commands(block: Block) -> Iterator[list[str]]:
     """What is typed behind `goimctl`, up to the end of the command."""
-    text = re.sub(r"\\\n", " ", block.text)
+    text = re.sub(r" # .*", "", re.sub(r"\\\n", " ", block.text))
     lines = text.splitlines()
     if block.language == "console":
         lines = [line.removeprefix("$ ") for line in lines if line.startswith("$ ")]
@@ -170,6 +170,8 @@ def is_understood(words: list[str]) -> bool:
     words = [word for before, word in zip(["", *words], words, strict=False) if before != "--config"]
     command: Any = typer.main.get_command(goimctl)
     for word in words:
+        if word == "--":
+            return True  # what follows is for another program
         if word.startswith("--"):
             options = {each for param in command.params for each in (*param.opts, *param.secondary_opts)}
             if word.partition("=")[0] not in options | {"--help", "--config"}:
