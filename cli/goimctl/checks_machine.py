@@ -14,6 +14,7 @@ from goimctl.findings import Finding, State
 
 _LEAST_FREE = 256 * 1024 * 1024
 _FEW_FILES = 4096
+_NEW_SECRET = 'python3 -c "import secrets; print(secrets.token_urlsafe(48))"'
 
 
 def program() -> Finding:
@@ -21,13 +22,14 @@ def program() -> Finding:
 
 
 def secret(settings: Settings) -> Finding:
-    given = settings.auth.jwt_secret.get_secret_value()
-    reason = weakness(given)
+    second = settings.auth.jwt_secret_too.get_secret_value()
+    if second and (reason := weakness(second)):
+        return Finding(name="secret", found=f"auth.jwt_secret_too {reason}", state=State.WRONG, way_out=_NEW_SECRET)
+    reason = weakness(settings.auth.jwt_secret.get_secret_value())
     if reason is None:
         return Finding(name="secret", found="auth.jwt_secret is strong")
     if not settings.is_embedded:
-        way_out = 'python3 -c "import secrets; print(secrets.token_urlsafe(48))"'
-        return Finding(name="secret", found=f"auth.jwt_secret {reason}", state=State.WRONG, way_out=way_out)
+        return Finding(name="secret", found=f"auth.jwt_secret {reason}", state=State.WRONG, way_out=_NEW_SECRET)
     return _own_secret(secret_file(settings.server.data_dir))
 
 

@@ -10,7 +10,7 @@ from goim.app.searching import follow, indexer_of
 from goim.app.storage import Stores
 from goim.bus.base import Bus
 from goim.clock import Clock
-from goim.config import Settings, signing_secret
+from goim.config import Settings, signing_secrets
 from goim.delivery import Delivery
 from goim.events.base import GroupEvents
 from goim.metrics import Metrics
@@ -204,7 +204,7 @@ class Assembly:
             self._delivery,
             self._notices,
             self._clock,
-            secrets=[signing_secret(self._settings)],
+            secrets=signing_secrets(self._settings),
             token_ttl=auth.token_ttl,
             refresh_ttl=auth.refresh_ttl,
         )
@@ -310,7 +310,7 @@ class Assembly:
 
     def _files(self) -> FileDesk:
         stores = self._stores
-        signer = LinkSigner(signing_secret(self._settings))
+        signer = LinkSigner(signing_secrets(self._settings))
         return FileDesk(
             stores.files, stores.grants, stores.blobs, self.images, signer, self._clock, self._settings.files
         )

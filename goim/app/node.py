@@ -18,7 +18,7 @@ from goim.app.worker import joined, supervised
 from goim.bus.base import Bus
 from goim.bus.memory import MemoryBus
 from goim.clock import Clock, SystemClock
-from goim.config import Settings, signing_secret
+from goim.config import Settings, signing_secrets
 from goim.config.fields import Role
 from goim.events.base import GroupEvents
 from goim.gateway.server import NodeServer, server_of
@@ -159,7 +159,7 @@ class Node:
 @contextlib.asynccontextmanager
 async def open_node(settings: Settings, *, bus: Bus | None = None, clock: Clock | None = None) -> AsyncIterator[Node]:
     """A node over its stores, everything running."""
-    signing_secret(settings)  # first: nothing is opened with a secret that is no good
+    signing_secrets(settings)  # first: nothing is opened with a secret that is no good
     async with open_stores(settings) as stores:
         clock = clock or SystemClock()
         metrics = Metrics()
@@ -187,7 +187,7 @@ async def _carrying(node: Node, redis: OverRedis | None) -> AsyncIterator[None]:
 @contextlib.asynccontextmanager
 async def open_office(settings: Settings) -> AsyncIterator[Node]:
     """A node that serves nobody, for commands: the nodes at the same database are told at the end what it did."""
-    signing_secret(settings)
+    signing_secrets(settings)
     clock = SystemClock()
     async with open_stores(settings) as stores:
         postbox = Postbox(stores.mailbox, clock)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from goim.config.dsn import Dsn, parse_dsn
 from goim.config.keys import Key, all_keys, as_toml
 from goim.config.load import Loaded, Source, load
-from goim.config.secret import load_or_make_secret, secret_file, signing_secret, weakness
+from goim.config.secret import load_or_make_secret, secret_file, signing_secrets, weakness
 from goim.config.settings import Settings
 from goim.config.values import Address
 
@@ -22,6 +22,6 @@ __all__ = [
     "load_or_make_secret",
     "parse_dsn",
     "secret_file",
-    "signing_secret",
+    "signing_secrets",
     "weakness",
 ]

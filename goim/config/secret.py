@@ -29,7 +29,15 @@ def weakness(secret: str) -> str | None:
     return None
 
 
-def signing_secret(settings: Settings) -> str:
+def signing_secrets(settings: Settings) -> list[str]:
+    """The secret that signs, then the one that is believed, too, if there is one; `ConfigError` if one is no good."""
+    second = settings.auth.jwt_secret_too.get_secret_value()
+    if second and (reason := weakness(second)):
+        raise ConfigError(f"auth.jwt_secret_too (IM_AUTH_JWT_SECRET_TOO) {reason}", hint=_NEW)
+    return [_signing_secret(settings), *([second] if second else [])]
+
+
+def _signing_secret(settings: Settings) -> str:
     """The configured secret if it is good, on the embedded default else one of our own; `ConfigError` otherwise."""
     secret = settings.auth.jwt_secret.get_secret_value()
     reason = weakness(secret)

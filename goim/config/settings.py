@@ -65,6 +65,7 @@ class Auth(Section):
     jwt_secret: SecretStr = key(
         "", "Signs the tokens: 32 bytes or more; empty: made and kept in data_dir.", variable="IM_JWT_SECRET"
     )
+    jwt_secret_too: SecretStr = key("", "A second secret that is believed, too: the next one, or the last one.")
     token_ttl: Duration = key("24h", "How long an access token is good.", gt=0)
     refresh_ttl: Duration = key("30d", "How long a login lasts unused.", gt=0)
     login_per_minute: int = key(10, "Failed logins to one account in a minute before it must wait.", ge=1)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from goim.config import load, load_or_make_secret, signing_secret, weakness
+from goim.config import load, load_or_make_secret, signing_secrets, weakness
 from goim.errors import ConfigError
 
 GOOD = "0123456789abcdefghijklmnopqrstuvwxyz"
@@ -36,16 +36,16 @@ def test_a_long_varied_secret_is_good() -> None:
 
 def test_a_good_secret_is_used_as_it_is(tmp_path: Path) -> None:
     settings = load(None, {"IM_JWT_SECRET": GOOD, "IM_SERVER_DATA_DIR": str(tmp_path)}).settings
-    assert signing_secret(settings) == GOOD
+    assert signing_secrets(settings) == [GOOD]
     assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("secret", ["", "change-me"])
 def test_the_embedded_default_makes_its_own_and_keeps_it(tmp_path: Path, secret: str) -> None:
     settings = load(None, {"IM_JWT_SECRET": secret, "IM_SERVER_DATA_DIR": str(tmp_path / "new" / "data")}).settings
-    made = signing_secret(settings)
+    (made,) = signing_secrets(settings)
     assert weakness(made) is None
-    assert signing_secret(settings) == made
+    assert signing_secrets(settings) == [made]
     (file,) = (tmp_path / "new" / "data").iterdir()
     assert file.stat().st_mode & 0o777 == 0o600
 
@@ -54,7 +54,7 @@ def test_the_embedded_default_makes_its_own_and_keeps_it(tmp_path: Path, secret:
 def test_with_any_other_service_a_weak_secret_is_refused(tmp_path: Path, secret: str) -> None:
     environ = {"IM_JWT_SECRET": secret, "IM_REDIS_ADDR": "127.0.0.1:6379", "IM_SERVER_DATA_DIR": str(tmp_path)}
     with pytest.raises(ConfigError, match="IM_JWT_SECRET") as caught:
-        signing_secret(load(None, environ).settings)
+        signing_secrets(load(None, environ).settings)
     assert caught.value.hint
     assert not list(tmp_path.iterdir())
 
@@ -88,3 +88,11 @@ def test_processes_that_start_at_once_get_the_same_secret(tmp_path: Path) -> Non
         racer.join(10)
     assert len(set(told)) == 20
     assert {path.name for path in tmp_path.rglob("*") if path.is_file()} == {"jwt_secret"}
+
+
+def test_a_second_secret_is_believed_too_and_must_be_as_good(tmp_path: Path) -> None:
+    environ = {"IM_JWT_SECRET": GOOD, "IM_SERVER_DATA_DIR": str(tmp_path)}
+    both = load(None, environ | {"IM_AUTH_JWT_SECRET_TOO": GOOD[::-1]}).settings
+    assert signing_secrets(both) == [GOOD, GOOD[::-1]]
+    with pytest.raises(ConfigError, match=r"IM_AUTH_JWT_SECRET_TOO\) is shorter than 32 bytes"):
+        signing_secrets(load(None, environ | {"IM_AUTH_JWT_SECRET_TOO": "short"}).settings)

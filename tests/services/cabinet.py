@@ -52,7 +52,7 @@ class Cabinet:
         self.conversations = MemoryConversations(data)
         self.blobs = MemoryBlobs()
         self.images = Images(self.blobs)
-        self.signer = LinkSigner("secret")
+        self.signer = LinkSigner(["secret"])
         self.desk = FileDesk(self.files, self.grants, self.blobs, self.images, self.signer, self.clock, self.rules)
         self.sharing = FileGrants(self.grants, public_url="https://chat.example/")
         self.partial = PartialUploads(self.desk, self.blobs, self.clock, self.rules)
