@@ -27,8 +27,8 @@ SCROLL_UP = """async (wanted) => {
     const rows = [...box.querySelectorAll("[data-seq]")];
     most = Math.max(most, rows.length);
     const top = box.getBoundingClientRect().top;
-    return rows.map((row) => [Number(row.dataset.seq), row.getBoundingClientRect().top - top])
-      .filter(([, y]) => y >= 0 && y < box.clientHeight);
+    return rows.map((row) => [Number(row.dataset.seq), row.getBoundingClientRect().bottom - top])
+      .filter(([, y]) => y > 0 && y <= box.clientHeight);
   };
   const frame = () => new Promise(requestAnimationFrame);
   while (seen.size < wanted) {

@@ -11,7 +11,7 @@ import { messageActs } from "./message_acts.js";
 import { seqHint } from "./quote.js";
 
 const MOST = 160; // rows in the page
-const STEP = 60; // how many come and go at once
+const STEP = 24; // how many come and go at once
 const NEAR = 900; // pixels from an end at which more is fetched
 const TOGETHER = 5 * 60_000; // messages of one person within this time form a group
 
@@ -41,6 +41,9 @@ function useWindow(timeline) {
   return { start, end, showFrom };
 }
 
+/** Where a row ends: its head may change with what comes before it. */
+const endOf = (row) => row.offsetTop + row.offsetHeight;
+
 /** Keeps what one looks at where it is while things come and go around it, and the end in sight for who is there. */
 class Keeper {
   isAtBottom = true;
@@ -60,7 +63,7 @@ class Keeper {
     const top = box.scrollTop;
     for (const row of box.querySelectorAll("[data-seq]")) {
       if (row.offsetTop + row.offsetHeight <= top) continue;
-      this.#anchor = { seq: row.dataset.seq, y: row.offsetTop };
+      this.#anchor = { seq: row.dataset.seq, y: endOf(row) };
       return;
     }
   }
@@ -72,9 +75,9 @@ class Keeper {
       return;
     }
     const row = this.#anchor && box.querySelector(`[data-seq="${this.#anchor.seq}"]`);
-    if (!row || row.offsetTop === this.#anchor.y) return;
-    box.scrollTop += row.offsetTop - this.#anchor.y; // as far as it has moved, wherever one has scrolled since
-    this.#anchor.y = row.offsetTop;
+    if (!row || endOf(row) === this.#anchor.y) return;
+    box.scrollTop += endOf(row) - this.#anchor.y; // as far as it has moved, wherever one has scrolled since
+    this.#anchor.y = endOf(row);
   }
 
   /** Put a row at this share of the height. */
