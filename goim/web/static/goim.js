@@ -12,6 +12,7 @@
  *
  * @module goim
  */
+import { Calls } from "./client/calls.js";
 import { Emitter } from "./client/emitter.js";
 import { GoimError, SessionOver, Unreachable } from "./client/errors.js";
 import { Feed } from "./client/feed.js";
@@ -21,7 +22,7 @@ import { Outbox } from "./client/outbox.js";
 import { LocalStore, MemoryStore } from "./client/stores.js";
 import { Stream } from "./client/streams.js";
 
-export { GoimError, LocalStore, MemoryStore, SessionOver, Stream, TIMING, Unreachable };
+export { Calls, GoimError, LocalStore, MemoryStore, SessionOver, Stream, TIMING, Unreachable };
 
 /** A random id of 16 characters, as for `clientMsgId` and `deviceId`. */
 export function newId() {

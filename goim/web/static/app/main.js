@@ -4,6 +4,7 @@ import { begin, client, session } from "./core/app.js";
 import { language, t } from "./core/i18n.js";
 import { useSignals } from "./core/signal.js";
 import "./core/theme.js";
+import { CallSheet } from "./views/calls.js";
 import { Elsewhere, Login } from "./views/login.js";
 import { Overlay } from "./views/overlay.js";
 import { Shell } from "./views/shell.js";
@@ -16,6 +17,7 @@ function Page() {
     ${state === "out" && html`<${Login} key="out" />`}
     ${state === "over" && html`<${Login} key="over" why=${why} />`}
     ${state === "elsewhere" && html`<${Elsewhere} />`}
+    ${state === "in" && html`<${CallSheet} />`}
     <${Overlay} />
   </div>`;
 }

@@ -1,0 +1,251 @@
+// A call with somebody: what the two pages agree on through the server, and the pictures and sounds between them.
+
+const CAMERA = { width: { ideal: 1280 }, height: { ideal: 720 }, facingMode: "user" };
+
+/** What the browser takes for a call of this type. */
+const mediaFor = (type) => navigator.mediaDevices.getUserMedia({ audio: true, video: type === "video" && CAMERA });
+
+/**
+ * At most one call at a time, in `current`: `{call, state, local, remote, since, isMuted, isCameraOff}`, or null.
+ * `state` is "incoming", "outgoing", "connecting", "active", "reconnecting" or "ended". `changed()` is called whenever
+ * any of it changes.
+ */
+export class Calls {
+  #client;
+  #peer = null; // RTCPeerConnection
+  #waiting = []; // candidates that came before what they belong to
+  #signals = Promise.resolve(); // one after the other, as they come
+  #isBusy = false; // something is asked of the browser or the server
+  current = null;
+  changed = () => {};
+
+  constructor(client) {
+    this.#client = client;
+    client.on("call_incoming", (call) => this.#ring(call));
+    client.on("call_answered", (call) => this.#answered(call));
+    client.on("call_rejected", (call) => this.#over(call));
+    client.on("call_ended", (call) => this.#over(call));
+    client.on("webrtc_signaling", (signal) => {
+      this.#signals = this.#signals.then(() => this.#hear(signal)).catch(() => this.#set({ state: "reconnecting" }));
+    });
+    client.on("connected", () => this.#catchUp());
+    client.on("over", () => this.#finish());
+  }
+
+  // what one does
+
+  /** Call a friend. The devices come first: nobody is rung by who cannot speak. */
+  async start(to, type) {
+    if (this.#isBusy || (this.current && this.current.state !== "ended")) return;
+    await this.#busy(async () => {
+      const local = await mediaFor(type);
+      try {
+        const call = await this.#client.ask("call_start", { to, type });
+        this.#begin(call, "outgoing", local);
+        if (call.status === "answered") await this.#connect(); // both called at once
+      } catch (error) {
+        stop(local);
+        throw error;
+      }
+    });
+  }
+
+  async answer() {
+    const { call, state } = this.current ?? {};
+    if (state !== "incoming" || this.#isBusy) return;
+    await this.#busy(async () => {
+      const local = await mediaFor(call.type);
+      if (this.current?.call.callId !== call.callId || this.current.state !== "incoming") return stop(local);
+      this.#set({ local });
+      const answered = await this.#client.ask("call_answer", { callId: call.callId }).catch((error) => {
+        this.#finish();
+        throw error;
+      });
+      this.#set({ call: answered });
+      await this.#connect();
+    });
+  }
+
+  async reject() {
+    await this.#leave("call_reject", "rejected");
+  }
+
+  /** Hang up, or take back a call that still rings. */
+  async end() {
+    await this.#leave("call_end", this.current?.state === "outgoing" ? "cancelled" : "ended");
+  }
+
+  mute(isMuted) {
+    for (const track of this.current?.local?.getAudioTracks() ?? []) track.enabled = !isMuted;
+    this.#set({ isMuted });
+  }
+
+  switchCamera(isCameraOff) {
+    for (const track of this.current?.local?.getVideoTracks() ?? []) track.enabled = !isCameraOff;
+    this.#set({ isCameraOff });
+  }
+
+  /** Nothing more is shown of a call that is over. */
+  dismiss() {
+    if (this.current?.state !== "ended") return;
+    this.current = null;
+    this.changed();
+  }
+
+  async #busy(work) {
+    this.#isBusy = true;
+    try {
+      await work();
+    } finally {
+      this.#isBusy = false;
+    }
+  }
+
+  async #leave(action, status) {
+    const { call, state } = this.current ?? {};
+    if (!call || state === "ended") return;
+    this.#finish({ ...call, status });
+    try {
+      await this.#client.ask(action, { callId: call.callId });
+    } catch (error) {
+      if (error.code !== "CALL_STATE" && error.code !== "NOT_FOUND") throw error; // else it was over already
+    }
+  }
+
+  // what happens
+
+  #begin(call, state, local = null) {
+    this.current = { call, state, local, remote: null, since: null, isMuted: false, isCameraOff: false };
+    this.changed();
+  }
+
+  #set(more) {
+    if (!this.current || this.current.state === "ended") return;
+    Object.assign(this.current, more);
+    this.changed();
+  }
+
+  #isThis(callId) {
+    return this.current?.call.callId === callId && this.current.state !== "ended";
+  }
+
+  #ring(call) {
+    if (this.current && this.current.state !== "ended") return;
+    this.#begin(call, "incoming");
+  }
+
+  #answered(call) {
+    if (!this.#isThis(call.callId)) return;
+    const { state } = this.current;
+    if (state === "incoming" && !this.#isBusy) {
+      this.#finish(); // on another device
+      this.dismiss();
+    } else if (state === "outgoing") {
+      this.#set({ call });
+      this.#signals = this.#signals.then(() => this.#connect()).catch(() => this.#set({ state: "reconnecting" }));
+    }
+  }
+
+  #over(call) {
+    if (this.#isThis(call.callId)) this.#finish(call);
+  }
+
+  #finish(call = this.current?.call) {
+    this.#close();
+    if (!this.current) return;
+    stop(this.current.local);
+    this.#set({ call, local: null, remote: null });
+    this.current.state = "ended";
+    this.changed();
+  }
+
+  /** After a connection was lost, or a reload: a call that rings here, one that is over meanwhile, one to mend. */
+  async #catchUp() {
+    const call = await this.#client.http.get("/api/webrtc/current-call").catch((error) => (error.code === "NOT_FOUND" ? null : undefined));
+    if (call === undefined || this.#isBusy) return;
+    const { state } = this.current ?? {};
+    if (state && state !== "ended" && call?.callId !== this.current.call.callId) this.#finish({ ...this.current.call, status: "ended", reason: "connection_lost" });
+    if (!call) return;
+    if (call.status === "ringing" && call.to === this.#client.userId) this.#ring(call);
+    else if (call.status === "answered") this.#answered(call);
+    if (this.current?.state === "reconnecting") await this.#offer();
+  }
+
+  // between the two pages
+
+  get #other() {
+    const { from, to } = this.current.call;
+    return from === this.#client.userId ? to : from;
+  }
+
+  /** Who called makes the offer. */
+  async #connect() {
+    this.#set({ state: "connecting", since: Date.now() });
+    if (this.current.call.from === this.#client.userId) await this.#offer();
+  }
+
+  #close() {
+    this.#peer?.close();
+    this.#peer = null;
+    this.#waiting = [];
+  }
+
+  #tell(type, more) {
+    const { callId } = this.current.call;
+    return this.#client.ask("webrtc_signaling", { callId, type, to: this.#other, ...more });
+  }
+
+  /** A new connection for each offer: it is the same when the first is made and when a lost one is replaced. */
+  async #open() {
+    const { iceServers } = await this.#client.http.get("/api/webrtc/ice-servers");
+    this.#close();
+    const peer = (this.#peer = new RTCPeerConnection({ iceServers }));
+    const { local } = this.current;
+    for (const track of local?.getTracks() ?? []) peer.addTrack(track, local);
+    peer.ontrack = ({ streams }) => this.#set({ remote: streams[0] });
+    peer.onicecandidate = ({ candidate }) => {
+      // What cannot be told is mended by the next offer.
+      if (candidate && this.#peer === peer) this.#tell("candidate", { candidate: candidate.toJSON() }).catch(() => {});
+    };
+    peer.onconnectionstatechange = () => this.#peer === peer && this.#turn(peer.connectionState);
+    return peer;
+  }
+
+  #turn(state) {
+    if (state === "connected") this.#set({ state: "active" });
+    if (state === "disconnected" || state === "failed") this.#set({ state: "reconnecting" });
+    if (state === "failed" && this.current?.call.from === this.#client.userId) this.#offer().catch(() => {}); // or when connected again
+  }
+
+  async #offer() {
+    const peer = await this.#open();
+    await peer.setLocalDescription();
+    await this.#tell("offer", { sdp: peer.localDescription.sdp });
+  }
+
+  async #hear({ callId, type, sdp, candidate }) {
+    if (!this.#isThis(callId) || this.current.state === "incoming") return;
+    if (type === "offer") await this.#accept(sdp);
+    else if (type === "answer" && this.#peer?.signalingState === "have-local-offer") await this.#agree({ type, sdp });
+    else if (type === "candidate" && this.#peer?.remoteDescription) await this.#peer.addIceCandidate(candidate);
+    else if (type === "candidate") this.#waiting.push(candidate);
+  }
+
+  async #accept(sdp) {
+    const early = this.#peer ? [] : this.#waiting;
+    const peer = await this.#open();
+    this.#waiting = early;
+    await this.#agree({ type: "offer", sdp });
+    await peer.setLocalDescription();
+    await this.#tell("answer", { sdp: peer.localDescription.sdp });
+  }
+
+  async #agree(description) {
+    await this.#peer.setRemoteDescription(description);
+    for (const candidate of this.#waiting.splice(0)) await this.#peer.addIceCandidate(candidate);
+  }
+}
+
+function stop(stream) {
+  for (const track of stream?.getTracks() ?? []) track.stop();
+}

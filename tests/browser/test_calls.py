@@ -1,0 +1,132 @@
+"""Two people at two browsers call each other: pictures and sound flow between them."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.async_api import async_playwright, expect
+
+from tests.browser.conftest import ARGUMENTS
+from tests.browser.pages import PATIENCE, Seat, seat
+from tests.client import Person, World
+from tests.e2e.turn_server import SECRET, TurnServer, run_turn_server  # noqa: F401
+from tests.node import started_node
+
+FAKE_DEVICES = [
+    "--use-fake-device-for-media-stream",
+    "--use-fake-ui-for-media-stream",
+    "--allow-loopback-in-peer-connection",
+]
+# Keeps the connections that the page makes, so that the test can ask them what flows.
+WATCH = """
+window.peers = [];
+window.RTCPeerConnection = class extends RTCPeerConnection {
+  constructor(options) { super({...options, iceTransportPolicy: "POLICY"}); window.peers.push(this); }
+};
+"""
+FLOWS = """
+async (kinds) => {
+  const stats = [...(await window.peers.at(-1).getStats()).values()].filter(({type}) => type === "inbound-rtp");
+  const video = stats.find(({kind}) => kind === "video"), audio = stats.find(({kind}) => kind === "audio");
+  return audio?.totalSamplesReceived > 8000 && audio.packetsReceived > 20
+    && (!kinds.includes("video") || video?.framesDecoded > 20);
+}
+"""
+ROUTE = """
+async () => {
+  const stats = await window.peers.at(-1).getStats();
+  const pairs = [...stats.values()].filter(({type, nominated}) => type === "candidate-pair" && nominated);
+  return pairs.map(({localCandidateId}) => stats.get(localCandidateId).candidateType);
+}
+"""
+
+
+@contextlib.asynccontextmanager
+async def at_phones(
+    folder: Path, *, policy: str = "all", **webrtc: Any
+) -> AsyncIterator[tuple[World, Person, Person, Seat, Seat]]:
+    """Ann and bob, friends, each at a browser with a camera, in the conversation with the other."""
+    path = shutil.which("chromium")
+    if path is None:
+        pytest.skip("there is no chromium: apt install chromium")
+    async with started_node(folder, webrtc={"stun_servers": [], **webrtc}) as (_, world), async_playwright() as driver:
+        ann, bob = await world.friends("ann", "bob")
+        await ann.post("/api/messages", ann.text(bob, "may I call?"))
+        browser = await driver.chromium.launch(executable_path=path, args=[*ARGUMENTS, *FAKE_DEVICES])
+        async with seat(browser, world.base_url, ann) as hers, seat(browser, world.base_url, bob) as his:
+            for side, other in ((hers, "bob"), (his, "ann")):
+                await side.context.add_init_script(WATCH.replace("POLICY", policy))
+                await side.page.reload()
+                await side.open(other)
+            yield world, ann, bob, hers, his
+        await browser.close()
+
+
+async def both_get(kinds: str, *sides: Seat) -> None:
+    for side in sides:
+        await expect(side.page.get_by_role("timer")).to_be_visible()
+        await side.page.wait_for_function(FLOWS, arg=kinds, timeout=2 * PATIENCE, polling=200)
+
+
+async def the_record_is(text: str, *sides: Seat) -> None:
+    for side in sides:
+        await expect(side.page.locator(".message .call").last).to_contain_text(text)
+
+
+async def test_two_browsers_hold_a_video_call_and_find_its_record(tmp_path: Path) -> None:
+    async with at_phones(tmp_path) as (_, _, _, hers, his):
+        await hers.button("Call with video").click()
+        await expect(hers.page.get_by_text("Ringing …")).to_be_visible()
+        await expect(his.page.get_by_text("calls you with video")).to_be_visible()
+        await his.button("Accept").click()
+        await both_get("audio, video", hers, his)
+
+        await hers.button("Mute").click()
+        await expect(hers.button("Mute")).to_have_attribute("aria-pressed", "true")
+        await his.button("Hang up").click()
+        await expect(hers.page.get_by_role("dialog").get_by_text("Ended")).to_be_visible()
+        await the_record_is("Video call", hers, his)
+        await the_record_is("Ended", hers, his)
+
+
+async def test_a_call_is_turned_down_and_another_taken_back(tmp_path: Path) -> None:
+    async with at_phones(tmp_path) as (_, _, _, hers, his):
+        await hers.button("Call").click()
+        await his.button("Decline").click()
+        await expect(hers.page.get_by_role("dialog").get_by_text("Declined")).to_be_visible()
+        await the_record_is("Declined", hers, his)
+        await hers.button("Close").click()
+        await his.button("Close").click()
+
+        await hers.button("Call").click()
+        await expect(his.button("Accept")).to_be_visible()
+        await hers.button("Hang up").click()
+        await expect(his.button("Accept")).to_have_count(0)
+        await the_record_is("Missed", his)
+
+
+async def test_a_call_stops_ringing_here_when_another_device_answers(tmp_path: Path) -> None:
+    async with at_phones(tmp_path) as (world, _, bob, hers, his):
+        phone = await world.device(bob, "phone")
+        await hers.button("Call").click()
+        await expect(his.button("Accept")).to_be_visible()
+        await phone.ask("call_answer", {"callId": (await phone.push("call_incoming"))["callId"]})
+        await expect(his.page.get_by_role("dialog")).to_have_count(0)
+        await expect(hers.page.get_by_text("Connecting …")).to_be_visible()
+        await hers.button("Hang up").click()
+
+
+async def test_two_browsers_hold_a_video_call_through_a_turn_server_only(tmp_path: Path, turn: TurnServer) -> None:
+    async with at_phones(tmp_path, policy="relay", turn_servers=[turn.url], turn_secret=SECRET) as (_, _, _, hers, his):
+        await hers.button("Call with video").click()
+        await his.button("Accept").click()
+        await both_get("audio, video", hers, his)
+        for side in (hers, his):
+            assert set(await side.page.evaluate(ROUTE)) == {"relay"}
+        await hers.page.reload()  # who leaves the page leaves the call
+        await the_record_is("Ended", hers, his)
