@@ -6,16 +6,14 @@ import errno
 import socket
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Protocol, Self
-
-from msgspec import Struct
+from typing import NamedTuple, Protocol, Self
 
 DRAIN, END = b"drain\n", b"end\n"
 """What a supervisor says on stdin. When that closes there is no supervisor any more: then drain, too."""
 _NUMBER, _FOLDER = "GOIM_WORKER", "GOIM_WORKER_FOLDER"
 
 
-class Worker(Struct, frozen=True):
+class Worker(NamedTuple):
     """One of these processes: the how manieth, and the folder that they share."""
 
     number: int

@@ -25,7 +25,9 @@ def demo(
     remove: Annotated[bool, typer.Option("--remove", help="Erase the people of the demo again.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Fill a running server with people, groups, pictures and a streaming bot, and let them talk until Ctrl-C.
+    """Fill a running server with people who talk, and a bot.
+
+    They have groups and pictures, and go on until Ctrl-C; the bot streams its answers.
 
     The account to look at it with is `demo`; its password is made up and printed, or that of --password-stdin. To come
     back to a demo, or to remove it, give its password.
