@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from goim.workers import Worker, shared_sockets
-from goimctl import checks_workers, open_files
 from goimctl.options import load_settings
 from goimctl.output import ExitCode, Failed, say
 
@@ -35,6 +34,7 @@ def serve(
 ) -> None:
     """Run a node until Ctrl-C or SIGTERM: HTTP, WebSocket, TCP."""
     from goim.logs import configure
+    from goimctl import open_files
 
     worker = Worker.of(os.environ)
     if worker is not None:
@@ -77,6 +77,8 @@ def _serve_as(worker: Worker, ctx: typer.Context) -> None:
 
 def _refuse_if_alone(settings: Settings, count: int) -> None:
     """Several processes are several nodes, which have to be able to work together."""
+    from goimctl import checks_workers
+
     reason = checks_workers.why_not(settings)
     if reason is not None:
         raise Failed(f"cannot serve with {count} workers: {reason.found}", hint=reason.way_out, code=ExitCode.WRONG_USE)
