@@ -78,7 +78,7 @@ async def the_record_is(text: str, *sides: Seat) -> None:
         await expect(side.page.locator(".message .call").last).to_contain_text(text)
 
 
-async def test_two_browsers_hold_a_video_call_and_find_its_record(tmp_path: Path) -> None:
+async def test_two_browsers_hold_a_video_call_that_is_connected_anew_and_leaves_a_record(tmp_path: Path) -> None:
     async with at_phones(tmp_path) as (_, _, _, hers, his):
         await hers.button("Call with video").click()
         await expect(hers.page.get_by_text("Ringing …")).to_be_visible()
@@ -88,6 +88,12 @@ async def test_two_browsers_hold_a_video_call_and_find_its_record(tmp_path: Path
 
         await hers.button("Mute").click()
         await expect(hers.button("Mute")).to_have_attribute("aria-pressed", "true")
+
+        await his.page.evaluate("window.peers.at(-1).close()")  # behind the page's back
+        for side in (hers, his):
+            await side.page.wait_for_function("() => window.peers.length > 1", timeout=3 * PATIENCE, polling=200)
+        await both_get("audio, video", hers, his)
+
         await his.button("Hang up").click()
         await expect(hers.page.get_by_role("dialog").get_by_text("Ended")).to_be_visible()
         await the_record_is("Video call", hers, his)

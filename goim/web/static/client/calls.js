@@ -2,6 +2,9 @@
 
 const CAMERA = { width: { ideal: 1280 }, height: { ideal: 720 }, facingMode: "user" };
 
+/** How long a connection may be away before it is replaced, in milliseconds. */
+const PATIENCE = 3000;
+
 /** What the browser takes for a call of this type. */
 const mediaFor = (type) => navigator.mediaDevices.getUserMedia({ audio: true, video: type === "video" && CAMERA });
 
@@ -207,14 +210,22 @@ export class Calls {
       // What cannot be told is mended by the next offer.
       if (candidate && this.#peer === peer) this.#tell("candidate", { candidate: candidate.toJSON() }).catch(() => {});
     };
-    peer.onconnectionstatechange = () => this.#peer === peer && this.#turn(peer.connectionState);
+    peer.onconnectionstatechange = () => this.#peer === peer && this.#turn(peer);
     return peer;
   }
 
-  #turn(state) {
+  #turn(peer) {
+    const state = peer.connectionState;
     if (state === "connected") this.#set({ state: "active" });
-    if (state === "disconnected" || state === "failed") this.#set({ state: "reconnecting" });
-    if (state === "failed" && this.current?.call.from === this.#client.userId) this.#offer().catch(() => {}); // or when connected again
+    if (state !== "disconnected" && state !== "failed") return;
+    this.#set({ state: "reconnecting" });
+    setTimeout(() => this.#mend(peer), state === "failed" ? 0 : PATIENCE);
+  }
+
+  /** Who called offers a new connection for one that did not come back; without the server, when that is back. */
+  #mend(peer) {
+    const isMine = this.current?.call.from === this.#client.userId;
+    if (isMine && this.#peer === peer && peer.connectionState !== "connected") this.#offer().catch(() => {});
   }
 
   async #offer() {
