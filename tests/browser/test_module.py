@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 from collections.abc import AsyncIterator
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.async_api import Browser, Page
+from playwright.async_api import Browser, Page, WebSocketRoute
 
 from tests.client import PASSWORD, Person, World
 from tests.fault_proxy import FaultProxy
@@ -93,6 +94,42 @@ async def test_everything_arrives_once_and_in_order_however_often_the_connection
             proxy.cut()
             await asyncio.wait([running], timeout=0.15)
         assert await running == [f"number {at}" for at in range(60)]
+
+
+def without_messages(route: WebSocketRoute) -> None:
+    """As a node that has only just heard of a conversation: messages are not pushed, everything else is."""
+    server = route.connect_to_server()
+
+    def pass_on(text: str | bytes) -> None:
+        if json.loads(text)["action"] != "message":
+            route.send(text)
+
+    server.on_message(pass_on)
+
+
+@pytest.mark.parametrize("is_group", [False, True], ids=["pair", "group"])
+async def test_what_came_just_before_ones_own_first_word_is_shown(
+    town: World, browser: Browser, is_group: bool
+) -> None:
+    ann, bob = await town.circle(2)
+    async with blank(browser, town.base_url) as opened:
+        await opened.route_web_socket(lambda _: True, without_messages)
+        await enter(opened, ann)
+        to: dict[str, Any] = {"to": bob.user_id}
+        first: dict[str, Any] = bob.text(ann, "first")
+        if is_group:
+            group = await ann.post("/api/groups", {"name": "new", "memberIds": [bob.user_id]})
+            created = "name => window[name].until(({ event }) => event === 'group_created').then(() => true)"
+            assert await opened.evaluate(created, ann.username)
+            to = {"group": group["groupId"]}
+            first = {"groupId": group["groupId"], "type": "text", "payload": {"text": "first"}}
+        await bob.post("/api/messages", first)
+        script = """async ([name, to]) => {
+          const { seq } = await window[name].client.send("second", to);
+          await window[name].until(({ event }) => event === "message");
+          return [seq, window[name].texts()];
+        }"""
+        assert await opened.evaluate(script, [ann.username, to]) == [2, ["first"]]
 
 
 async def test_a_connection_on_which_nothing_moves_is_left(town: World, browser: Browser) -> None:

@@ -18,6 +18,18 @@ def name_of(path: Path) -> str:
     return path.relative_to(FOLDER).as_posix()
 
 
+def test_no_module_imports_in_a_circle() -> None:
+    wanted = {
+        path: {
+            (path.parent / target).resolve() for target in EVERY_IMPORT.findall(path.read_text()) if target[0] == "."
+        }
+        for path in (script.resolve() for script in SCRIPTS)
+    }
+    while free := {path for path, targets in wanted.items() if not targets & wanted.keys()}:
+        wanted = {path: targets for path, targets in wanted.items() if path not in free}
+    assert not wanted, f"these import each other: {', '.join(sorted(path.name for path in wanted))}"
+
+
 async def test_the_page_and_all_that_it_names_are_there(tmp_path: Path) -> None:
     async with started_node(tmp_path) as (_, world):
         http = await world.http()

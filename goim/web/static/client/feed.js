@@ -5,6 +5,7 @@ import { Progress } from "./progress.js";
 const CHANGES = new Set(["recalled", "edited", "reaction", "stream_end"]);
 const AT_ONCE = 100;
 const REMEMBERED = 10_000;
+const GAP_MS = 500;
 
 export class Feed {
   #link;
@@ -17,6 +18,7 @@ export class Feed {
   #streams = new Map(); // streamId → {convId, seq, index} of those that go on
   #ownStreams = new Map();
   #mine = new Set();
+  #gaps = new Map(); // convId → the timer of what is missing below a message of our own
   #isFirst = true;
   #isSaved = true;
 
@@ -43,6 +45,8 @@ export class Feed {
     this.#isFirst = true;
     this.#streams.clear();
     this.#mine.clear();
+    for (const timer of this.#gaps.values()) clearTimeout(timer);
+    this.#gaps.clear();
   }
 
   /** A message under this id is ours: its ack tells of it. */
@@ -82,7 +86,8 @@ export class Feed {
     this.#store.save(Object.fromEntries(all));
   }
 
-  async #show({ envelope }) {
+  async #show({ envelope, gap }) {
+    if (gap) return this.#fill(gap);
     if (!envelope) return this.#missed();
     if (envelope.id !== undefined) return this.#countOwn(envelope);
     return this.#push(envelope.action, envelope.data);
@@ -94,9 +99,24 @@ export class Feed {
     if (data.streamId && data.convId) this.#ownStreams.set(data.streamId, data.convId);
     const convId = data.convId ?? this.#ownStreams.get(data.streamId);
     if (!convId) return;
-    if (data.seq !== undefined) this.#progress(convId, data.seq - 1).messages.add(data.seq);
+    if (data.seq !== undefined) this.#countOwnMessage(convId, data.seq);
     else if (data.change !== undefined) this.#progress(convId).changes.add(data.change);
     this.#isSaved = false;
+  }
+
+  #countOwnMessage(convId, seq) {
+    const { messages } = this.#progress(convId, convId.startsWith("group:") ? seq - 1 : 0);
+    messages.add(seq);
+    if (!messages.leavesGap(seq) || this.#gaps.has(convId)) return;
+    const due = () => this.#gaps.delete(convId) && this.#put({ gap: { convId, seq } });
+    this.#gaps.set(convId, setTimeout(due, GAP_MS));
+  }
+
+  /** Ask for what is missing below a message of our own and has not come by itself: a server that had heard nothing of
+   * the conversation before does not know that it owes us that. Without a connection, the next one asks anyway. */
+  async #fill({ convId, seq }) {
+    const isMissing = this.#shown?.get(convId)?.messages.leavesGap(seq);
+    if (isMissing && this.#link.isUp) await this.#catchUp([convId]);
   }
 
   #progress(convId, upto = 0) {
@@ -109,6 +129,7 @@ export class Feed {
     if (action === "message") return this.#message(data);
     if (action === "stream_chunk") return this.#chunk(data);
     if (CHANGES.has(action)) return this.#change(action, data);
+    if (action === "group_created" && data.convId) this.#progress(data.convId); // nothing was said before
     this.#emit(action, data);
   }
 

@@ -11,8 +11,8 @@ import { Composer } from "./composer.js";
 import { convMenu } from "./conv_menu.js";
 import { Icon } from "./icons.js";
 import { openMenu } from "./overlay.js";
-import { areDetailsOpen } from "./shell.js";
-import { jumpTo, TimelineView } from "./timeline_view.js";
+import { areDetailsOpen, jumpTo } from "./open.js";
+import { TimelineView } from "./timeline_view.js";
 
 /** Buttons at the head of a conversation: `(conv) => ({icon, label, act} or null)`. Others may add to it. */
 export const HEADER_ACTIONS = [];

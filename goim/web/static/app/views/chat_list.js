@@ -12,7 +12,7 @@ import { convMenu } from "./conv_menu.js";
 import { Icon, Ticks } from "./icons.js";
 import { openNewChat, openNewGroup } from "./new_chat.js";
 import { openMenu } from "./overlay.js";
-import { jumpTo } from "./timeline_view.js";
+import { jumpTo } from "./open.js";
 
 class Row extends Pure {
   render({ conv, title, avatarUrl, isOnline, isCurrent, typist, sender }) {

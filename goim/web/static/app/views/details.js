@@ -12,7 +12,7 @@ import { AddButton, openAdd, Person } from "./new_chat.js";
 import { ask, attempt, dialog, DialogHead, note, openMenu, sure } from "./overlay.js";
 import { PersonActs, PersonHead } from "./people.js";
 import { chooseAvatar } from "./settings.js";
-import { areDetailsOpen } from "./shell.js";
+import { areDetailsOpen } from "./open.js";
 
 export function Switch({ label, icon, isOn, onChange }) {
   return html`<label class="act switch"><${Icon} name=${icon} /><span>${label}</span><input type="checkbox" role="switch" checked=${isOn} onChange=${onChange} /></label>`;

@@ -3,7 +3,7 @@ import { html, useEffect, useState } from "../../vendor/preact-htm.js";
 import { client, people } from "../core/app.js";
 import { t } from "../core/i18n.js";
 import { summary } from "../core/summary.js";
-import { jumpTo } from "./timeline_view.js";
+import { jumpTo } from "./open.js";
 
 const fetched = new Map(); // serverMsgId → message or null
 

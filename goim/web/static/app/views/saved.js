@@ -10,7 +10,7 @@ import { SearchField } from "./chat_list.js";
 import { contentOf } from "./contents.js";
 import { Icon } from "./icons.js";
 import { ask, attempt, sure } from "./overlay.js";
-import { jumpTo } from "./timeline_view.js";
+import { jumpTo } from "./open.js";
 
 const list = new Signal(null);
 

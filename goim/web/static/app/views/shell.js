@@ -3,13 +3,14 @@ import { html, useEffect } from "../../vendor/preact-htm.js";
 import { conversations, online, people, groups } from "../core/app.js";
 import { t } from "../core/i18n.js";
 import { go, hrefOf, route } from "../core/route.js";
-import { Signal, useSignals } from "../core/signal.js";
+import { useSignals } from "../core/signal.js";
 import { Avatar } from "./avatar.js";
 import { Chat } from "./chat.js";
 import { ChatList } from "./chat_list.js";
 import { Details } from "./details.js";
 import { Icon } from "./icons.js";
 import { JoinPage } from "./join.js";
+import { areDetailsOpen } from "./open.js";
 import { PeopleList, PersonPage } from "./people.js";
 import { SavedList, SavedPage } from "./saved.js";
 import { SettingsList, SettingsPage } from "./settings.js";
@@ -22,8 +23,6 @@ const PLACES = {
   saved: { icon: "saved", List: SavedList, Main: SavedPage, badge: () => 0 },
   settings: { icon: "settings", List: SettingsList, Main: SettingsPage, badge: () => 0 },
 };
-
-export const areDetailsOpen = new Signal(false);
 
 function Rail({ place }) {
   useSignals(conversations.changed, people.changed, groups.changed);

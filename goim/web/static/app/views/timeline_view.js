@@ -2,7 +2,6 @@
 import { html, useEffect, useLayoutEffect, useMemo, useRef, useState } from "../../vendor/preact-htm.js";
 import { client, conversations, groups, people } from "../core/app.js";
 import { t } from "../core/i18n.js";
-import { go } from "../core/route.js";
 import { useSignals } from "../core/signal.js";
 import { day, dayOf } from "../core/times.js";
 import { Bubble } from "./bubble.js";
@@ -14,14 +13,6 @@ const MOST = 160; // rows in the page
 const STEP = 24; // how many come and go at once
 const NEAR = 900; // pixels from an end at which more is fetched
 const TOGETHER = 5 * 60_000; // messages of one person within this time form a group
-
-/** Open a conversation where a message stands. */
-export function jumpTo(convId, seq) {
-  const timeline = conversations.timeline(convId);
-  timeline.wanted = { seq };
-  go("chats", convId);
-  timeline.changed.poke();
-}
 
 /** Which of the loaded messages are in the page: those from `first` on, `MOST` at most. */
 function useWindow(timeline) {

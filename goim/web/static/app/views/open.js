@@ -1,0 +1,14 @@
+// What is open beside and within a conversation, for all that open it.
+import { conversations } from "../core/app.js";
+import { go } from "../core/route.js";
+import { Signal } from "../core/signal.js";
+
+export const areDetailsOpen = new Signal(false);
+
+/** Open a conversation where a message stands. */
+export function jumpTo(convId, seq) {
+  const timeline = conversations.timeline(convId);
+  timeline.wanted = { seq };
+  go("chats", convId);
+  timeline.changed.poke();
+}
