@@ -30,6 +30,9 @@ def _findings(name: str, health: Health) -> Iterator[Finding]:
     found = f"answers within {health.latency_ms} ms, its clock is {health.clock_ms} ms ahead"
     note = State.NOTE if notes else State.OK
     yield Finding(name=f"{name} speed and clock", found=found, state=note, way_out=notes or None)
+    if not health.has_tables:
+        yield Finding(name=f"{name} indexes", found="no tables yet", state=State.NOTE, way_out="goimctl migrate")
+        return
     missing = f"missing: {', '.join(health.missing)}" if health.missing else ""
     yield _finding(f"{name} indexes", "all there", missing, "make them as the files in schemas/ do")
 
@@ -52,6 +55,8 @@ def _wrong(health: Health) -> Iterator[str]:
 def _notes(health: Health) -> Iterator[str]:
     if not health.is_flushed:
         yield "innodb_flush_log_at_trx_commit is not 1: a power cut takes acknowledged messages"
+    if not health.is_binlog_flushed:
+        yield "sync_binlog is not 1: a power cut takes acknowledged messages"
     if abs(health.clock_ms) > _CLOCK_MS:
         yield "the clocks differ: run NTP on both"
     if health.latency_ms > _SLOW_MS:

@@ -189,9 +189,11 @@ class Log:
         believed = {conv_id: self._last.get(conv_id) or 0 for conv_id in lost}
         self._forget(lost)
         if self._turns is not None:
-            until = self._clock.monotonic() + _CONTESTED_SECONDS
             ahead = (await self._read(lost)).items()
-            self._contested |= {conv_id: until for conv_id, seq in ahead if seq > believed[conv_id]}
+            now = self._clock.monotonic()
+            kept = {conv_id: until for conv_id, until in self._contested.items() if now < until}  # else it only grows
+            new = {conv_id: now + _CONTESTED_SECONDS for conv_id, seq in ahead if seq > believed[conv_id]}
+            self._contested = kept | new
         keys = {draft.sent_key for draft in drafts if draft.conv.conv_id in lost}
         return await self._table.find_sent(keys - stored.keys())
 

@@ -13,6 +13,7 @@ from goim.clock import Clock
 from goim.stores.mysql import MysqlEngine
 
 SESSION = "SELECT @@sql_mode, @@character_set_connection, @@max_allowed_packet, @@innodb_flush_log_at_trx_commit"
+BINLOG = "SELECT @@log_bin, @@sync_binlog"
 ISOLATION = "SELECT @@transaction_isolation"
 ISOLATION_OF_OLD = "SELECT @@tx_isolation"
 CLOCK = "SELECT CAST(UNIX_TIMESTAMP(NOW(3)) * 1000 AS SIGNED)"
@@ -36,8 +37,10 @@ class Health(Struct, frozen=True, kw_only=True):
     isolation: str
     max_packet: int
     is_flushed: bool
+    is_binlog_flushed: bool
     clock_ms: int
     latency_ms: float
+    has_tables: bool
     missing: list[str]
 
 
@@ -50,6 +53,9 @@ async def health_of(engine: MysqlEngine, folder: Path, parts: Collection[str], c
         [(theirs,)] = await engine.fetch_rows(CLOCK)
         latencies.append(perf_counter() - started)
     [(sql_mode, charset, max_packet, flush)] = await engine.fetch_rows(SESSION)
+    there = {(table, index) for table, index in await engine.fetch_rows(INDEXES)}
+    keys = set(_keys(folder, parts))
+    tables = {table for table, _ in there} & {table for table, _ in keys}
     return Health(
         is_too_old=_version(engine) < _OLDEST[engine.product],
         sql_mode=sql_mode,
@@ -58,9 +64,11 @@ async def health_of(engine: MysqlEngine, folder: Path, parts: Collection[str], c
         isolation=await _isolation(engine),
         max_packet=max_packet,
         is_flushed=engine.is_tidb or flush == 1,
+        is_binlog_flushed=engine.is_tidb or await _is_binlog_flushed(engine),
         clock_ms=theirs - before - round(latencies[-1] * 500),
         latency_ms=round(sorted(latencies)[_ASKED // 2] * 1000, 2),
-        missing=await _missing(engine, folder, parts),
+        has_tables=bool(tables),
+        missing=sorted(f"{table}.{key}" for table, key in keys - there if table in tables),
     )
 
 
@@ -76,12 +84,10 @@ async def _isolation(engine: MysqlEngine) -> str:
     return str(isolation)
 
 
-async def _missing(engine: MysqlEngine, folder: Path, parts: Collection[str]) -> list[str]:
-    there = {(table, index) for table, index in await engine.fetch_rows(INDEXES)}
-    tables = {table for table, _ in there}
-    return sorted(
-        f"{table}.{key}" for table, key in _keys(folder, parts) if table in tables and (table, key) not in there
-    )
+async def _is_binlog_flushed(engine: MysqlEngine) -> bool:
+    """Whether a binary log, if there is one, is on disk with every commit."""
+    [(has_binlog, every)] = await engine.fetch_rows(BINLOG)
+    return not has_binlog or every == 1
 
 
 def _keys(folder: Path, parts: Collection[str]) -> list[tuple[str, str]]:
