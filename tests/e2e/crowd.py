@@ -148,8 +148,9 @@ async def log_of(person: Person) -> dict[str, dict[int, str]]:
 
 
 @contextlib.asynccontextmanager
-async def gathered(people: World, count: int) -> AsyncIterator[Crowd]:
-    """So many people, an even number, online until the end of the block."""
+async def gathered(people: World, count: int, urls: Sequence[str] = ()) -> AsyncIterator[Crowd]:
+    """So many people, an even number, online until the end of the block: spread over these servers, if there are
+    several."""
     everybody = await asyncio.gather(*(people.person(None) for _ in range(count)))
     pairs = list(zip(everybody[::2], everybody[1::2], strict=True))
     for other in everybody[1:]:
@@ -159,7 +160,8 @@ async def gathered(people: World, count: int) -> AsyncIterator[Crowd]:
     group = await everybody[0].post(
         "/api/groups", {"name": "all", "memberIds": [each.user_id for each in everybody[1:]]}
     )
-    talkers = [Talker(each, _client_of(people, each)) for each in everybody]
+    where = itertools.cycle(urls or [people.base_url])
+    talkers = [Talker(each, _client_of(next(where), each)) for each in everybody]
     async with asyncio.TaskGroup() as tasks:
         online = [tasks.create_task(talker.live()) for talker in talkers]
         for talker in talkers:
@@ -169,8 +171,8 @@ async def gathered(people: World, count: int) -> AsyncIterator[Crowd]:
             each.cancel()
 
 
-def _client_of(people: World, person: Person) -> Client:
-    return Client(people.base_url, token=person.token, device_id=f"{person.user_id}-1", timing=TIMING)
+def _client_of(url: str, person: Person) -> Client:
+    return Client(url, token=person.token, device_id=f"{person.user_id}-1", timing=TIMING)
 
 
 async def _until(holds: Callable[[], bool], what: object) -> None:

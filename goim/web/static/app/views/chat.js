@@ -39,7 +39,7 @@ function Head({ conv, timeline, onSearch }) {
   const toggle = () => (areDetailsOpen.value = !areDetailsOpen.value);
   return html`<header class="chat-head">
     <button type="button" class="button-icon only-phone" onClick=${() => go("chats")} aria-label=${t("do.back")}><${Icon} name="back" /></button>
-    <button type="button" class="chat-who" onClick=${toggle} aria-label=${t("details.open", { title })}>
+    <button type="button" class="chat-who" onClick=${toggle} title=${t("details.open", { title })}>
       <${Avatar} id=${conv.peerId ?? conv.groupId} name=${title} url=${conversations.avatarOf(conv)} size=${40} isOnline=${Boolean(conv.peerId) && people.isOnline(conv.peerId)} />
       <span class="chat-title"><b>${title}</b><small><${Subtitle} conv=${conv} timeline=${timeline} /></small></span>
     </button>

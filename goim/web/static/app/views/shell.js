@@ -35,7 +35,7 @@ function Rail({ place }) {
       return html`<a href=${hrefOf(name)} class="rail-item" aria-current=${name === place ? "page" : undefined}
         aria-label=${count ? t("nav.badge", { label, count }) : label} title=${label}>
         <${Icon} name=${icon} size=${24} />
-        ${count > 0 && html`<span class="badge">${count > 99 ? "99+" : count}</span>`}
+        ${count > 0 && html`<span class="badge" aria-hidden="true">${count > 99 ? "99+" : count}</span>`}
         <span class="rail-label">${label}</span>
       </a>`;
     })}
