@@ -163,7 +163,7 @@ async def test_databases_of_one_server_do_not_hear_each_other(redis_server: Serv
 async def test_sentinels_tell_where_the_master_is_after_a_failover(tmp_path: Path) -> None:
     with contextlib.ExitStack() as stack:
         master = stack.enter_context(running_redis(tmp_path / "master"))
-        replica = stack.enter_context(running_redis(tmp_path / "replica", "--replicaof", f"127.0.0.1 {master.port}"))
+        replica = stack.enter_context(running_redis(tmp_path / "replica", "--replicaof", "127.0.0.1", str(master.port)))
         sentinel = stack.enter_context(running_sentinel(tmp_path / "sentinel", master))
         await _until_a_replica_is_known(sentinel)
         places = [Sentinels([Server("127.0.0.1", 1), sentinel.server], "mymaster", Login()) for _ in range(2)]

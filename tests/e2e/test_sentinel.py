@@ -28,7 +28,7 @@ clock = SystemClock()
 async def test_a_failover_costs_nobody_a_message(tmp_path: Path) -> None:
     async with contextlib.AsyncExitStack() as stack:
         master = stack.enter_context(running_redis(tmp_path / "master"))
-        replica = stack.enter_context(running_redis(tmp_path / "replica", "--replicaof", f"127.0.0.1 {master.port}"))
+        replica = stack.enter_context(running_redis(tmp_path / "replica", "--replicaof", "127.0.0.1", str(master.port)))
         sentinel = stack.enter_context(running_sentinel(tmp_path / "sentinel", master))
         async with asyncio.timeout(PATIENCE):
             while not await sentinel.ask("SENTINEL", "REPLICAS", "mymaster"):
