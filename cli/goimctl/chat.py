@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from goimctl.options import load_settings, local_url
+from goimctl.options import server_url
 from goimctl.output import ExitCode, Failed, say
 from goimctl.passwords import FromStdin, ask_password
 
@@ -32,9 +32,7 @@ def chat(
     from goim.client import Unreachable
     from goimctl.talk.conversation import Entrance, converse
 
-    address = url or local_url(load_settings(ctx).settings)
-    if not address.startswith(("http://", "https://")):
-        raise Failed(f"{address} is no URL of a server", hint="--url http://host:port", code=ExitCode.WRONG_USE)
+    address = server_url(ctx, url)
     password = ask_password(f"Password of {name}", from_stdin=from_stdin)
     entrance = Entrance(
         url=address, name=name, password=password, device_id=device or _this_terminal(), may_register=register

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from goimctl.options import Json, load_settings, local_url
+from goimctl.options import Json, server_url
 from goimctl.output import ExitCode, Failed, count, progress_bars, say, show_record
 from goimctl.passwords import FromStdin, ask_password
 
@@ -34,9 +34,7 @@ def demo(
     """
     import secrets
 
-    address = url or local_url(load_settings(ctx).settings)
-    if not address.startswith(("http://", "https://")):
-        raise Failed(f"{address} is no URL of a server", hint="--url http://host:port", code=ExitCode.WRONG_USE)
+    address = server_url(ctx, url)
     if remove:
         password = ask_password("Password of the demo", from_stdin=from_stdin)
         return _run(_take_down(address, password))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from goimctl.output import warn
+from goimctl.output import ExitCode, Failed, warn
 
 if TYPE_CHECKING:
     from goim.config import Loaded, Settings
@@ -48,6 +48,14 @@ def local_url(settings: Settings) -> str:
     listen = settings.server.listen
     host = local_host(listen.host)
     return f"http://{f'[{host}]' if ':' in host else host}:{listen.port}"
+
+
+def server_url(ctx: typer.Context, given: str | None) -> str:
+    """The server that a command talks to: the one that was named, else the one configured here."""
+    address = given or local_url(load_settings(ctx).settings)
+    if not address.startswith(("http://", "https://")):
+        raise Failed(f"{address} is no URL of a server", hint="--url http://host:port", code=ExitCode.WRONG_USE)
+    return address
 
 
 def local_host(host: str) -> str:

@@ -9,14 +9,13 @@ from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import pytest
-from goimctl.talk.answers import Acked, Message
 from goimctl.talk.screen import clean
 from goimctl.talk.seen import Seen
 from goimctl.talk.session import content_of
-from msgspec import convert
+from msgspec import Struct, convert
 from websockets.asyncio.server import ServerConnection, serve
 
-from goim.client import Timing
+from goim.client import Message, Timing
 from goim.client.http import Http, is_local
 from goim.client.link import Link
 from goim.client.login import Login
@@ -24,6 +23,11 @@ from goim.clock import SystemClock
 from goim.errors import ErrorCode, GoimError
 
 Answer = Callable[[dict[str, Any]], dict[str, Any] | None]
+
+
+class Acked(Struct, rename="camel"):
+    conv_id: str
+    seq: int
 
 
 def link_to(port: int) -> Link:

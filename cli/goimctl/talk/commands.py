@@ -7,9 +7,11 @@ from collections.abc import Awaitable, Callable, Sequence
 from msgspec import Struct
 
 from goim.client import Unreachable
+from goim.client.answers import Befriended, Friends, History, Presences, Requests
+from goim.client.http import Nothing
 from goim.errors import ErrorCode, GoimError
 from goim.model.conversations import ConvType
-from goimctl.talk.answers import Befriended, Friends, History, Nothing, Presences, ReadUpTo, Requests
+from goim.protocol.replies import ReadAckData
 from goimctl.talk.group_commands import Misused, group
 from goimctl.talk.people import Place
 from goimctl.talk.screen import clean
@@ -121,7 +123,7 @@ async def history(session: Session, words: Words) -> None:
 async def read(session: Session, _: Words) -> None:
     """Say that everything here is read."""
     conv_id = await session.here()
-    answer = await session.link.ask("read", {"convId": conv_id, "seq": session.seen(conv_id).upto}, ReadUpTo)
+    answer = await session.link.ask("read", {"convId": conv_id, "seq": session.seen(conv_id).upto}, ReadAckData)
     session.screen.note(f"read up to {answer.seq}")
 
 

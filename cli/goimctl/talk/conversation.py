@@ -9,13 +9,13 @@ from collections.abc import AsyncIterator, Callable
 from msgspec import Struct
 
 from goim.client import Timing, Unreachable
-from goim.client.http import Http
+from goim.client.answers import User
+from goim.client.http import Http, Nothing
 from goim.client.link import Link
 from goim.client.login import Login
 from goim.clock import SystemClock
 from goim.errors import ErrorCode, GoimError
 from goimctl.output import Failed
-from goimctl.talk.answers import Nothing, Person
 from goimctl.talk.commands import Quit, find_place, obey
 from goimctl.talk.news import listen
 from goimctl.talk.screen import Over, Screen, clean
@@ -84,7 +84,7 @@ async def _go_to(session: Session, with_: str | None) -> None:
         session.screen.note(f"{clean(error.message)}; /with {clean(with_)} when there is")
 
 
-async def _log_in(api: Http, login: Login, entrance: Entrance, offer: Callable[[Entrance], bool]) -> Person:
+async def _log_in(api: Http, login: Login, entrance: Entrance, offer: Callable[[Entrance], bool]) -> User:
     try:
         await login.begin()
     except GoimError as error:
@@ -92,7 +92,7 @@ async def _log_in(api: Http, login: Login, entrance: Entrance, offer: Callable[[
             raise
         await _register(api, {"username": entrance.name, "password": entrance.password})
         await login.begin()
-    return Person(user_id=login.user_id, username=login.username)
+    return User(user_id=login.user_id, username=login.username)
 
 
 async def _register(api: Http, credentials: dict[str, str]) -> None:

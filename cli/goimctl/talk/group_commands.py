@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from goim.client.answers import Added, MadeGroup, Members
 from goim.client.http import part
 from goim.errors import ErrorCode, GoimError
 from goim.model.conversations import ConvType
-from goimctl.talk.answers import Added, Group, Members
 from goimctl.talk.people import Place
 from goimctl.talk.screen import clean
 from goimctl.talk.session import Session
@@ -40,7 +40,7 @@ async def group(session: Session, words: Words) -> None:
 
 async def _new(session: Session, name: str, people: Words) -> None:
     body = {"name": name, "memberIds": await _ids(session, people)}
-    made = await session.api.post("/api/groups", Group, body)
+    made = await session.api.post("/api/groups", MadeGroup, body)
     session.place = Place(title=name, conv_type=ConvType.GROUP, other_id=made.group_id, conv_id=made.conv_id)
     await _tell_invited(session, made)
 
@@ -51,7 +51,7 @@ async def _members(session: Session) -> None:
         session.screen.note(f"{await session.people.name(member.user_id)}{role}")
 
 
-async def _tell_invited(session: Session, added: Added | Group) -> None:
+async def _tell_invited(session: Session, added: Added) -> None:
     for user_id in added.invited:
         session.screen.note(f"{await session.people.name(user_id)} is no friend of yours and was invited")
 

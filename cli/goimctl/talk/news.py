@@ -8,10 +8,11 @@ from typing import Any
 import msgspec
 
 from goim.client import Unreachable
+from goim.client.answers import Message, SyncedConv
+from goim.client.http import Nothing
 from goim.errors import GoimError
 from goim.model.conversations import ConvType
 from goim.protocol.pushes import GroupData, MemberData, PresenceData, ReadByData, RecalledData, UserData
-from goimctl.talk.answers import Message, Nothing, SyncedConv
 from goimctl.talk.screen import clean
 from goimctl.talk.session import Session
 

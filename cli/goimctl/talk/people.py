@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from msgspec import Struct
 
+from goim.client.answers import Conversation, Group, Groups, User, Users
 from goim.client.http import Http, part
 from goim.errors import ErrorCode, GoimError
 from goim.model.conversations import ConvType
-from goimctl.talk.answers import Found, Group, Groups, Line, Person
 from goimctl.talk.screen import clean
 
 
@@ -28,7 +28,7 @@ class Place(Struct, frozen=True, kw_only=True):
 class People:
     """Everybody and every group that was met so far."""
 
-    def __init__(self, api: Http, me: Person) -> None:
+    def __init__(self, api: Http, me: User) -> None:
         self._api = api
         self.me = me
         self._names = {me.user_id: me.username}
@@ -38,7 +38,7 @@ class People:
         """The username, or the id of somebody who is gone."""
         if user_id not in self._names:
             try:
-                person = await self._api.get(f"/api/users/{part(user_id)}", Person)
+                person = await self._api.get(f"/api/users/{part(user_id)}", User)
             except GoimError as error:
                 if error.code is not ErrorCode.NOT_FOUND:
                     raise
@@ -46,9 +46,9 @@ class People:
             self._names[user_id] = clean(person.username)
         return self._names[user_id]
 
-    async def find(self, username: str) -> Person:
+    async def find(self, username: str) -> User:
         """Somebody by username, whatever its case; `NOT_FOUND` if there is nobody."""
-        found = await self._api.get("/api/users/search", Found, q=username, limit=200)
+        found = await self._api.get("/api/users/search", Users, q=username, limit=200)
         for person in found.users:
             if person.username.lower() == username.lower():
                 self._names[person.user_id] = clean(person.username)
@@ -71,7 +71,7 @@ class People:
         """It may have another name by now."""
         self._groups.pop(group_id, None)
 
-    async def place_of(self, line: Line) -> Place:
+    async def place_of(self, line: Conversation) -> Place:
         """Where a line of the list leads."""
         other_id = line.peer_id or line.group_id or ""
         is_pair = line.conv_type is ConvType.C2C

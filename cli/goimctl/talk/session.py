@@ -11,11 +11,12 @@ from collections.abc import Iterable
 from msgspec import Raw
 from msgspec.structs import replace
 
+from goim.client.answers import Conversation, Conversations, Message, Synced, SyncedConv, User
 from goim.client.http import Http
 from goim.client.link import Envelope, Link
 from goim.errors import ErrorCode, GoimError
 from goim.model.conversations import ConvType
-from goimctl.talk.answers import Acked, Line, Lines, Message, Person, Synced, SyncedConv
+from goim.protocol.replies import SentData
 from goimctl.talk.people import People, Place
 from goimctl.talk.screen import Screen, clean, clock_time
 from goimctl.talk.seen import Seen
@@ -29,7 +30,7 @@ LOST = Envelope(action="lost", data=Raw(b"{}"))
 class Session:
     """What commands and news work on."""
 
-    def __init__(self, me: Person, api: Http, link: Link, screen: Screen) -> None:
+    def __init__(self, me: User, api: Http, link: Link, screen: Screen) -> None:
         self.me = me
         self.api = api
         self.link = link
@@ -39,7 +40,7 @@ class Session:
         link.turned = self._turned
         self.people = People(api, me)
         self.place: Place | None = None
-        self.lines: list[Line] = []
+        self.lines: list[Conversation] = []
         self.refused = 0
         self.is_back = False
         self.unsent: asyncio.Queue[tuple[Place, str, str]] = asyncio.Queue()
@@ -73,7 +74,7 @@ class Session:
             place, client_msg_id, text = await self.unsent.get()
             data = {"type": "text", "payload": {"text": text}, "clientMsgId": client_msg_id, **place.target()}
             try:
-                acked = await self.link.ask("send", data, Acked)
+                acked = await self.link.ask("send", data, SentData)
             except GoimError as error:
                 self.refused += 1
                 way_out = f": /friend {place.title}" if error.code is ErrorCode.NOT_FRIEND else ""
@@ -166,9 +167,9 @@ class Session:
 
     # the list
 
-    async def load_lines(self) -> list[Line]:
+    async def load_lines(self) -> list[Conversation]:
         """The latest conversations."""
-        self.lines = (await self.api.get("/api/conversations", Lines, limit=200)).conversations
+        self.lines = (await self.api.get("/api/conversations", Conversations, limit=200)).conversations
         return self.lines
 
     async def begin(self) -> None:
@@ -186,7 +187,7 @@ class Session:
 
 
 def _other(message: Message, me: str) -> str | None:
-    return message.to if message.from_ == me else message.from_
+    return (message.to or None) if message.from_ == me else message.from_
 
 
 def content_of(message: Message) -> str:
