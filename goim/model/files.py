@@ -26,7 +26,7 @@ PLAIN = "application/octet-stream"
 """The type of what is not known to be anything else: browsers only save it."""
 
 IMAGES = {"image/jpeg": "JPEG", "image/png": "PNG", "image/gif": "GIF", "image/webp": "WEBP"}
-INLINE = {*IMAGES, "video/mp4", "video/webm", "audio/mpeg", "audio/ogg", "audio/mp4", "audio/wav"}
+INLINE = {*IMAGES, "video/mp4", "video/webm", "audio/mpeg", "audio/ogg", "audio/mp4", "audio/webm", "audio/wav"}
 """Types that a browser may show by itself: none of them can run a script. No SVG, no HTML, no PDF."""
 
 WITH_FILES = frozenset({"image", "voice", "video", "file"})
@@ -89,6 +89,23 @@ class _Referring(Struct):
 
 
 _decode_referring = msgspec.json.Decoder(_Referring).decode
+
+
+# What a track of sound and one of pictures look like: a codec's name in WebM, a handler's in MP4.
+_TRACKS = {
+    "video/webm": (re.compile(rb"\x86[\x80-\xff]A_[A-Z]"), re.compile(rb"\x86[\x80-\xff]V_[A-Z]")),
+    "video/mp4": (re.compile(rb"hdlr.{8}soun", re.DOTALL), re.compile(rb"hdlr.{8}vide", re.DOTALL)),
+}
+
+
+def without_pictures(mime_type: str, head: bytes) -> str:
+    """The type of what begins like a film: of a sound if it has no pictures, as browsers record it."""
+    tracks = _TRACKS.get(mime_type)
+    if tracks is None:
+        return mime_type
+    sound, pictures = tracks
+    is_sound = sound.search(head) is not None and pictures.search(head) is None
+    return mime_type.replace("video/", "audio/") if is_sound else mime_type
 
 
 def blob_path(file_id: str) -> str:

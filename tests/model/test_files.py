@@ -8,7 +8,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from goim.model.files import MAX_NAME, StoredFile, blob_path, disposition, file_id_of, referenced_files, safe_name
+from goim.model.files import (
+    MAX_NAME,
+    StoredFile,
+    blob_path,
+    disposition,
+    file_id_of,
+    referenced_files,
+    safe_name,
+    without_pictures,
+)
 
 
 @pytest.mark.parametrize(
@@ -120,3 +129,19 @@ def test_only_addresses_of_ours_refer_to_files(payload: dict[str, str], ids: set
 def test_without_a_known_url_only_bare_addresses_are_ours() -> None:
     assert referenced_files('{"url":"https://chat.example/files/f1f1f1f1f1f1f1/a.png","size":1,"name":"x"}') == set()
     assert referenced_files('{"duration":1,"url":"/files/f1f1f1f1f1f1f1/a.png"}') == {"f1f1f1f1f1f1f1"}
+
+
+@pytest.mark.parametrize(
+    ("mime_type", "head", "is_sound"),
+    [
+        ("video/webm", b"\x1aE\xdf\xa3webm\xae\x86\x86A_OPUSc\xa2", True),
+        ("video/webm", b"\x1aE\xdf\xa3webm\xae\x86\x86A_OPUS\xae\x86\x85V_VP9", False),
+        ("video/webm", b"\x1aE\xdf\xa3webm\x1fC\xb6u", False),
+        ("video/mp4", b"ftypiso5moovtrakhdlr\0\0\0\0\0\0\0\nsoun", True),
+        ("video/mp4", b"ftypisomhdlr\0\0\0\0\0\0\0\0videhdlr\0\0\0\0\0\0\0\0soun", False),
+        ("video/mp4", b"ftypisommdat and the rest at the end", False),
+        ("image/png", b"\x86\x86A_OPUS", False),
+    ],
+)
+def test_what_has_sound_only_is_no_film(mime_type: str, head: bytes, is_sound: bool) -> None:
+    assert without_pictures(mime_type, head) == (mime_type.replace("video", "audio") if is_sound else mime_type)

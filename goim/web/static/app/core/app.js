@@ -5,6 +5,7 @@ import { Files } from "../store/files.js";
 import { Groups } from "../store/groups.js";
 import { Notifier } from "../store/notifier.js";
 import { People } from "../store/people.js";
+import { Player } from "../store/player.js";
 import { Signal } from "./signal.js";
 
 export const client = new Client({ session: new LocalStore("goim.session"), outbox: new LocalStore("goim.outbox") });
@@ -18,10 +19,11 @@ export const files = new Files(client);
 export const people = new People(client);
 export const groups = new Groups(client, people);
 export const conversations = new Conversations(client, people, groups);
+export const player = new Player(files);
 export const notifier = new Notifier(conversations);
 
 const PATIENCE = 1500;
-const STORES = [people, groups, conversations, files];
+const STORES = [people, groups, conversations, player, files];
 
 client.on("connected", () => (online.value = true));
 client.on("disconnected", () => (online.value = false));

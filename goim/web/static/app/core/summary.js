@@ -1,5 +1,6 @@
 // A message in a few words: for lists, quotes and notifications.
 import { t } from "./i18n.js";
+import { length } from "./times.js";
 
 const KINDS = {
   image: "🖼️",
@@ -20,6 +21,7 @@ export function summary(message) {
     if (message.streamStatus === "streaming" && !payload?.text) return t("message.writing");
     return (payload?.text ?? "").replace(/`+|\*\*/g, "");
   }
-  const more = { file: payload?.name, card: payload?.nickname, location: payload?.address }[type];
+  const spoken = `${t("kind.voice")} · ${length(Number(payload?.duration) || 0)}`;
+  const more = { voice: spoken, file: payload?.name, card: payload?.nickname, location: payload?.address }[type];
   return `${KINDS[type] ?? "✳️"} ${more || t(`kind.${KINDS[type] ? type : "custom"}`)}`;
 }

@@ -9,6 +9,7 @@ import { Avatar } from "./avatar.js";
 import { EmojiPicker } from "./emoji.js";
 import { Icon } from "./icons.js";
 import { attempt, closeMenu, openMenu } from "./overlay.js";
+import { RecordButton, RecordingBar } from "./voice.js";
 
 const TYPING_EVERY = 3000;
 
@@ -56,6 +57,7 @@ export function Composer({ conv, timeline, about, dropped }) {
   const [text, setText] = useState(conv.draft);
   const [cursor, setCursor] = useState(0);
   const [chosen, setChosen] = useState(0);
+  const [recording, setRecording] = useState(null);
   const field = useRef();
   const mentioned = useRef(new Map()); // name → userId
   const typedAt = useRef(0);
@@ -70,6 +72,9 @@ export function Composer({ conv, timeline, about, dropped }) {
     field.current.style.height = "auto";
     field.current.style.height = `${field.current.scrollHeight}px`;
   }, [text]);
+  useLayoutEffect(() => {
+    if (recording) return () => field.current?.focus(); // when it is over
+  }, [recording]);
   useLayoutEffect(() => {
     if (answer?.isEdit) setText(answer.message.payload.text);
     if (answer) field.current?.focus();
@@ -168,6 +173,12 @@ export function Composer({ conv, timeline, about, dropped }) {
     sendFiles(conv, [...event.clipboardData.files]);
   };
 
+  const recorded = (isSent) => {
+    setRecording(null);
+    if (isSent) about.value = null;
+  };
+  const spoken = answer && !answer.isEdit ? { replyTo: answer.message.serverMsgId } : {};
+
   if (reason) return html`<footer class="composer closed"><p><${Icon} name="lock" size=${16} />${reason}</p></footer>`;
   return html`<footer class="composer">
     <${Uploads} convId=${conv.convId} />
@@ -177,7 +188,8 @@ export function Composer({ conv, timeline, about, dropped }) {
         <${Avatar} id=${each.userId} name=${each.name} url=${people.avatar(each.userId)} size=${28} />${each.name}
       </li>`)}
     </ul>`}
-    <div class="composer-line">
+    ${recording && html`<${RecordingBar} conv=${conv} recording=${recording} more=${spoken} done=${recorded} />`}
+    <div class="composer-line" hidden=${Boolean(recording)}>
       <button type="button" class="button-icon" onClick=${attach} aria-haspopup="menu" aria-label=${t("attach.label")} title=${t("attach.label")}><${Icon} name="attach" size=${22} /></button>
       <div class="composer-field">
         <textarea ref=${field} rows="1" value=${text} placeholder=${t("composer.placeholder")} aria-label=${t("composer.placeholder")} maxlength="16000" dir="auto"
@@ -185,7 +197,9 @@ export function Composer({ conv, timeline, about, dropped }) {
         <button type="button" class="button-icon" onClick=${emoji} aria-haspopup="menu" aria-label=${t("emoji.label")} title=${t("emoji.label")}><${Icon} name="smile" size=${22} /></button>
       </div>
       ${COMPOSER_TOOLS.map((Tool) => html`<${Tool} conv=${conv} text=${text} />`)}
-      <button type="button" class="button-send" onClick=${send} disabled=${!text.trim()} aria-label=${t("do.send")} title=${t("do.send")}><${Icon} name="send" size=${22} /></button>
+      ${text.trim() || answer?.isEdit
+        ? html`<button type="button" class="button-send" onClick=${send} disabled=${!text.trim()} aria-label=${t("do.send")} title=${t("do.send")}><${Icon} name="send" size=${22} /></button>`
+        : html`<${RecordButton} onStart=${setRecording} />`}
     </div>
   </footer>`;
 }

@@ -9,6 +9,7 @@ import { useFile } from "../store/files.js";
 import { Avatar } from "./avatar.js";
 import { Icon } from "./icons.js";
 import { attempt, dialog } from "./overlay.js";
+import { Voice } from "./voice.js";
 
 function Text({ message, names }) {
   const text = message.payload?.text ?? "";
@@ -60,12 +61,9 @@ function Elsewhere({ url, icon }) {
   return html`<a class="elsewhere" href=${url} target="_blank" rel="noopener noreferrer"><${Icon} name=${icon} /><span>${url}</span></a>`;
 }
 
-function Voice({ message }) {
-  const { url, duration } = message.payload ?? {};
-  const { url: sound, failed } = useFile(files, url);
-  if (!files.isOurs(url)) return html`<${Elsewhere} url=${url} icon="file" />`;
-  if (failed) return html`<p class="text">${t("file.gone")}</p>`;
-  return html`<div class="voice"><audio controls preload="metadata" src=${sound} aria-label=${t("kind.voice")}></audio><small>${length(duration ?? 0)}</small></div>`;
+function Spoken({ message }) {
+  const { url } = message.payload ?? {};
+  return files.isOurs(url) ? html`<${Voice} message=${message} />` : html`<${Elsewhere} url=${url} icon="file" />`;
 }
 
 function Video({ message }) {
@@ -124,7 +122,7 @@ function Custom({ message }) {
 }
 
 /** The view of each type of message. */
-export const CONTENTS = { text: Text, stream: Stream, image: Image, voice: Voice, video: Video, file: File, card: Card, location: Location, call: Call, custom: Custom };
+export const CONTENTS = { text: Text, stream: Stream, image: Image, voice: Spoken, video: Video, file: File, card: Card, location: Location, call: Call, custom: Custom };
 
 export const contentOf = (type) => CONTENTS[type] ?? Custom;
 export const hasNoFrame = ({ type, payload }) => (type === "text" && isEmoji(payload?.text ?? "")) || type === "image";

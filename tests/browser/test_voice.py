@@ -1,0 +1,135 @@
+"""Voice messages: recorded at one browser, played at the other."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import pytest
+import pytest_asyncio
+from playwright.async_api import Browser, Locator, expect
+
+from tests.browser.pages import Seat, seat
+from tests.browser.phones import with_devices
+from tests.client import Person, World
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+# What is played, as it is played: the page itself shows no element for it.
+HEAR = """
+window.heard = [];
+const play = HTMLMediaElement.prototype.play;
+HTMLMediaElement.prototype.play = function () { window.heard.push(this); return play.call(this); };
+"""
+
+
+REFUSE = """
+() => { navigator.mediaDevices.getUserMedia = async () => { throw new DOMException("no", "NotAllowedError"); }; }
+"""
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def speaking() -> AsyncIterator[Browser]:
+    async with with_devices() as browser:
+        yield browser
+
+
+def bar(taken: Seat) -> Locator:
+    return taken.page.get_by_role("group", name="Recording")
+
+
+async def record(taken: Seat, until: str) -> None:
+    await taken.button("Record a voice message").click()
+    await expect(bar(taken).get_by_role("timer")).to_have_text(until)
+
+
+async def pair(town: World) -> tuple[Person, Person]:
+    ann, bob = await town.circle(2)
+    await ann.post("/api/messages", ann.text(bob, "listen"))
+    return ann, bob
+
+
+async def test_what_one_says_is_recorded_sent_and_played_by_the_other(town: World, speaking: Browser) -> None:
+    ann, bob = await pair(town)
+    async with seat(speaking, town.base_url, ann) as hers, seat(speaking, town.base_url, bob) as his:
+        await his.context.add_init_script(HEAR)
+        await his.page.reload()
+        await hers.open(bob.username)
+        await his.open(ann.username)
+        await record(hers, "0:02")
+        await hers.button("Send the recording").click()
+        await expect(bar(hers)).to_have_count(0)
+        await expect(hers.field).to_be_focused()
+
+        played = his.page.locator(".message .voice")
+        await expect(played.locator("small")).to_have_text("0:02")
+        kept = (await bob.get("/api/messages/history", convId=await conv_of(his)))["messages"][-1]
+        assert kept["type"] == "voice"
+        assert 2 <= kept["payload"]["duration"] < 10
+        assert max(kept["payload"]["waveform"]) == 100, "a beep was heard"
+        assert min(kept["payload"]["waveform"]) < 50, "and it was quiet between"
+        assert (await ann.get("/api/files"))["files"][0]["mimeType"] == "audio/webm"
+
+        await his.button("Play").click()
+        await his.page.wait_for_function("() => window.heard[0]?.ended")
+        length = await his.page.evaluate("window.heard[0].duration")
+        assert abs(length - kept["payload"]["duration"]) < 1
+        await expect(his.button("Play")).to_be_visible()
+        position = his.page.get_by_role("slider", name="Position")
+        await position.press("End")
+        await expect(position).to_have_attribute("aria-valuetext", "0:02 of 0:02")
+        await his.page.wait_for_function("() => window.heard[0].currentTime > 1")
+        await expect(hers.row(bob.username)).to_contain_text("Voice message · 0:02")
+
+
+async def conv_of(taken: Seat) -> str:
+    return str(await taken.page.evaluate("decodeURIComponent(location.hash.split('/')[2])"))
+
+
+async def test_a_recording_is_thrown_away_and_the_microphone_given_back(town: World, speaking: Browser) -> None:
+    ann, bob = await pair(town)
+    async with seat(speaking, town.base_url, ann) as hers:
+        await hers.context.add_init_script(
+            "const get = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);"
+            "navigator.mediaDevices.getUserMedia = async (wanted) => (window.given = await get(wanted));"
+        )
+        await hers.page.reload()
+        await hers.open(bob.username)
+        for give_up in ("Escape", "Discard"):
+            await hers.button("Record a voice message").click()
+            await expect(bar(hers)).to_be_visible()
+            if give_up == "Escape":
+                await hers.page.keyboard.press("Escape")
+            else:
+                await hers.button("Discard the recording").click()
+            await expect(bar(hers)).to_have_count(0)
+            await expect(hers.field).to_be_focused()
+            assert await hers.page.evaluate("window.given.getTracks().map(({readyState}) => readyState)") == ["ended"]
+        await hers.say("never mind")
+        await expect(hers.message("never mind")).to_be_visible()
+        await expect(hers.page.locator(".message .voice")).to_have_count(0)
+
+
+async def test_a_recording_that_could_not_be_sent_is_still_there(town: World, speaking: Browser) -> None:
+    ann, bob = await pair(town)
+    async with seat(speaking, town.base_url, ann) as hers:
+        await hers.open(bob.username)
+        await record(hers, "0:00")
+        await hers.context.set_offline(True)
+        await hers.button("Send the recording").click()
+        await expect(hers.page.locator(".note.bad")).to_have_text("The server cannot be reached.")
+        await hers.context.set_offline(False)
+        await hers.button("Send the recording").click()
+        await expect(hers.page.locator(".message .voice")).to_be_visible()
+
+
+async def test_who_refuses_the_microphone_is_told_what_to_do(town: World, browser: Browser) -> None:
+    ann, bob = await pair(town)
+    async with seat(browser, town.base_url, ann) as hers:  # this one has no devices
+        await hers.open(bob.username)
+        await hers.button("Record a voice message").click()
+        await expect(hers.page.locator(".note.bad")).to_contain_text("microphone")
+        await hers.page.evaluate(REFUSE)
+        await hers.button("Record a voice message").click()
+        await expect(hers.page.locator(".note.bad").last).to_contain_text("Allow it beside the address")
+        await hers.say("in writing, then")
+        await expect(hers.message("in writing, then")).to_be_visible()
