@@ -124,6 +124,8 @@ class Connection:
             work = action.act(self._services, self, request)
         except GoimError as error:
             return self.refuse(request, error)
+        except Exception:  # noqa: BLE001 whatever it is, the client is answered
+            return self._refuse_unknown(request)
         if work is not None:
             self._is_busy = True
             self._tasks.start(self._finish(request, work))
@@ -148,8 +150,11 @@ class Connection:
         except StoreDown:
             self.refuse(request, GoimError(ErrorCode.UNAVAILABLE, "the database cannot be reached; try again"))
         except Exception:  # noqa: BLE001 whatever it is, the client is answered
-            _log.exception("action_failed", action=ACTIONS[type(request)].name)
-            self.refuse(request, GoimError(ErrorCode.INTERNAL, "something went wrong here"))
+            self._refuse_unknown(request)
+
+    def _refuse_unknown(self, request: AnyRequest) -> None:
+        _log.exception("action_failed", action=ACTIONS[type(request)].name)
+        self.refuse(request, GoimError(ErrorCode.INTERNAL, "something went wrong here"))
 
     def _queue_up(self, request: AnyRequest) -> None:
         if self._backlog is None:

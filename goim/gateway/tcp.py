@@ -44,7 +44,7 @@ class TcpProtocol(asyncio.Protocol):
         self._waiting: list[bytes] = []
         self._receive: Receive | None = None
         self._out: list[bytes] | None = None
-        self._is_open = False
+        self.is_open = False
         self._is_asked = False
         self._transport: asyncio.Transport
         self._deadline: asyncio.TimerHandle | None = None
@@ -54,12 +54,12 @@ class TcpProtocol(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
-        self._is_open = True
+        self.is_open = True
         self._gateway.clients.add(self)
         self._deadline = self.loop.call_later(_AUTH_SECONDS, self._too_slow)
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 an end is an end
-        self._is_open = False
+        self.is_open = False
         self._receive = None
         self._gateway.gone(self)
         if self._deadline is not None:
@@ -76,7 +76,7 @@ class TcpProtocol(asyncio.Protocol):
         return None
 
     def _take(self, line: bytes) -> None:
-        if not self._is_open:
+        if not self.is_open:
             return
         if self._receive is not None:
             self._receive(line, is_text=True)
@@ -103,7 +103,7 @@ class TcpProtocol(asyncio.Protocol):
         """Hand every line to `receive`, those that came early first."""
         if self._deadline is not None:
             self._deadline.cancel()
-        if not self._is_open:
+        if not self.is_open:
             return
         self._receive = receive
         waiting, self._waiting = self._waiting, []
@@ -122,7 +122,7 @@ class TcpProtocol(asyncio.Protocol):
     def flush(self) -> None:
         """Write what is queued; a reader that leaves too much lying is closed."""
         out, self._out = self._out, None
-        if not out or not self._is_open or self._transport.is_closing():
+        if not out or not self.is_open or self._transport.is_closing():
             return
         if self.queued_bytes > self._gateway.cork.queue_bytes:
             return self.close(CloseCode.SLOW_CONSUMER)
@@ -131,16 +131,16 @@ class TcpProtocol(asyncio.Protocol):
 
     def close(self, code: CloseCode) -> None:
         """Say what is queued and the close code, then end."""
-        if self._is_open:
+        if self.is_open:
             self.flush()
-        if self._is_open:
+        if self.is_open:
             self._gateway.cork.closes[int(code)] += 1
             self._transport.write(frame_of(Close(CloseData(int(code)))).line)
             self._end()
 
     def _end(self) -> None:
         self.flush()
-        self._is_open = False
+        self.is_open = False
         self._receive = None
         self._transport.close()
         self.loop.call_later(_LINGER_SECONDS, self._transport.abort)
@@ -205,6 +205,8 @@ class TcpGateway:
             request_id = request.id
             login = await self._services.sessions.verify(request.data.token)
             device_id = device_of(login, request.data.device_id)
+            if not client.is_open:
+                return  # gone meanwhile: nobody would ever say that its connection is over
             if self._is_draining:
                 raise GoimError(ErrorCode.UNAVAILABLE, "this node is going away; connect again")
             connection = Connection(login, device_id, client, "tcp", self._services, self.tasks)

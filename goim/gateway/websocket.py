@@ -25,6 +25,7 @@ from goim.tasks import Tasks
 
 _BEARER = "bearer."
 _HEADERS = {401: [(b"www-authenticate", b'Bearer realm="goim"')], 426: [(b"upgrade", b"websocket")]}
+_AWAY = GoimError(ErrorCode.UNAVAILABLE, "the database cannot be reached; try again")
 _log = structlog.get_logger(__name__)
 
 
@@ -60,7 +61,7 @@ class WebSocketGateway:
         except GoimError as error:
             return await _refuse(send, error)
         except StoreDown:
-            return await _refuse(send, GoimError(ErrorCode.UNAVAILABLE, "the database cannot be reached; try again"))
+            return await _refuse(send, _AWAY)
         await self._carry(scope, receive, send, login, device_id, subprotocol)
 
     async def _carry(
@@ -77,7 +78,10 @@ class WebSocketGateway:
         delivery = self._services.delivery
         delivery.attach(connection)
         try:
-            delivery.enter_groups(connection, await self._services.access.groups_of(login.user_id))
+            try:
+                delivery.enter_groups(connection, await self._services.access.groups_of(login.user_id))
+            except StoreDown:
+                return await _refuse(send, _AWAY)
             await delivery.settled()
             transport.start(connection.receive)
             if self._services.messages.is_overloaded:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
-from msgspec import Struct
+from msgspec import Meta, Struct
 
-from goim.clock import Clock
+from goim.clock import LATEST_MS, Clock
 from goim.model.conversations import Activity, Entry
 from goim.model.messages import MessageRow
 from goim.services.behind import Behind
@@ -22,7 +22,7 @@ class Place(NamedTuple):
     """Where a line stands in the list."""
 
     pinned: bool
-    updated_at: int
+    updated_at: Annotated[int, Meta(ge=0, le=LATEST_MS)]  # it comes back as a cursor, from strangers
     conv_id: str
 
 

@@ -177,6 +177,36 @@ async def test_lines_that_come_with_the_first_or_in_pieces_are_answered_in_order
     assert [(await line.read())["id"] for _ in range(50)] == list(range(50))
 
 
+async def test_what_was_sent_in_several_lines_comes_in_one(town: Town) -> None:
+    ann, bob = await town.people.friends("ann", "bob")
+    line, device = await town.device(bob, "box"), await town.people.device(ann)
+    payload = {"text": "one\ntwo", "more": [1, {"a": 2}]}
+    await device.ws.send(json.dumps({"action": "send", "data": ann.text(bob, "") | {"payload": payload}}, indent=1))
+    assert (await line.push("message"))["payload"] == payload
+    call = {"action": "call_start", "data": {"to": bob.user_id, "type": "audio"}}
+    await device.ws.send(json.dumps(call, indent=1))
+    about = {"callId": (await line.push("call_incoming"))["callId"], "to": bob.user_id}
+    signal = about | {"type": "candidate", "candidate": {"candidate": ""}}
+    await device.ws.send(json.dumps({"action": "webrtc_signaling", "data": signal}, indent=1).replace("\n", "\r\n"))
+    assert (await line.push("webrtc_signaling"))["candidate"] == {"candidate": ""}
+
+
+async def test_who_hangs_up_before_we_know_who_they_are_is_not_online(tmp_path: Path) -> None:
+    async with town_in(tmp_path) as town:
+        ann = await town.people.person("ann")
+    async with town_in(tmp_path) as town:  # a node that has to ask whether the session lives
+        there = await town.people.log_in(Person(await town.people.http(), username=ann.username))
+        for number in range(20):
+            box = await town.line()
+            auth = {"action": "auth", "data": {"token": ann.token, "deviceId": f"box {number}"}}
+            box.write(json.dumps(auth).encode() + b"\n")
+            box.writer.close()
+        line = await town.device(there, "late")
+        devices = (await there.get("/api/users/me/devices"))["devices"]
+        assert [each["deviceId"] for each in devices if each["online"]] == ["late"]
+        assert "timestamp" in await line.ask("ping")
+
+
 async def test_a_line_beyond_the_limit_ends_the_connection_with_its_code(town: Town) -> None:
     ann = await town.people.person("ann")
     line = await town.device(ann, "box")

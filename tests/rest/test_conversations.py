@@ -6,6 +6,7 @@ from urllib.parse import quote
 
 import pytest
 
+from goim.rest.paging import encode_cursor
 from tests.client import Refused, World
 from tests.rest.people import running_node  # noqa: F401
 
@@ -82,6 +83,7 @@ async def test_a_deleted_conversation_comes_back_without_the_old_messages(people
 
 REFUSALS: list[tuple[str, str, object, str]] = [
     ("GET", "/api/conversations?cursor=nonsense", None, "INVALID"),
+    ("GET", f"/api/conversations?cursor={encode_cursor([False, 2**64 - 1, 'c1'])}", None, "INVALID"),
     ("GET", "/api/conversations?limit=none", None, "INVALID"),
     ("POST", "/api/conversations/{theirs}/pin", {"pinned": True}, "NOT_FOUND"),
     ("POST", "/api/conversations/none/mute", {"muted": True}, "NOT_FOUND"),
