@@ -2,11 +2,11 @@
 
 const CAMERA = { width: { ideal: 1280 }, height: { ideal: 720 }, facingMode: "user" };
 
+/** The browser's own choice of microphone and camera. */
+const openUsual = ({ audio = false, video = false }) => navigator.mediaDevices.getUserMedia({ audio, video: video && CAMERA });
+
 /** How long a connection may be away before it is replaced, in milliseconds. */
 const PATIENCE = 3000;
-
-/** What the browser takes for a call of this type. */
-const mediaFor = (type) => navigator.mediaDevices.getUserMedia({ audio: true, video: type === "video" && CAMERA });
 
 /**
  * At most one call at a time, in `current`: `{call, state, local, remote, since, isMuted, isCameraOff}`, or null.
@@ -15,6 +15,7 @@ const mediaFor = (type) => navigator.mediaDevices.getUserMedia({ audio: true, vi
  */
 export class Calls {
   #client;
+  #openDevices;
   #peer = null; // RTCPeerConnection
   #waiting = []; // candidates that came before what they belong to
   #signals = Promise.resolve(); // one after the other, as they come
@@ -22,8 +23,10 @@ export class Calls {
   current = null;
   changed = () => {};
 
-  constructor(client) {
+  /** `open({audio, video})` resolves with a stream of the microphone and the camera that are to be used. */
+  constructor(client, { open = openUsual } = {}) {
     this.#client = client;
+    this.#openDevices = open;
     client.on("call_incoming", (call) => this.#ring(call));
     client.on("call_answered", (call) => this.#answered(call));
     client.on("call_rejected", (call) => this.#over(call));
@@ -41,7 +44,7 @@ export class Calls {
   async start(to, type) {
     if (this.#isBusy || (this.current && this.current.state !== "ended")) return;
     await this.#busy(async () => {
-      const local = await mediaFor(type);
+      const local = await this.#openDevices({ audio: true, video: type === "video" });
       try {
         const call = await this.#client.ask("call_start", { to, type });
         this.#begin(call, "outgoing", local);
@@ -57,7 +60,7 @@ export class Calls {
     const { call, state } = this.current ?? {};
     if (state !== "incoming" || this.#isBusy) return;
     await this.#busy(async () => {
-      const local = await mediaFor(call.type);
+      const local = await this.#openDevices({ audio: true, video: call.type === "video" });
       if (this.current?.call.callId !== call.callId || this.current.state !== "incoming") return stop(local);
       this.#set({ local });
       const answered = await this.#client.ask("call_answer", { callId: call.callId }).catch((error) => {
@@ -86,6 +89,22 @@ export class Calls {
   switchCamera(isCameraOff) {
     for (const track of this.current?.local?.getVideoTracks() ?? []) track.enabled = !isCameraOff;
     this.#set({ isCameraOff });
+  }
+
+  /** Go on with another microphone ("audio") or camera ("video"): the one that `open` gives by now. */
+  async change(kind) {
+    const { local } = this.current ?? {};
+    const old = local?.getTracks().find((track) => track.kind === kind);
+    if (!old) return;
+    const [fresh] = (await this.#openDevices({ [kind]: true })).getTracks();
+    if (this.current?.local !== local) return fresh.stop(); // it is over meanwhile
+    fresh.enabled = old.enabled;
+    const sender = this.#peer?.getSenders().find(({ track }) => track === old);
+    local.removeTrack(old);
+    local.addTrack(fresh);
+    old.stop();
+    await sender?.replaceTrack(fresh);
+    this.changed();
   }
 
   /** Nothing more is shown of a call that is over. */

@@ -1,6 +1,7 @@
 // What there is once for the whole page: the client, and what is known of people, groups and conversations.
 import { Client, LocalStore } from "../../goim.js";
 import { Conversations } from "../store/conversations.js";
+import { Devices } from "../store/devices.js";
 import { Files } from "../store/files.js";
 import { Groups } from "../store/groups.js";
 import { Notifier } from "../store/notifier.js";
@@ -19,7 +20,8 @@ export const files = new Files(client);
 export const people = new People(client);
 export const groups = new Groups(client, people);
 export const conversations = new Conversations(client, people, groups);
-export const player = new Player(files);
+export const devices = new Devices();
+export const player = new Player(files, devices);
 export const notifier = new Notifier(conversations);
 
 const PATIENCE = 1500;

@@ -1,9 +1,9 @@
 // The call that this page is in.
 import { Calls } from "../../goim.js";
-import { client } from "../core/app.js";
+import { client, devices } from "../core/app.js";
 import { Signal } from "../core/signal.js";
 
-export const calls = new Calls(client);
+export const calls = new Calls(client, { open: devices.open });
 export const callChanged = new Signal(0);
 
 const SHOWN_AFTER = 4000;

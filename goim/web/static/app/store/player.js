@@ -3,12 +3,14 @@ import { Signal } from "../core/signal.js";
 
 export class Player {
   #files;
+  #devices;
   #audio = new Audio();
   /** {id, isPlaying, isLoading, at}: which message, and how many seconds of it have been played. */
   state = new Signal({ id: null, isPlaying: false, isLoading: false, at: 0 });
 
-  constructor(files) {
+  constructor(files, devices) {
     this.#files = files;
+    this.#devices = devices;
     const audio = this.#audio;
     audio.ontimeupdate = () => this.#set({ at: audio.currentTime });
     audio.onplaying = () => this.#set({ isPlaying: true, isLoading: false });
@@ -47,6 +49,7 @@ export class Player {
       const url = await this.#files.url(address);
       if (this.state.value.id !== id) return;
       this.#audio.src = url;
+      await this.#devices.direct(this.#audio);
       await this.#measure();
       this.#set({ isLoading: false, at: 0 });
     } catch (error) {

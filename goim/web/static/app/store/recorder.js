@@ -15,11 +15,24 @@ export const canRecord = () => Boolean(navigator.mediaDevices?.getUserMedia && w
 
 const endingOf = (type) => (type.includes("mp4") ? "m4a" : type.includes("ogg") ? "ogg" : "webm");
 
+/** `look()` tells how loud a stream is just now, from 0 to 1, until `close()`. */
+export function loudness(stream) {
+  const context = new AudioContext();
+  const analyser = new AnalyserNode(context, { fftSize: 2048 });
+  context.createMediaStreamSource(stream).connect(analyser);
+  const samples = new Float32Array(analyser.fftSize);
+  const look = () => {
+    analyser.getFloatTimeDomainData(samples);
+    return Math.min(1, Math.sqrt(samples.reduce((sum, each) => sum + each * each, 0) / samples.length) * 3);
+  };
+  return { look, close: () => context.state !== "closed" && context.close() };
+}
+
 /** One recording, from `start` to `stop` or `cancel`. `changed()` is called while it goes on. */
 export class Recording {
   #recorder;
   #stream;
-  #context;
+  #deafen = () => {};
   #timer;
   #parts = [];
   #startedAt = 0;
@@ -28,9 +41,9 @@ export class Recording {
   isGoing = false;
   changed = () => {};
 
-  /** Ask for the microphone and begin; rejects with what the browser says if it gives none. */
-  async start(constraints = true) {
-    this.#stream = await navigator.mediaDevices.getUserMedia({ audio: constraints });
+  /** Ask for the microphone by `open({audio})` and begin; rejects with what the browser says if it gives none. */
+  async start(open) {
+    this.#stream = await open({ audio: true });
     const mimeType = KINDS.find((kind) => MediaRecorder.isTypeSupported(kind));
     this.#recorder = new MediaRecorder(this.#stream, { mimeType, audioBitsPerSecond: BITS_PER_SECOND });
     this.#recorder.ondataavailable = ({ data }) => data.size && this.#parts.push(data);
@@ -42,25 +55,14 @@ export class Recording {
   #began() {
     this.#startedAt = performance.now();
     this.isGoing = true;
-    const look = this.#listen();
+    const { look, close } = loudness(this.#stream);
+    this.#deafen = close;
     this.#timer = setInterval(() => {
       this.#levels.push(look());
       if (this.seconds >= LONGEST) this.stop();
       this.changed();
     }, LOOK_EVERY);
     this.changed();
-  }
-
-  /** What tells how loud it is just now, from 0 to 1. */
-  #listen() {
-    this.#context = new AudioContext();
-    const analyser = new AnalyserNode(this.#context, { fftSize: 2048 });
-    this.#context.createMediaStreamSource(this.#stream).connect(analyser);
-    const samples = new Float32Array(analyser.fftSize);
-    return () => {
-      analyser.getFloatTimeDomainData(samples);
-      return Math.min(1, Math.sqrt(samples.reduce((sum, each) => sum + each * each, 0) / samples.length) * 3);
-    };
   }
 
   get seconds() {
@@ -102,7 +104,7 @@ export class Recording {
   #release() {
     clearInterval(this.#timer);
     for (const track of this.#stream?.getTracks() ?? []) track.stop();
-    this.#context?.close().catch(() => {}); // it may be closed already
+    this.#deafen();
   }
 }
 

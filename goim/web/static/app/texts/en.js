@@ -178,6 +178,18 @@ export default {
   "login.username_rule": "3 to 32 letters, digits, dots, dashes or underscores",
   "login.welcome": "Create your account",
 
+  "media.audioinput": "Microphone",
+  "media.audiooutput": "Speaker",
+  "media.default": "As the system has it",
+  "media.hint": "For calls and voice messages in this browser.",
+  "media.label": "Microphone and camera",
+  "media.level": "How loud you are",
+  "media.picture": "Your picture",
+  "media.sound": "Play a sound",
+  "media.stop": "Stop",
+  "media.try": "Try them",
+  "media.videoinput": "Camera",
+
   "member.hand_over": "Make owner",
   "member.hand_over_sure": "{name} will own the group instead of you.",
   "member.make_admin": "Make admin",
@@ -281,6 +293,7 @@ export default {
   "settings.appearance": "Appearance",
   "settings.choose": "Choose what to set.",
   "settings.devices": "Devices",
+  "settings.media": "Sound and camera",
   "settings.profile": "Profile",
 
   "state.failed": "Not sent",

@@ -177,6 +177,18 @@ export default {
   "login.username_rule": "3 到 32 个字母、数字、点、短横线或下划线",
   "login.welcome": "创建账号",
 
+  "media.audioinput": "麦克风",
+  "media.audiooutput": "扬声器",
+  "media.default": "跟随系统",
+  "media.hint": "用于此浏览器中的通话和语音消息。",
+  "media.label": "麦克风与摄像头",
+  "media.level": "你的音量",
+  "media.picture": "你的画面",
+  "media.sound": "播放声音",
+  "media.stop": "停止",
+  "media.try": "试一试",
+  "media.videoinput": "摄像头",
+
   "member.hand_over": "转让群主",
   "member.hand_over_sure": "{name} 将代替你成为群主。",
   "member.make_admin": "设为管理员",
@@ -279,6 +291,7 @@ export default {
   "settings.appearance": "外观",
   "settings.choose": "选择要设置的内容。",
   "settings.devices": "设备",
+  "settings.media": "声音与摄像头",
   "settings.profile": "个人资料",
 
   "state.failed": "发送失败",

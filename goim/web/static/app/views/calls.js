@@ -1,14 +1,15 @@
 // A call: the sheet that says who calls, and what is seen and done while it lasts.
 import { html, useEffect, useLayoutEffect, useReducer, useRef } from "../../vendor/preact-htm.js";
-import { client, people } from "../core/app.js";
+import { client, devices, people } from "../core/app.js";
 import { t } from "../core/i18n.js";
 import { useSignals } from "../core/signal.js";
 import { length } from "../core/times.js";
 import { callChanged, calls } from "../store/calls.js";
 import { Avatar } from "./avatar.js";
 import { HEADER_ACTIONS } from "./chat.js";
+import { DeviceDialog } from "./device_choice.js";
 import { Icon } from "./icons.js";
-import { attempt } from "./overlay.js";
+import { attempt, dialog } from "./overlay.js";
 
 const call = (conv, type) => () => attempt(calls.start(conv.peerId, type));
 
@@ -22,6 +23,10 @@ function Stream({ stream, isMuted, name, label }) {
   useLayoutEffect(() => {
     ref.current.srcObject = stream;
   }, [stream]);
+  const [{ audiooutput }] = useSignals(devices.chosen);
+  useLayoutEffect(() => {
+    if (!isMuted) devices.direct(ref.current);
+  }, [audiooutput]);
   return html`<video ref=${ref} class=${name} autoplay playsinline muted=${isMuted} aria-label=${label}></video>`;
 }
 
@@ -47,6 +52,13 @@ function Status({ current: { call: it, state, since } }) {
   return html`<p class="call-status" role="status">${t(state === "incoming" ? `call.incoming_${it.type}` : `call.${state}`)}</p>`;
 }
 
+/** Choose among what this call uses; it goes on with it at once. */
+function chooseDevices(type) {
+  const kinds = ["audioinput", type === "video" && "videoinput", "audiooutput"];
+  const onChoose = (kind) => kind !== "audiooutput" && attempt(calls.change(kind === "audioinput" ? "audio" : "video"));
+  return dialog(DeviceDialog, { title: t("media.label"), kinds: kinds.filter(Boolean), onChoose });
+}
+
 function Round({ icon, label, act, kind = "", isPressed, isFirst }) {
   const ref = useRef();
   useLayoutEffect(() => {
@@ -63,6 +75,7 @@ function Buttons({ current: { call: it, state, isMuted, isCameraOff } }) {
   }
   return html`<${Round} key="mute" icon=${isMuted ? "microphone_off" : "microphone"} label=${t("call.mute")} isPressed=${isMuted} act=${() => calls.mute(!isMuted)} />
     ${it.type === "video" && html`<${Round} key="camera" icon=${isCameraOff ? "camera_off" : "camera"} label=${t("call.camera_off")} isPressed=${isCameraOff} act=${() => calls.switchCamera(!isCameraOff)} />`}
+    <${Round} key="devices" icon="settings" label=${t("media.label")} act=${() => chooseDevices(it.type)} />
     <${Round} key="end" icon="phone" kind="hang-up" label=${t("call.hang_up")} isFirst act=${() => attempt(calls.end())} />`;
 }
 

@@ -161,15 +161,25 @@ export async function attempt(work) {
   }
 }
 
+/** Above an open dialog, too, where it would not be seen otherwise. */
+function raise(element) {
+  element.popover = null;
+  if (!element.children.length || !element.matches(":root:has(dialog:modal) *")) return;
+  element.popover = "manual";
+  element.showPopover();
+}
+
 export function Overlay() {
   const [shown, open, said] = useSignals(dialogs, menu, notes);
+  const box = useRef();
+  useLayoutEffect(() => raise(box.current), [said]);
   useEffect(() => {
     closeMenu();
   }, [shown]);
   return html`
     ${shown.map((entry, at) => html`<${Shown} key=${at} ...${entry} />`)}
     ${open && html`<${Menu} key=${open} ...${open} />`}
-    <div class="notes" role="status" aria-live="polite">
+    <div ref=${box} class="notes" role="status" aria-live="polite">
       ${said.map(({ text, isBad }) => html`<p class=${isBad ? "note bad" : "note"}>${text}</p>`)}
     </div>
   `;

@@ -7,6 +7,7 @@ import { useSignals } from "../core/signal.js";
 import { theme, wear } from "../core/theme.js";
 import { ago } from "../core/times.js";
 import { Avatar } from "./avatar.js";
+import { SoundAndCamera } from "./device_choice.js";
 import { Icon } from "./icons.js";
 import { attempt, note, sure } from "./overlay.js";
 
@@ -111,6 +112,7 @@ function Account() {
 const SECTIONS = {
   profile: { icon: "user", View: Profile },
   devices: { icon: "device", View: Devices },
+  media: { icon: "microphone", View: SoundAndCamera },
   appearance: { icon: "sun", View: Appearance },
   account: { icon: "lock", View: Account },
 };

@@ -1,6 +1,6 @@
 // Voice messages: how one is recorded, and how it is played.
 import { html, useEffect, useLayoutEffect, useReducer, useRef, useState } from "../../vendor/preact-htm.js";
-import { client, conversations, files, player } from "../core/app.js";
+import { client, conversations, devices, player } from "../core/app.js";
 import { t } from "../core/i18n.js";
 import { useSignals } from "../core/signal.js";
 import { length } from "../core/times.js";
@@ -19,7 +19,7 @@ export async function startRecording() {
   if (!canRecord()) return note(t(window.isSecureContext ? "voice.unsupported" : "voice.insecure"), { isBad: true }), null;
   const recording = new Recording();
   try {
-    await recording.start();
+    await recording.start(devices.open);
     return recording;
   } catch (error) {
     recording.cancel();

@@ -1,0 +1,63 @@
+// Which microphone, camera and speaker are used: as was chosen here, else the browser's own choice.
+import { Signal } from "../core/signal.js";
+
+const KEY = "goim.media";
+export const KINDS = ["audioinput", "videoinput", "audiooutput"];
+const CAMERA = { width: { ideal: 1280 }, height: { ideal: 720 }, facingMode: "user" };
+
+/** Whether a page may choose where sound comes out. */
+export const canChooseSpeaker = "setSinkId" in HTMLMediaElement.prototype;
+
+export class Devices {
+  /** {audioinput, videoinput, audiooutput}: the ids that were chosen, "" or nothing for the browser's choice. */
+  chosen = new Signal(load());
+  /** All there are, as the browser tells it: without names until it has given one. */
+  all = new Signal([]);
+
+  constructor() {
+    navigator.mediaDevices?.addEventListener("devicechange", () => this.look());
+  }
+
+  async look() {
+    this.all.value = await navigator.mediaDevices.enumerateDevices();
+  }
+
+  choose(kind, deviceId) {
+    this.chosen.value = { ...this.chosen.value, [kind]: deviceId };
+    try {
+      localStorage.setItem(KEY, JSON.stringify(this.chosen.value));
+    } catch {
+      // nothing is kept here: it is chosen for this page only
+    }
+  }
+
+  /** A stream of what was chosen, or of another one where that is not there any more. */
+  open = async ({ audio = false, video = false }) => {
+    const ask = ({ audioinput, videoinput }) =>
+      navigator.mediaDevices.getUserMedia({ audio: audio && exactly(audioinput, {}), video: video && exactly(videoinput, CAMERA) });
+    try {
+      return await ask(this.chosen.value);
+    } catch (error) {
+      if (error.name !== "OverconstrainedError") throw error;
+      return ask({});
+    }
+  };
+
+  /** Let `element` sound where that was chosen. */
+  async direct(element) {
+    const id = this.chosen.value.audiooutput ?? "";
+    if (!canChooseSpeaker || element.sinkId === id) return;
+    await element.setSinkId(id).catch(() => element.setSinkId("")); // it is not there any more
+  }
+}
+
+const exactly = (deviceId, more) => (deviceId ? { ...more, deviceId: { exact: deviceId } } : more);
+
+function load() {
+  try {
+    const kept = JSON.parse(localStorage.getItem(KEY) ?? "{}");
+    return Object.fromEntries(KINDS.filter((kind) => typeof kept?.[kind] === "string").map((kind) => [kind, kept[kind]]));
+  } catch {
+    return {};
+  }
+}
