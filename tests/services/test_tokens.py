@@ -131,6 +131,19 @@ def test_the_control_of_the_refusals_above_is_accepted() -> None:
     assert signer.read(jwt.encode(claims, SECRET, headers={"kid": key_id}), NOW).user_id == "alice"
 
 
+@pytest.mark.parametrize(
+    "more", [{"nbf": LATER}, {"aud": "somebody else"}, {"exp": "tomorrow"}, {"jti": 7}, {"sid": 7}]
+)
+def test_a_token_of_the_usual_header_that_says_more_or_otherwise_is_not_waved_through(more: dict[str, Any]) -> None:
+    signer = TokenSigner([SECRET])
+    usual = jwt.decode(signer.sign(LOGIN, NOW, LATER).token, options={"verify_signature": False})
+    key_id = jwt.get_unverified_header(signer.sign(LOGIN, NOW, LATER).token)["kid"]
+    with refused(ErrorCode.UNAUTHORIZED) as error:
+        signer.read(jwt.encode(usual | more, SECRET, headers={"kid": key_id}), NOW)
+    assert error[0].message == "the token is not valid"
+    assert signer.read(jwt.encode(usual | {"iss": "us"}, SECRET, headers={"kid": key_id}), NOW) == LOGIN
+
+
 def test_no_token_shows_in_what_is_printed() -> None:
     signed = TokenSigner([SECRET]).sign(LOGIN, NOW, LATER)
     assert signed.token not in repr(signed)
