@@ -8,6 +8,8 @@ import sys
 from loadtest.errors import Refused
 from loadtest.idling import Idling
 from loadtest.mixing import Mixing
+from loadtest.peers.matrix_client import MatrixIdling, MatrixTalking
+from loadtest.peers.xmpp_client import XmppIdling, XmppTalking
 from loadtest.plan import Failed, Finished
 from loadtest.storming import Storming
 from loadtest.streaming import Streaming
@@ -20,6 +22,10 @@ WORKS: dict[str, type[Work]] = {
     "connect": Storming,
     "stream": Streaming,
     "mixed": Mixing,
+    "xmpp talk": XmppTalking,
+    "xmpp idle": XmppIdling,
+    "matrix talk": MatrixTalking,
+    "matrix idle": MatrixIdling,
 }
 
 

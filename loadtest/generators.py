@@ -35,6 +35,7 @@ class Generators:
     def __init__(self, plans: list[Plan]) -> None:
         self._plans = plans
         self._processes: list[subprocess.Popen[bytes]] = []
+        self._listeners: list[threading.Thread] = []
         self._events: queue.Queue[tuple[int, Event | None]] = queue.Queue()
         self._progress: dict[int, Progress] = {}
 
@@ -87,17 +88,23 @@ class Generators:
             assert process.stdin
             process.stdin.write(msgspec.json.encode(plan) + b"\n")
             process.stdin.flush()
-            threading.Thread(target=self._listen, args=(number, process), daemon=True).start()
+            self._listeners.append(threading.Thread(target=self._listen, args=(number, process), daemon=True))
+            self._listeners[-1].start()
 
     def stop(self) -> None:
         for process in self._processes:
             process.kill()
             process.wait()
+            if process.stdin:
+                process.stdin.close()
+        for listener in self._listeners:
+            listener.join()
 
     def _listen(self, number: int, process: subprocess.Popen[bytes]) -> None:
         assert process.stdout
-        for line in process.stdout:
-            self._events.put((number, msgspec.json.decode(line, type=Event)))
+        with process.stdout:
+            for line in process.stdout:
+                self._events.put((number, msgspec.json.decode(line, type=Event)))
         self._events.put((number, None))
 
 
@@ -133,4 +140,5 @@ def together(outcomes: list[Outcome]) -> Outcome:
         problems=dict(problems),
         refused=dict(refused),
         examples=[example for each in outcomes for example in each.examples][:12],
+        acknowledged=sum(each.acknowledged for each in outcomes),
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from functools import partial
 from time import perf_counter, process_time
+from typing import Protocol
 
 from loadtest.connections import Connection
 from loadtest.ledger import Ledger
@@ -14,11 +15,18 @@ from loadtest.work import Work
 _WARMING = 100  # the first connections warm the server up and are not counted
 
 
+class Opened(Protocol):
+    """A connection, whatever it speaks."""
+
+    begun_at: float
+    opened_at: float
+
+
 class Idling(Work):
     """Connects everybody; then holds them for a while and sees that they stay."""
 
     def prepare(self) -> None:
-        self._connections: list[Connection] = []
+        self._connections: list[Opened] = []
         self._first = min(_WARMING, len(self.plan.people) // 2)
         self.connect(self._openings(0, self._first))
         self.wait(self.plan.rest)
@@ -42,5 +50,9 @@ class Idling(Work):
         for person in self.plan.people[first:last]:
             yield partial(self._open, person)
 
+    def open(self, person: Person) -> Opened:
+        """Begin a connection."""
+        return Connection(self.loop, person)
+
     def _open(self, person: Person) -> None:
-        self._connections.append(Connection(self.loop, person))
+        self._connections.append(self.open(person))

@@ -80,6 +80,8 @@ class Outcome(Struct, frozen=True, kw_only=True):
     problems: dict[str, int] = {}
     refused: dict[str, int] = {}
     examples: list[str] = []
+    acknowledged: int = 0
+    """Messages of the whole run, where that is counted."""
 
 
 class Ready(Struct, frozen=True, tag_field="event", tag="ready"):

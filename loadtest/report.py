@@ -104,6 +104,7 @@ class Report(Struct, frozen=True, kw_only=True, rename="camel"):
     problems: dict[str, int]
     refused: dict[str, int]
     examples: list[str]
+    acknowledged: int
     remarks: list[str]
     moments: list[Moment]
     machine: Machine
@@ -151,6 +152,7 @@ def report_of(
         problems=whole.problems,
         refused=whole.refused,
         examples=whole.examples,
+        acknowledged=whole.acknowledged,
         remarks=list(_remarks(load, whole, seconds, server, generator)),
         moments=moments,
         machine=_machine(),

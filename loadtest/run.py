@@ -63,12 +63,13 @@ class Stage(Struct, frozen=True):
     people: Population
     pids: list[int]
     settings: dict[str, str] = {}
+    has_metrics: bool = True
 
 
 def run(load: Load, where: Where, screen: Screen, profiling: Profiling | None = None) -> Report:
     """Measure, and leave nothing behind."""
     with _stage(load.wanted(), where, screen) as stage:
-        return _measure(load, load.plans(stage.target, stage.people), stage, screen, profiling)
+        return measure(load, load.plans(stage.target, stage.people), stage, screen, profiling)
 
 
 @contextlib.contextmanager
@@ -104,10 +105,11 @@ def _database(store: Store, folder: Path) -> contextlib.AbstractContextManager[M
     return measured_mariadb(folder / "mariadb")
 
 
-def _measure(load: Load, plans: list[Plan], stage: Stage, screen: Screen, profiling: Profiling | None) -> Report:
+def measure(load: Load, plans: list[Plan], stage: Stage, screen: Screen, profiling: Profiling | None = None) -> Report:
+    """Let generators do what is planned, and look at the server meanwhile."""
     watch = Watch(stage.pids)
     live = Live(load, watch)
-    before = metrics_of(stage.target)
+    before = _metrics(stage)
     with generators(plans) as started, contextlib.ExitStack() as stack:
 
         def begun(start: float, end: float) -> None:
@@ -122,8 +124,12 @@ def _measure(load: Load, plans: list[Plan], stage: Stage, screen: Screen, profil
 
         outcomes = started.run(turn, begun)
         watch.finish()
-    counted = {name: value - before.get(name, 0.0) for name, value in metrics_of(stage.target).items()}
+    counted = {name: value - before.get(name, 0.0) for name, value in _metrics(stage).items()}
     whole = together(outcomes)
     return report_of(
         load, stage.target.url, stage.settings, outcomes, whole, watch, counted, live.moments(whole.begun, whole.ended)
     )
+
+
+def _metrics(stage: Stage) -> dict[str, float]:
+    return metrics_of(stage.target) if stage.has_metrics else {}

@@ -45,6 +45,7 @@ class Work:
         self.ledger = Ledger(0.0, 0.0)
         self.cpu = self.begun = self.ended = 0.0
         self.periods: dict[str, float] = {}
+        self.acknowledged = 0
         self._boss = boss
 
     def prepare(self) -> None:
@@ -98,6 +99,7 @@ class Work:
             problems=dict(self.ledger.problems),
             refused=dict(self.ledger.refused),
             examples=self.ledger.examples,
+            acknowledged=self.acknowledged,
         )
 
     def connect(self, openings: Iterable[Callable[[], object]]) -> None:
