@@ -21,6 +21,7 @@ run: $(RUNTIME) ## Start a server on the embedded default (ARGS="--help" for its
 	@$(BIN)/goimctl serve $(ARGS)
 
 test: $(DEV) ## Run the tests, some on each core (ARGS="tests/cli -x" for some of them, one after another)
+	@$(BIN)/python -m compileall -q goim cli
 	@$(BIN)/python -m pytest $(or $(ARGS),-n auto --dist loadfile)
 
 lint: $(DEV) ## Check style and types

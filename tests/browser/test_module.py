@@ -200,7 +200,7 @@ async def test_a_token_that_has_run_out_is_replaced_and_a_session_that_has_ended
         await ann.delete(f"/api/users/me/devices/{ann.username}-browser")
         over = """async (name) => {
           await window[name].until(({ event }) => event === "over");
-          return window[name].heard.at(-1).data.code;
+          return window[name].heard.find(({ event }) => event === "over").data.code;
         }"""
         assert await opened.evaluate(over, ann.username) == 4010
 

@@ -7,11 +7,17 @@ import threading
 from typing import Any
 
 import pytest
+from argon2 import PasswordHasher
 
 from goim.errors import ErrorCode
 from goim.services import passwords as module
 from goim.services.passwords import Passwords
 from tests.services.reception import refused
+
+
+@pytest.fixture(autouse=True)
+def as_in_production(real_hasher: PasswordHasher, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_HASHER", real_hasher)
 
 
 async def test_the_right_password_matches_and_another_does_not(passwords: Passwords) -> None:
