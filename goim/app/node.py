@@ -143,6 +143,7 @@ class Node:
         random.shuffle(sinks)
         seconds = self.settings.server.drain_seconds
         wait = seconds / 2 if self.readiness.is_watched() else 0.0
+        _log.info("draining", connections=len(sinks), seconds=seconds)
         step = min(_CLOSE_EVERY, (seconds - wait) / (len(sinks) or 1))
         for place, sink in enumerate(sinks):
             sink.send(frame_of(Reconnect(ReconnectData(int((wait + place * step) * 1000)))))

@@ -31,11 +31,12 @@ async def joined(worker: Worker, metrics: Metrics, readiness: Readiness, clock: 
 @contextlib.contextmanager
 def supervised(server: NodeServer) -> Iterator[None]:
     """Have the server do what its supervisor says on stdin while the context is open."""
-    server.is_supervised = True
+    server.is_supervised, server.goes_with_all = True, False
     loop, place = asyncio.get_running_loop(), sys.stdin.fileno()
 
     def listen() -> None:
         said = os.read(place, _LONGEST)
+        server.goes_with_all = True
         if END in said:
             server.force_exit = True
         server.handle_exit(signal.SIGTERM, None)

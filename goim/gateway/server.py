@@ -102,6 +102,7 @@ class NodeServer(Server):
         self._drain = drain
         self.on_started: Callable[[str], None] = lambda _: None
         self.is_supervised = False
+        self.goes_with_all = True
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002
         """The first signal asks for a drain, a second one for the end."""
@@ -119,6 +120,9 @@ class NodeServer(Server):
     async def main_loop(self) -> None:
         self.on_started(self.url)
         await super().main_loop()
+        if not self.goes_with_all:  # others listen at this port: they take who comes from now on
+            for server in self.servers:
+                server.close()
         await self._drain_unless_forced()
 
     async def _drain_unless_forced(self) -> None:

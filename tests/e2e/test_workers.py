@@ -199,6 +199,19 @@ async def test_a_worker_that_is_killed_is_started_again_and_costs_nobody_a_messa
     await counts(people, 2, "im_workers")
 
 
+async def test_while_one_worker_goes_alone_the_other_takes_whoever_comes(cluster: Cluster, people: World) -> None:
+    await (await people.http()).get("/readyz")  # from now on a drain waits half of its two seconds
+    leaving = cluster.workers()[1]
+    os.kill(leaving, signal.SIGTERM)
+    await eventually(lambda: '"draining"' in cluster.log.read_text())
+    answers = []
+    while is_there(leaving):
+        async with httpx.AsyncClient(base_url=cluster.url, verify=False) as fresh:
+            answers.append((await fresh.get("/readyz")).status_code)
+    assert len(answers) > 20
+    assert set(answers) == {200}
+
+
 @pytest.mark.parametrize("cluster", ["60"], indirect=True)
 async def test_one_that_cannot_start_again_is_tried_again_and_a_second_signal_ends_all(
     cluster: Cluster, people: World
