@@ -69,6 +69,10 @@ def copy(
             _copy_files(one, other, tell)
     except CopyError as error:
         raise Failed(error.message, hint=error.hint) from error
+    except KeyboardInterrupt:
+        hint = f"type the same again: {state} remembers how far it is" if state.exists() else None
+        raise Failed("interrupted", hint=hint) from None
+    state.unlink()
     _show(compared, as_json=as_json)
     _tell_what_is_left(one, other)
 
@@ -111,6 +115,8 @@ def _settings(where: str, messages: str | None, like: Settings) -> Settings:
 
 
 def _database(where: str, like: Settings) -> dict[str, Any]:
+    from goim.config.dsn import mask_url
+
     server = like.server.model_dump()
     nothing = {"mysql": like.mysql.model_dump() | {"dsn": ""}, "tidb": {"dsn": ""}, "mongo": {"uri": ""}}
     if where.startswith("sqlite:"):
@@ -120,15 +126,17 @@ def _database(where: str, like: Settings) -> dict[str, Any]:
         return nothing | {"mysql": like.mysql.model_dump() | {"dsn": where}, "messages": _messages(like, "mysql")}
     if where.startswith("tidb://"):
         return nothing | {"tidb": {"dsn": where}, "messages": _messages(like, "tidb")}
-    raise Failed(f"{where!r} is no place for everything", hint=f"{_FORMS}", code=ExitCode.WRONG_USE)
+    raise Failed(f"{mask_url(where)!r} is no place for everything", hint=f"{_FORMS}", code=ExitCode.WRONG_USE)
 
 
 def _log(messages: str) -> dict[str, Any]:
+    from goim.config.dsn import mask_url
+
     if messages.startswith(("mongodb://", "mongodb+srv://")):
         return {"mongo": {"uri": messages}, "messages": {"db": "mongodb"}}
     if messages.startswith("tidb://"):
         return {"tidb": {"dsn": messages}, "messages": {"db": "tidb"}}
-    raise Failed(f"{messages!r} is no place for messages", hint=_LOG_FORMS, code=ExitCode.WRONG_USE)
+    raise Failed(f"{mask_url(messages)!r} is no place for messages", hint=_LOG_FORMS, code=ExitCode.WRONG_USE)
 
 
 def _messages(like: Settings, database: str) -> dict[str, Any]:

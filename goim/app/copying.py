@@ -119,7 +119,10 @@ def copy_files(source: Path, target: Path, tell: Tell) -> int:
 
 
 async def copy(source: Side, target: Side, memory: Path, tell: Tell) -> list[Compared]:
-    """Copy every table, then compare; `CopyError` if the target has other rows than the source in the end."""
+    """Copy every table, then compare; `CopyError` if the target has other rows than the source in the end.
+
+    How far it is stays in `memory`, which whoever is through with everything removes.
+    """
     await source.log.settle()
     progress = _recall(memory, source, target) or await _begin(memory, source, target)
     counts = {shape.name: await rows.count(shape) for shape, rows in source.tables()}
@@ -143,7 +146,6 @@ async def copy(source: Side, target: Side, memory: Path, tell: Tell) -> list[Com
     if wrong:
         hint = f"was something written meanwhile? stop everything, empty the target, remove {memory} and copy again"
         raise CopyError(f"not the same in both: {', '.join(wrong)}", hint=hint)
-    memory.unlink()  # noqa: ASYNC240 nothing else runs here
     return compared
 
 

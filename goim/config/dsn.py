@@ -11,6 +11,7 @@ _FORMS = 'must look like "user:password@tcp(host:3306)/database" or "mysql://use
 _URL = re.compile(r"(?:mysql|mariadb|tidb)(?:\+\w+)?://")
 _GO = re.compile(r"(?:(?P<login>.*)@)?(?:(?P<net>tcp|unix)(?:\((?P<place>[^()]*)\))?)?", re.DOTALL)
 _URL_PASSWORD = re.compile(r"(?<=://)(?P<user>[^:@/]*):.*@", re.DOTALL)
+_GO_PASSWORD = re.compile(r"\A(?P<user>[^:@/]*):.*@(?=\w*\()", re.DOTALL)
 
 
 class Dsn(Struct, frozen=True, kw_only=True):
@@ -85,5 +86,5 @@ def _host_port(place: str, default_port: int) -> tuple[str, int]:
 
 
 def mask_url(url: str) -> str:
-    """A URL without its password, fit to be shown."""
-    return _URL_PASSWORD.sub(r"\g<user>:***@", url)
+    """A URL, or Go's form of one, without its password, fit to be shown."""
+    return _GO_PASSWORD.sub(r"\g<user>:***@", _URL_PASSWORD.sub(r"\g<user>:***@", url))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import signal
 import sqlite3
 import subprocess
 from contextlib import closing
@@ -77,6 +78,38 @@ def test_a_copy_that_was_killed_goes_on_where_it_was(goimctl: Goimctl, home: Pat
     assert all_rows(home / "new", "messages.db", "messages") == all_rows(home / "data", "messages.db", "messages")
 
 
+def test_who_breaks_it_off_is_told_how_it_goes_on(goimctl: Goimctl, home: Path) -> None:
+    state = home / "goim-copy.json"
+    process = subprocess.Popen([BINARY, *COPY], cwd=home, env=goimctl.environ(), stderr=subprocess.PIPE, text=True)
+    while not (state.exists() and '"messages"' in state.read_text()):
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(0.005)
+        assert process.returncode is None, process.communicate()
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate()
+    assert process.returncode == 1
+    assert said.splitlines() == [
+        "error: interrupted",
+        "hint: type the same again: goim-copy.json remembers how far it is",
+    ]
+    goimctl.done(*COPY)
+    assert all_rows(home / "new", "messages.db", "messages") == all_rows(home / "data", "messages.db", "messages")
+
+
+def test_it_goes_on_with_the_files_where_only_those_were_missing(goimctl: Goimctl, home: Path) -> None:
+    (home / "data/files").mkdir(exist_ok=True)
+    (home / "data/files/a.png").write_bytes(b"png")
+    (home / "new").mkdir()
+    (home / "new/files").write_text("in the way")
+    failed = goimctl(*COPY)
+    assert failed.returncode == 1
+    assert "files" in failed.stderr
+    (home / "new/files").unlink()
+    goimctl.done(*COPY)
+    assert (home / "new/files/a.png").read_bytes() == b"png"
+    assert not (home / "goim-copy.json").exists()
+
+
 def test_only_an_empty_target_is_copied_into(goimctl: Goimctl, home: Path) -> None:
     goimctl.done("users", "create", "bob", "--generate", IM_SERVER_DATA_DIR="new")
     refused = goimctl(*COPY)
@@ -106,6 +139,8 @@ def test_a_settings_file_names_a_deployment(goimctl: Goimctl, home: Path) -> Non
         (("--from", "sqlite:nowhere", "--to", "sqlite:new"), 1, "there is no nowhere"),
         (("--to", "oracle"), 2, "'oracle' is no place for everything"),
         (("--to", "sqlite:new", "--to-messages", "redis://x"), 2, "'redis://x' is no place for messages"),
+        (("--to", "oracle://me:secret@db/goim"), 2, "'oracle://me:***@db/goim' is no place for everything"),
+        (("--to", "sqlite:new", "--to-messages", "me:secret@tcp(db)/goim"), 2, "'me:***@tcp(db)/goim' is no place for"),
         ((), 2, "missing option"),
     ],
 )
@@ -115,5 +150,6 @@ def test_what_makes_no_sense_is_refused(
     refused = goimctl("storage", "copy", *args)
     assert refused.returncode == code
     assert why in refused.stderr
+    assert "secret" not in refused.stderr
     assert not (home / "new").exists()
     assert not (home / "nowhere").exists()
