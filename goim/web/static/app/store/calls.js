@@ -1,10 +1,12 @@
 // The call that this page is in.
 import { Calls } from "../../goim.js";
-import { client, devices } from "../core/app.js";
+import { client, devices, notifier, people } from "../core/app.js";
 import { Signal } from "../core/signal.js";
+import { Ringing } from "./ringing.js";
 
 export const calls = new Calls(client, { open: devices.open });
 export const callChanged = new Signal(0);
+export const ringing = new Ringing(people, notifier, devices);
 
 const SHOWN_AFTER = 4000;
 let leaving = null;
@@ -16,5 +18,6 @@ addEventListener("pagehide", () => {
 calls.changed = () => {
   clearTimeout(leaving);
   if (calls.current?.state === "ended") leaving = setTimeout(() => calls.dismiss(), SHOWN_AFTER);
+  ringing.follow(calls.current);
   callChanged.poke();
 };

@@ -229,10 +229,13 @@ export default {
   "notice.post": "Post",
   "notice.title": "Title",
 
-  "notify.allow": "Allow notifications",
-  "notify.denied": "The browser does not allow notifications for this page.",
-  "notify.granted": "You are notified of new messages while the page is in the background.",
-  "notify.label": "Notifications",
+  "notify.denied": "The browser does not allow notifications for this page. Allow them beside the address.",
+  "notify.desktop": "Notifications",
+  "notify.desktop_hint": "Of messages while this page is in the background, and of calls.",
+  "notify.ring": "Ring",
+  "notify.ring_hint": "A tone while somebody calls.",
+  "notify.unsupported": "This browser shows no notifications of pages.",
+
 
   "over.ended": "You have been logged out. Log in again.",
   "over.kicked": "This device was removed from your account.",
@@ -294,6 +297,7 @@ export default {
   "settings.choose": "Choose what to set.",
   "settings.devices": "Devices",
   "settings.media": "Sound and camera",
+  "settings.notify": "Notifications",
   "settings.profile": "Profile",
 
   "state.failed": "Not sent",

@@ -227,10 +227,13 @@ export default {
   "notice.post": "发布",
   "notice.title": "标题",
 
-  "notify.allow": "允许通知",
-  "notify.denied": "浏览器不允许此页面发送通知。",
-  "notify.granted": "页面在后台时，新消息会通知你。",
-  "notify.label": "通知",
+  "notify.denied": "浏览器不允许本页显示通知，请在地址栏旁允许。",
+  "notify.desktop": "通知",
+  "notify.desktop_hint": "本页在后台时的新消息，以及来电。",
+  "notify.ring": "铃声",
+  "notify.ring_hint": "有人来电时响铃。",
+  "notify.unsupported": "此浏览器不支持网页通知。",
+
 
   "over.ended": "你已退出登录，请重新登录。",
   "over.kicked": "此设备已从你的账号中移除。",
@@ -292,6 +295,7 @@ export default {
   "settings.choose": "选择要设置的内容。",
   "settings.devices": "设备",
   "settings.media": "声音与摄像头",
+  "settings.notify": "通知",
   "settings.profile": "个人资料",
 
   "state.failed": "发送失败",

@@ -13,10 +13,7 @@ import { ask, attempt, dialog, DialogHead, note, openMenu, sure } from "./overla
 import { PersonActs, PersonHead } from "./people.js";
 import { chooseAvatar } from "./settings.js";
 import { areDetailsOpen } from "./open.js";
-
-export function Switch({ label, icon, isOn, onChange }) {
-  return html`<label class="act switch"><${Icon} name=${icon} /><span>${label}</span><input type="checkbox" role="switch" checked=${isOn} onChange=${onChange} /></label>`;
-}
+import { Switch } from "./switch.js";
 
 function Settings({ conv }) {
   if (conv.isNew) return null;

@@ -1,6 +1,6 @@
 // Oneself: profile, devices, how it all looks, the account.
 import { html, useEffect, useRef, useState } from "../../vendor/preact-htm.js";
-import { client, logOut, notifier, people } from "../core/app.js";
+import { client, logOut, people } from "../core/app.js";
 import { LANGUAGES, language, speak, t } from "../core/i18n.js";
 import { go, hrefOf } from "../core/route.js";
 import { useSignals } from "../core/signal.js";
@@ -9,6 +9,7 @@ import { ago } from "../core/times.js";
 import { Avatar } from "./avatar.js";
 import { SoundAndCamera } from "./device_choice.js";
 import { Icon } from "./icons.js";
+import { NotificationSettings } from "./notices.js";
 import { attempt, note, sure } from "./overlay.js";
 
 /** Let a picture be chosen and uploaded, then `use(url)`. */
@@ -76,15 +77,9 @@ function Choice({ label, options, value, onChoose }) {
 
 function Appearance() {
   const [worn, spoken] = useSignals(theme, language);
-  const [permission, setPermission] = useState(notifier.state);
   return html`
     <${Choice} label=${t("theme.label")} value=${worn} onChoose=${wear} options=${["system", "light", "dark"].map((name) => [name, t(`theme.${name}`)])} />
-    <${Choice} label=${t("language.label")} value=${spoken} onChoose=${speak} options=${Object.entries(LANGUAGES)} />
-    <fieldset class="choice"><legend>${t("notify.label")}</legend>
-      ${permission === "default"
-        ? html`<button type="button" class="button" onClick=${async () => setPermission(await notifier.ask())}>${t("notify.allow")}</button>`
-        : html`<p class="hint">${t(`notify.${permission}`)}</p>`}
-    </fieldset>`;
+    <${Choice} label=${t("language.label")} value=${spoken} onChoose=${speak} options=${Object.entries(LANGUAGES)} />`;
 }
 
 function Account() {
@@ -112,6 +107,7 @@ function Account() {
 const SECTIONS = {
   profile: { icon: "user", View: Profile },
   devices: { icon: "device", View: Devices },
+  notify: { icon: "bell", View: NotificationSettings },
   media: { icon: "microphone", View: SoundAndCamera },
   appearance: { icon: "sun", View: Appearance },
   account: { icon: "lock", View: Account },
