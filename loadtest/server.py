@@ -76,7 +76,7 @@ def running_server(environment: Mapping[str, str], folder: Path, *, command: str
     port = free_port()
     log = folder / f"{command}-{port}.log"
     address = dict.fromkeys(("IM_LISTEN_ADDR", "IM_KAFKA_CONSUMER_ADDR"), f"127.0.0.1:{port}")
-    variables = {**_inherited(), **environment, **address}
+    variables = {**inherited(), **environment, **address}
     with log.open("wb") as output:
         process = subprocess.Popen(
             [sys.executable, "-c", _GOIMCTL, command], cwd=folder, env=variables, stderr=output, stdout=output
@@ -92,7 +92,7 @@ def running_server(environment: Mapping[str, str], folder: Path, *, command: str
 def migrate(environment: Mapping[str, str], folder: Path) -> None:
     """Make the schema, as those do who have a database server."""
     command = [sys.executable, "-c", _GOIMCTL, "migrate"]
-    env = {**_inherited(), **environment}
+    env = {**inherited(), **environment}
     done = subprocess.run(command, cwd=folder, env=env, check=False, capture_output=True, text=True)
     if done.returncode:
         raise Refused(done.stderr)
@@ -116,7 +116,7 @@ def environment_of(folder: Path, secret: str) -> dict[str, str]:
     }
 
 
-def _inherited() -> dict[str, str]:
+def inherited() -> dict[str, str]:
     """Our environment without settings of goim, and with the source tree if this is one."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("IM_", "GOIM_"))}
     if (ROOT / "cli").is_dir():
