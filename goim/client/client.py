@@ -88,7 +88,11 @@ class Client:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Close the connection. The session goes on; `api.log_out` ends it."""
-        await self._stack.__aexit__(kind, error, trace)
+        try:
+            await self._stack.__aexit__(kind, error, trace)
+        except BaseExceptionGroup as group:
+            if group.exceptions != (error,):  # else it is what went wrong in the block, and goes on as it is
+                raise
 
     def events(self) -> AsyncIterator[Event]:
         """What others did, in order and once, until the client is closed. For one reader.

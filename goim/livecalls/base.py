@@ -28,12 +28,20 @@ class LiveCalls(Protocol):
     async def swap(self, before: LiveCall, after: LiveCall) -> bool:
         """Put `after` in place of `before`, or return False if that is not what is stored any more.
 
-        If `after` is over, its people are free at once.
+        If `after` is over, its people are free at once, and its record is owed.
         """
         ...
 
     async def due(self, now_ms: int) -> list[LiveCall]:
         """Live calls whose `due_at` has come, until they are swapped for what they become."""
+        ...
+
+    async def owed(self, before_ms: int) -> list[LiveCall]:
+        """Calls that were over before a time and whose record is still owed: who should write it may be dead."""
+        ...
+
+    async def recorded(self, call_id: str) -> None:
+        """The record is stored."""
         ...
 
     async def bound_here(self) -> list[LiveCall]:

@@ -18,6 +18,7 @@ class MemoryLiveCalls(LiveCalls):
         self._live: dict[str, LiveCall] = {}
         self._by_user: dict[str, LiveCall] = {}
         self._over: Recent[str, LiveCall] = Recent(_REMEMBERED)
+        self._owed: dict[str, LiveCall] = {}
         self._deadlines: list[tuple[int, str]] = []
 
     async def begin(self, call: LiveCall) -> LiveCall | None:
@@ -38,6 +39,7 @@ class MemoryLiveCalls(LiveCalls):
         if after.is_over:
             del self._live[after.call_id], self._by_user[after.caller.user_id], self._by_user[after.callee.user_id]
             self._over.put(after.call_id, after)
+            self._owed[after.call_id] = after
         else:
             self._put(after)
         return True
@@ -52,6 +54,12 @@ class MemoryLiveCalls(LiveCalls):
         for live in due.values():
             self._expect(live)
         return list(due.values())
+
+    async def owed(self, before_ms: int) -> list[LiveCall]:
+        return [call for call in self._owed.values() if call.ended_before(before_ms)]
+
+    async def recorded(self, call_id: str) -> None:
+        self._owed.pop(call_id, None)
 
     async def bound_here(self) -> list[LiveCall]:
         return list(self._live.values())

@@ -94,6 +94,11 @@ class LiveCall(Struct, frozen=True, kw_only=True):
     def is_over(self) -> bool:
         return self.call.status not in (CallStatus.RINGING, CallStatus.ANSWERED)
 
+    def ended_before(self, time_ms: int) -> bool:
+        """Whether it was over by then."""
+        ended_at = self.call.ended_at
+        return ended_at is not UNSET and ended_at < time_ms
+
     @property
     def due_at(self) -> int | None:
         """When this call ends by itself if nothing happens before."""

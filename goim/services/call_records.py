@@ -10,7 +10,8 @@ import structlog
 from msgspec import Raw
 
 from goim.batching import Batcher
-from goim.errors import ErrorCode, GoimError
+from goim.errors import ErrorCode, GoimError, StoreDown
+from goim.livecalls.base import LiveCalls
 from goim.model.calls import LiveCall
 from goim.protocol.requests import SendData
 from goim.services.messages import Messages
@@ -20,11 +21,13 @@ _log = structlog.get_logger(__name__)
 
 
 class CallRecords:
-    """Writes records aside: who hangs up does not wait for it. What the database did not take is tried again."""
+    """Writes records aside: who hangs up does not wait for it. What the database did not take is tried again, and what
+    a node that died has left to be written is written by another."""
 
-    def __init__(self, messages: Messages) -> None:
+    def __init__(self, messages: Messages, calls: LiveCalls) -> None:
         self._messages = messages
-        self._waiting: list[LiveCall] = []
+        self._calls = calls
+        self._waiting: dict[str, LiveCall] = {}
         self._batches: Batcher[LiveCall] = Batcher(self._write)
 
     def put(self, call: LiveCall) -> None:
@@ -33,9 +36,14 @@ class CallRecords:
 
     def retry(self) -> None:
         """Try those again that the database did not take."""
-        waiting, self._waiting = self._waiting, []
-        for call in waiting:
+        waiting, self._waiting = self._waiting, {}
+        for call in waiting.values():
             self.put(call)
+
+    async def take_up(self, before_ms: int) -> None:
+        """Write the records of calls that were over before a time, if they are still owed: twice is once."""
+        for call in await self._calls.owed(before_ms):
+            self._waiting[call.call_id] = call
 
     def running(self) -> contextlib.AbstractAsyncContextManager[None]:
         """Records are written while the context is open; those put before its end still are."""
@@ -50,7 +58,12 @@ class CallRecords:
         try:
             await self._messages.send_system(call.conv, call.caller.user_id, data, client_msg_id)
         except GoimError as error:
-            if error.code is not ErrorCode.UNAVAILABLE:
-                raise
-            _log.warning("call_record_waits", call_id=call.call_id)
-            self._waiting.append(call)
+            if error.code is ErrorCode.UNAVAILABLE:
+                _log.warning("call_record_waits", call_id=call.call_id)
+                self._waiting[call.call_id] = call
+                return
+            _log.exception("call_record_lost", call_id=call.call_id)
+        try:
+            await self._calls.recorded(call.call_id)
+        except StoreDown as error:
+            _log.warning("call_record_still_owed", call_id=call.call_id, error=str(error))

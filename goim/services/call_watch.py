@@ -26,6 +26,8 @@ from goim.stores.base import Conversations
 from goim.tasks import beside
 
 TICK_SECONDS = 0.25
+OWED_SECONDS = 5.0
+"""Whose record has not been written so long after the end of the call is taken to be dead."""
 _log = structlog.get_logger(__name__)
 
 
@@ -104,6 +106,7 @@ class CallWatch:
             self._events.put(_Moved(actor, False, self._clock.now_ms()))
 
     async def _run(self) -> None:
+        looked_at = self._clock.monotonic()
         while True:
             await self._clock.sleep(TICK_SECONDS)
             self._records.retry()
@@ -112,6 +115,9 @@ class CallWatch:
                 self._events.put(event)
             try:
                 await self._end_those_due()
+                if self._clock.monotonic() - looked_at >= OWED_SECONDS:
+                    looked_at = self._clock.monotonic()
+                    await self._records.take_up(self._clock.now_ms() - int(OWED_SECONDS * 1000))
             except StoreDown as error:
                 _log.warning("call_deadlines_wait", error=str(error))
 

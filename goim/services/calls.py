@@ -68,7 +68,7 @@ class CallDesk:
         self._clock = clock
         self._is_enabled = enabled
         self._ring_ms = round(ring_timeout * 1000)
-        records = CallRecords(messages)
+        records = CallRecords(messages, calls)
         self._board = CallBoard(calls, delivery, records)
         self._watch = CallWatch(
             self._board,

@@ -108,6 +108,22 @@ async def test_calls_are_due_at_their_latest_deadline_until_they_change(calls: L
     assert await calls.due(START + 99_000) == [other]
 
 
+async def test_a_record_is_owed_until_it_is_written(calls: LiveCalls) -> None:
+    call, other = call_of("ann", "bob"), call_of("cleo", "dora")
+    for each, at in ((call, START + 10), (other, START + 20)):
+        await calls.begin(each)
+        await calls.swap(each, each.end(each.caller.user_id, at))
+    await calls.begin(later := call_of("bob", "ann"))
+    over = await calls.get("ann-bob")
+    assert await calls.owed(START + 10) == []
+    assert await calls.owed(START + 20) == [over]
+    assert len(await calls.owed(START + 99)) == 2
+    await calls.recorded("ann-bob")
+    await calls.recorded("ann-bob")
+    assert [each.call_id for each in await calls.owed(START + 99)] == ["cleo-dora"]
+    assert (await calls.get("ann-bob"), await calls.of_user("ann")) == (over, later)
+
+
 async def test_calls_kept_in_the_process_end_with_it(calls: LiveCalls) -> None:
     call = call_of("ann", "bob")
     await calls.begin(call)

@@ -291,6 +291,18 @@ async def test_files_favourites_and_groups_are_a_call_each(people: World) -> Non
         assert {each.user_id for each in (await bob.api.members(made.group_id)).members} == {ann.user_id, bob.user_id}
 
 
+async def test_what_goes_wrong_in_its_block_comes_out_as_it_is(people: World) -> None:
+    with pytest.raises(ZeroDivisionError):
+        async with client_of(people.base_url, "ann"):
+            raise ZeroDivisionError
+    with pytest.raises(GoimError):
+        async with client_of(people.base_url, "ann") as ann:
+            await ann.send("hi", to="nobody")
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.1), client_of(people.base_url, "bob") as bob:
+            await until(bob, lambda _: False)
+
+
 async def test_without_a_server_the_client_says_so() -> None:
     with pytest.raises(Unreachable, match="Connection refused"):
         async with client_of(f"http://127.0.0.1:{free_port()}", "ann"):

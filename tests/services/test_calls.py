@@ -57,7 +57,7 @@ class Exchange:
     def __init__(self, house: House, **options: Any) -> None:
         self.house = house
         self.clock = house.clock
-        self.calls = MemoryLiveCalls()
+        self.calls = options.pop("calls", None) or MemoryLiveCalls()
         self.desk = CallDesk(
             self.calls,
             house.conversations,
@@ -596,6 +596,22 @@ async def test_a_record_that_the_database_does_not_take_is_written_later_and_onc
     assert exchange.house.failures["Messages.insert"] == []
     assert (await ann.push("message"))["payload"]["status"] == "rejected"
     assert len(await exchange.records("ann", "bob")) == 1
+
+
+async def test_a_record_that_a_node_which_died_left_unwritten_is_written_by_another_and_once() -> None:
+    async with House().open() as house:
+        await house.friends_of_each_other("ann", "bob")
+        died, lives = Exchange(house), Exchange(house)
+        ann = died.connect("ann")
+        call = await died.desk.start(ann, "bob", AUDIO)
+        await died.desk.end(ann, call.call_id)  # it is told so, and nothing of it writes the record
+        async with Exchange(house, calls=died.calls).desk.running():
+            await lives.passes(4)
+            assert await lives.records("ann", "bob") == []
+            for _ in range(4):
+                await lives.passes(5)
+        assert [record["callId"] for record in await lives.records("ann", "bob")] == [call.call_id]
+        assert await died.calls.owed(house.clock.now_ms()) == []
 
 
 async def test_no_client_can_write_a_record_or_take_its_place(exchange: Exchange, ann: Handset) -> None:
