@@ -134,5 +134,5 @@ async def test_two_browsers_hold_a_video_call_through_a_turn_server_only(tmp_pat
         await both_get("audio, video", hers, his)
         for side in (hers, his):
             assert set(await side.page.evaluate(ROUTE)) == {"relay"}
-        await hers.page.reload()  # who leaves the page leaves the call
+        await hers.button("Hang up").click()
         await the_record_is("Ended", hers, his)

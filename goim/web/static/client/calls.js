@@ -1,4 +1,5 @@
 // A call with somebody: what the two pages agree on through the server, and the pictures and sounds between them.
+import { MemoryStore } from "./stores.js";
 
 const CAMERA = { width: { ideal: 1280 }, height: { ideal: 720 }, facingMode: "user" };
 
@@ -7,26 +8,34 @@ const openUsual = ({ audio = false, video = false }) => navigator.mediaDevices.g
 
 /** How long a connection may be away before it is replaced, in milliseconds. */
 const PATIENCE = 3000;
+/** For how long after one has left the page it is news that the call is over. */
+const NEWS = 600_000;
 
 /**
  * At most one call at a time, in `current`: `{call, state, local, remote, since, isMuted, isCameraOff}`, or null.
- * `state` is "incoming", "outgoing", "connecting", "active", "reconnecting" or "ended". `changed()` is called whenever
- * any of it changes.
+ * `state` is "incoming", "outgoing", "connecting", "active", "reconnecting", "ended", or "left": an earlier page was in
+ * this call, and one may go back. `changed()` is called whenever any of it changes.
  */
 export class Calls {
   #client;
   #openDevices;
+  #kept;
   #peer = null; // RTCPeerConnection
   #waiting = []; // candidates that came before what they belong to
   #signals = Promise.resolve(); // one after the other, as they come
+  #offeredAt = 0; // by us
+  #early = null; // an offer that came while we were away
   #isBusy = false; // something is asked of the browser or the server
   current = null;
   changed = () => {};
 
-  /** `open({audio, video})` resolves with a stream of the microphone and the camera that are to be used. */
-  constructor(client, { open = openUsual } = {}) {
+  /** `open({audio, video})` resolves with a stream of the microphone and the camera that are to be used; `kept`, a
+   * store, keeps which call this page is in, for the next page. */
+  constructor(client, { open = openUsual, kept = new MemoryStore() } = {}) {
     this.#client = client;
     this.#openDevices = open;
+    this.#kept = kept;
+    addEventListener("pagehide", () => this.#keep());
     client.on("call_incoming", (call) => this.#ring(call));
     client.on("call_answered", (call) => this.#answered(call));
     client.on("call_rejected", (call) => this.#over(call));
@@ -69,6 +78,20 @@ export class Calls {
       });
       this.#set({ call: answered });
       await this.#connect();
+    });
+  }
+
+  /** Go back into a call that an earlier page was in. */
+  async rejoin() {
+    const { call, state } = this.current ?? {};
+    if (state !== "left" || this.#isBusy) return;
+    await this.#busy(async () => {
+      const local = await this.#openDevices({ audio: true, video: call.type === "video" });
+      if (!this.#isThis(call.callId)) return stop(local); // it is over meanwhile
+      this.#set({ local, state: "connecting", since: Math.min(call.answeredAt, Date.now()) });
+      this.#signals = this.#signals.then(() => (this.#early ? this.#accept(this.#early) : this.#offer()));
+      await this.#signals.catch(() => this.#set({ state: "reconnecting" }));
+      this.#insist(call.callId);
     });
   }
 
@@ -127,6 +150,7 @@ export class Calls {
     const { call, state } = this.current ?? {};
     if (!call || state === "ended") return;
     this.#finish({ ...call, status });
+    this.#kept.save(null);
     try {
       await this.#client.ask(action, { callId: call.callId });
     } catch (error) {
@@ -169,7 +193,9 @@ export class Calls {
   }
 
   #over(call) {
-    if (this.#isThis(call.callId)) this.#finish(call);
+    if (!this.#isThis(call.callId)) return;
+    this.#kept.save(null);
+    this.#finish(call);
   }
 
   #finish(call = this.current?.call) {
@@ -187,10 +213,28 @@ export class Calls {
     if (call === undefined || this.#isBusy) return;
     const { state } = this.current ?? {};
     if (state && state !== "ended" && call?.callId !== this.current.call.callId) this.#finish({ ...this.current.call, status: "ended", reason: "connection_lost" });
+    else if (!state || state === "ended") this.#remember(call);
     if (!call) return;
     if (call.status === "ringing" && call.to === this.#client.userId) this.#ring(call);
     else if (call.status === "answered") this.#answered(call);
     if (this.current?.state === "reconnecting") await this.#offer();
+  }
+
+  /** For a page after this one. */
+  #keep() {
+    const { call, since, state } = this.current ?? {};
+    if (since && state !== "ended") this.#kept.save({ call, userId: this.#client.userId, at: Date.now() });
+  }
+
+  /** An earlier page was in a call: it may go on, or has ended. */
+  #remember(now) {
+    const kept = this.#kept.load();
+    if (!kept || kept.userId !== this.#client.userId) return;
+    if (now?.callId === kept.call.callId) return this.#begin(now, "left");
+    this.#kept.save(null);
+    if (now || Date.now() - kept.at > NEWS) return;
+    this.#begin(kept.call, "left");
+    this.#finish({ ...kept.call, status: "ended", reason: "while_away" });
   }
 
   // between the two pages
@@ -203,6 +247,7 @@ export class Calls {
   /** Who called makes the offer. */
   async #connect() {
     this.#set({ state: "connecting", since: Date.now() });
+    this.#keep();
     if (this.current.call.from === this.#client.userId) await this.#offer();
   }
 
@@ -210,6 +255,7 @@ export class Calls {
     this.#peer?.close();
     this.#peer = null;
     this.#waiting = [];
+    this.#early = null;
   }
 
   #tell(type, more) {
@@ -247,7 +293,17 @@ export class Calls {
     if (isMine && this.#peer === peer && peer.connectionState !== "connected") this.#offer().catch(() => {});
   }
 
+  /** Offer again and again, as who was away may not have heard an answer. */
+  #insist(callId) {
+    setTimeout(async () => {
+      if (!this.#isThis(callId) || this.current.state === "active") return;
+      await this.#offer().catch(() => {}); // without the server: the next time
+      this.#insist(callId);
+    }, 2 * PATIENCE);
+  }
+
   async #offer() {
+    this.#offeredAt = Date.now();
     const peer = await this.#open();
     await peer.setLocalDescription();
     await this.#tell("offer", { sdp: peer.localDescription.sdp });
@@ -255,10 +311,23 @@ export class Calls {
 
   async #hear({ callId, type, sdp, candidate }) {
     if (!this.#isThis(callId) || this.current.state === "incoming") return;
-    if (type === "offer") await this.#accept(sdp);
+    if (type === "offer" && this.current.state === "left") this.#leaveForLater(sdp);
+    else if (type === "offer" && this.#isFirst()) return;
+    else if (type === "offer") await this.#accept(sdp);
     else if (type === "answer" && this.#peer?.signalingState === "have-local-offer") await this.#agree({ type, sdp });
     else if (type === "candidate" && this.#peer?.remoteDescription) await this.#peer.addIceCandidate(candidate);
     else if (type === "candidate") this.#waiting.push(candidate);
+  }
+
+  /** Whether both offer at once, and the answer to ours is on its way: that of who called counts. */
+  #isFirst() {
+    const isMine = this.current.call.from === this.#client.userId;
+    return isMine && this.#peer?.signalingState === "have-local-offer" && Date.now() - this.#offeredAt < PATIENCE;
+  }
+
+  #leaveForLater(sdp) {
+    this.#early = sdp;
+    this.#waiting = [];
   }
 
   async #accept(sdp) {

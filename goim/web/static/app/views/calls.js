@@ -42,6 +42,7 @@ function Timer({ since }) {
 /** How it ended, in words. */
 function ending({ status, reason, from }) {
   if (reason === "connection_lost") return t("call.lost");
+  if (reason === "while_away") return t("call.over");
   if (status === "missed" && from === client.userId) return t("call.no_answer");
   return t(["rejected", "cancelled", "missed"].includes(status) ? `call.${status}` : "call.ended");
 }
@@ -64,11 +65,15 @@ function Round({ icon, label, act, kind = "", isPressed, isFirst }) {
   useLayoutEffect(() => {
     if (isFirst) ref.current.focus();
   }, []);
-  return html`<button ref=${ref} type="button" class="round ${kind}" aria-label=${label} title=${label} aria-pressed=${isPressed} onClick=${act}><${Icon} name=${icon} size=${26} /></button>`;
+  return html`<button ref=${ref} type="button" class="round ${kind}" autofocus=${isFirst} aria-label=${label} title=${label} aria-pressed=${isPressed} onClick=${act}><${Icon} name=${icon} size=${26} /></button>`;
 }
 
 function Buttons({ current: { call: it, state, isMuted, isCameraOff } }) {
   if (state === "ended") return html`<${Round} key="close" icon="close" label=${t("do.close")} act=${() => calls.dismiss()} />`;
+  if (state === "left") {
+    return html`<${Round} key="end" icon="phone" kind="hang-up" label=${t("call.hang_up")} act=${() => attempt(calls.end())} />
+      <${Round} key="return" icon=${it.type === "video" ? "camera" : "phone"} kind="accept" label=${t("call.return")} isFirst act=${() => attempt(calls.rejoin())} />`;
+  }
   if (state === "incoming") {
     return html`<${Round} key="reject" icon="phone" kind="hang-up" label=${t("call.reject")} act=${() => attempt(calls.reject())} />
       <${Round} key="accept" icon=${it.type === "video" ? "camera" : "phone"} kind="accept" label=${t("call.accept")} isFirst act=${() => attempt(calls.answer())} />`;
