@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import codecs
 import contextlib
 import os
 from collections.abc import AsyncIterator
@@ -106,6 +107,7 @@ class Keyboard:
     def __init__(self, ours: int) -> None:
         self._ours = ours
         self.screen = ""
+        self._decoder = codecs.getincrementaldecoder("utf-8")()  # a character may come in two pieces
         self._news = asyncio.Event()
 
     def type(self, keys: str) -> None:
@@ -121,7 +123,7 @@ class Keyboard:
 
     def read(self) -> None:
         with contextlib.suppress(OSError):  # the program has closed its end
-            self.screen += os.read(self._ours, 65536).decode()
+            self.screen += self._decoder.decode(os.read(self._ours, 65536))
             self._news.set()
 
 
@@ -129,14 +131,16 @@ class Keyboard:
 async def at_terminal(goimctl: Goimctl, *args: str) -> AsyncIterator[tuple[Keyboard, asyncio.subprocess.Process]]:
     """`goimctl` at a terminal of its own."""
     import pty
+    import termios
 
     ours, theirs = pty.openpty()
+    termios.tcsetwinsize(theirs, (30, 100))
     keyboard = Keyboard(ours)
     process = await asyncio.create_subprocess_exec(
         BINARY,
         *args,
         cwd=goimctl.folder,
-        env=goimctl.environ(TERM="xterm"),
+        env=goimctl.environ(TERM="xterm-256color"),
         stdin=theirs,
         stdout=theirs,
         stderr=theirs,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import signal
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -51,13 +50,10 @@ async def test_two_people_meet_and_talk(people: World, goimctl: Goimctl) -> None
             await ann.is_told("bob has read up to 3")
             ann.type("/recall")
             await bob.is_told("ann took message 3 back")
-            bob.type("bye", "/history 3")
-            assert await bob.hears("slash") == "ann: /slash"
-            assert await bob.hears("taken back") == "ann: (taken back)"
-            assert await bob.hears("bye") == "you: bye"
+            bob.type("bye")
             assert await ann.hears("bye") == "bob: bye"
             assert await bob.leaves() == 1
-            await bob.is_told("error: not everything was sent: 1 refused")
+            await bob.is_told("error: not everything was sent: 1 message did not arrive")
         ann.type("/people", "/quit")
         await ann.is_told("* bob")
         assert await ann.leaves() == 0
@@ -74,13 +70,13 @@ async def test_groups_are_made_and_talked_in(people: World, goimctl: Goimctl) ->
         assert (await phone.push("message"))["payload"] == {"text": "hello team"}
         other.type("/with team", "here I am", "/group members")
         assert await one.hears("here") == "bob: here I am"
-        await other.is_told("* ann (owner)")
+        await other.is_told("* ann (owner, here)")
         other.type("/group leave")
         await one.is_told("bob is out of the group Team")
         other.type("still here?")
         await other.is_told("to whom? /with NAME says it")
         await phone.ask("send", {"groupId": (await phone.push("group_created"))["groupId"], "type": "image"} | IMAGE)
-        assert await one.hears("[image]") == "you: [image] https://pictures.example/1.png"
+        assert await one.hears("[image]") == "you: [image] 1.png"
 
 
 IMAGE = {"payload": {"url": "https://pictures.example/1.png"}}
@@ -125,12 +121,6 @@ async def test_what_is_said_while_the_server_is_away_arrives_once_it_is_back(goi
                 await asyncio.to_thread(again.url)
                 assert await bob.hears("meanwhile") == "ann: meanwhile"
                 assert await bob.hears("and on") == "ann: and on"
-                ann.type("/history")
-                assert [(await ann.hears(text))[5:] for text in ("before", "meanwhile", "and on")] == [
-                    "before",
-                    "meanwhile",
-                    "and on",
-                ]
                 assert await ann.leaves() == 0
                 assert (ann.said, bob.said) == ([], [])
 
@@ -170,22 +160,25 @@ def test_wrong_use_is_told(goimctl: Goimctl, args: list[str], told: str) -> None
     assert done.stderr.startswith(told)
 
 
-async def test_at_a_terminal_a_message_comes_in_without_spoiling_what_is_typed(people: World, goimctl: Goimctl) -> None:
+async def test_at_a_terminal_a_message_comes_in_while_chinese_is_typed(people: World, goimctl: Goimctl) -> None:
     ann, bob = await people.friends("ann", "bob")
     device = await people.device(bob)
     async with at_terminal(goimctl, "chat", "ann", "--with", "bob", "--url", people.base_url) as (keyboard, process):
         await keyboard.shows("Password of ann: ")
         keyboard.type(f"{PASSWORD}\r")
-        await keyboard.shows("bob> ")
-        keyboard.type("half a sen")
-        await keyboard.shows("half a sen")
+        await keyboard.shows("connected")
+        keyboard.type("你好,")
+        await keyboard.shows("你好,")
         await device.ask("send", bob.text(ann, "are you there?"))
-        await keyboard.shows("bob: are you there?\r\nbob> half a sen")
-        keyboard.type("tence\r")
-        assert (await device.push("message"))["payload"] == {"text": "half a sentence"}
+        await keyboard.shows("are you there?")
+        keyboard.type("\x1b[200~在吗?\x1b[201~")  # as a terminal passes a paste on
+        keyboard.type("\r")
+        assert (await device.push("message"))["payload"] == {"text": "你好,在吗?"}
+        await keyboard.shows("你好,在吗?")
         keyboard.type("\x04")
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(15):
             assert await process.wait() == 0
+        await keyboard.shows("\x1b[?1049l")  # the terminal is as it was
 
 
 async def test_at_a_terminal_an_account_is_offered(people: World, goimctl: Goimctl) -> None:
@@ -196,8 +189,7 @@ async def test_at_a_terminal_an_account_is_offered(people: World, goimctl: Goimc
         keyboard.type("y\r")
         await keyboard.shows("Password again: ")
         keyboard.type(f"{PASSWORD}\r")
-        await keyboard.shows("you are ann")
-        await keyboard.shows("ann> ")
-        process.send_signal(signal.SIGINT)
-        async with asyncio.timeout(10):
+        await keyboard.shows("no conversation is open")
+        keyboard.type("\x11")
+        async with asyncio.timeout(15):
             assert await process.wait() == 0

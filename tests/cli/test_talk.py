@@ -1,4 +1,4 @@
-"""What `goimctl chat` is made of: asks again what was not answered, shows everything once."""
+"""What `goimctl chat` is made of: asks again what was not answered, shows everything once, obeys nothing."""
 
 from __future__ import annotations
 
@@ -9,9 +9,7 @@ from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import pytest
-from goimctl.talk.screen import clean
-from goimctl.talk.seen import Seen
-from goimctl.talk.session import content_of
+from goimctl.talk.texts import clean, content_of
 from msgspec import Struct, convert
 from websockets.asyncio.server import ServerConnection, serve
 
@@ -19,6 +17,7 @@ from goim.client import Message, Timing
 from goim.client.http import Http, is_local
 from goim.client.link import Link
 from goim.client.login import Login
+from goim.client.progress import Progress
 from goim.clock import SystemClock
 from goim.errors import ErrorCode, GoimError
 
@@ -105,21 +104,21 @@ async def test_an_end_for_good_is_the_end(code: int, why: str) -> None:
         assert why in str(link.over)
 
 
-def test_what_was_seen_is_known_whatever_the_order() -> None:
-    seen = Seen(3)
-    assert seen.has(3)
-    assert not seen.has(4)
-    assert not seen.leaves_gap(4)
-    assert seen.leaves_gap(6)
-    seen.add(5)  # my own message, acked before somebody's 4 came
-    assert seen.has(5)
-    assert not seen.leaves_gap(4)
-    seen.add(4)
-    assert (seen.upto, seen.leaves_gap(6)) == (5, False)
-    seen.skip_to(9)
-    assert seen.is_at(9, 0)
-    assert not seen.is_at(10, 0)
-    assert not seen.is_at(9, 1)
+def test_what_was_shown_is_known_whatever_the_order() -> None:
+    shown = Progress(3)
+    assert shown.messages.has(3)
+    assert not shown.messages.has(4)
+    assert not shown.messages.leaves_gap(4)
+    assert shown.messages.leaves_gap(6)
+    shown.messages.add(5)  # my own message, acked before somebody's 4 came
+    assert shown.messages.has(5)
+    assert not shown.messages.leaves_gap(4)
+    shown.messages.add(4)
+    assert (shown.messages.upto, shown.messages.leaves_gap(6)) == (5, False)
+    shown.messages.skip_to(9)
+    assert shown.is_at(9, 0)
+    assert not shown.is_at(10, 0)
+    assert not shown.is_at(9, 1)
 
 
 def test_a_terminal_is_given_nothing_to_obey() -> None:
@@ -134,9 +133,14 @@ def test_a_message_of_any_type_has_something_to_show() -> None:
             convert(fields | {"timestamp": 0, "type": type_, "payload": payload, "recalled": False}, Message)
         )
 
-    assert shown("text", {"text": "hi"}) == "hi"
-    assert shown("image", {"url": "u"}) == "[image] u"
-    assert shown("location", {"latitude": 1.5, "longitude": 2}) == '[location] {"latitude": 1.5, "longitude": 2}'
+    assert shown("text", {"text": "hi\n there\x1b[2J"}) == "hi\n there [2J"
+    assert shown("image", {"url": "/files/1/a.png?x=1"}) == "[image] a.png"
+    picture = {"url": "/u", "name": "a.png", "width": 4, "height": 3, "size": 2048, "text": "see?"}
+    assert shown("image", picture) == "[image] a.png · 4×3 · 2 KB\nsee?"
+    assert shown("voice", {"url": "/a.ogg", "duration": 2.6}) == "[voice] a.ogg · 3 s"
+    assert shown("location", {"latitude": 1.5, "longitude": 2}) == "[location] 1.5, 2"
+    assert shown("card", {"userId": "u", "nickname": "Ann"}) == "[card] Ann"
+    assert shown("custom", {"a": "中"}) == '[custom] {"a": "中"}'
     assert shown("text", None) == "(taken back)"
 
 

@@ -7,15 +7,11 @@ from collections.abc import Awaitable, Callable, Sequence
 from msgspec import Struct
 
 from goim.client import Unreachable
-from goim.client.answers import Befriended, Friends, History, Presences, Requests
-from goim.client.http import Nothing
 from goim.errors import ErrorCode, GoimError
-from goim.model.conversations import ConvType
-from goim.protocol.replies import ReadAckData
-from goimctl.talk.group_commands import Misused, group
-from goimctl.talk.people import Place
-from goimctl.talk.screen import clean
+from goimctl.talk import attachments
+from goimctl.talk.rooms import Room
 from goimctl.talk.session import Session
+from goimctl.talk.texts import clean
 
 Words = Sequence[str]
 Command = Callable[[Session, Words], Awaitable[None]]
@@ -25,81 +21,86 @@ class Quit(Exception):
     """The person has had enough."""
 
 
-async def obey(session: Session, typed: str) -> None:
-    """Send a line or do what it says; what goes wrong is told, not raised. Two slashes send one."""
+class Misused(Exception):
+    """A command without what it needs."""
+
+
+async def obey(session: Session, typed: str, reply_to: str | None = None) -> None:
+    """Send a text or do what it says; what goes wrong is told, not raised. Two slashes send one."""
     if not typed.strip():
         return
-    if not typed.startswith("/") or typed.startswith("//"):
-        session.say(typed.removeprefix("/") if typed.startswith("//") else typed)
-        return
-    name, *words = typed[1:].split() or [""]
+    try:
+        if not typed.startswith("/") or typed.startswith("//"):
+            session.say(_here(session), typed[1:] if typed.startswith("//") else typed, reply_to)
+        else:
+            name, _, rest = typed[1:].partition(" ")
+            await run(session, name, rest.split())
+    except (GoimError, Unreachable, OSError) as error:
+        session.face.note(clean(str(error)))
+
+
+async def run(session: Session, name: str, words: Words) -> None:
+    """One command with its words."""
     entry = COMMANDS.get(name)
     if entry is None:
-        session.screen.note(f"there is no /{clean(name)}: /help lists what there is")
+        session.face.note(f"there is no /{clean(name)}: /help lists what there is")
         return
     try:
         await entry.command(session, words)
     except Misused:
-        session.screen.note(f"like this: {entry.usage}   {entry.meaning}")
-    except (GoimError, Unreachable) as error:
-        session.screen.note(clean(str(error)))
+        session.face.note(f"like this: {entry.usage}   {entry.meaning}")
+
+
+def _here(session: Session) -> Room:
+    if session.here is None:
+        raise GoimError(ErrorCode.INVALID, "to whom? /with NAME says it")
+    return session.here
+
+
+def _group_id(session: Session) -> str:
+    if session.here is None or not session.here.is_group:
+        raise GoimError(ErrorCode.INVALID, "you are in no group: /with NAME goes to one")
+    return session.here.other_id
 
 
 async def show_help(session: Session, _: Words) -> None:
-    for entry in COMMANDS.values():
-        session.screen.note(f"{entry.usage:24} {entry.meaning}")
+    session.face.note("\n".join(f"{entry.usage:24} {entry.meaning}" for entry in COMMANDS.values()))
 
 
 async def people(session: Session, _: Words) -> None:
     """Friends, and who would like to be one."""
-    friends = (await session.api.get("/api/friends", Friends, limit=200)).friends
-    online: dict[str, bool] = {}
-    if friends:
-        ids = ",".join(friend.user_id for friend in friends)
-        found = await session.api.get("/api/presence", Presences, userIds=ids)
-        online = {each.user_id: each.online for each in found.presence}
-    for friend in friends:
-        session.screen.note(f"{clean(friend.username)}{' (here)' if online.get(friend.user_id) else ''}")
-    for person in (await session.api.get("/api/friends/requests", Requests, limit=200)).requests:
-        name = clean(person.username)
-        session.screen.note(f"{name} would like to be your friend: /friend {name}")
-    if not friends:
-        session.screen.note("no friends yet: /friend NAME asks somebody")
+    await session.refresh()
+    lines = [_person(session, user_id) for user_id in session.friends]
+    for user_id in session.requests:
+        username = session.people.username(user_id)
+        lines.append(f"{session.people.name(user_id)} would like to be your friend: /friend {username}")
+    session.face.note("\n".join(lines) or "no friends yet: /friend NAME asks somebody")
+
+
+def _person(session: Session, user_id: str, role: str = "member") -> str:
+    name, username = session.people.name(user_id), session.people.username(user_id)
+    marks = [clean(role)] if role != "member" else []
+    marks += ["here"] if user_id in session.online else []
+    called = name if name == username else f"{name} ({username})"
+    return f"{called} ({', '.join(marks)})" if marks else called
 
 
 async def with_(session: Session, words: Words) -> None:
     """List the conversations, or go to one."""
     if not words:
-        await _list_lines(session)
+        lines = [
+            f"{number:3} {room.title}{f' ({room.unread} unread)' if room.unread else ''}"
+            for number, room in enumerate(session.ordered(), start=1)
+        ]
+        session.face.note("\n".join(lines) or "no conversations yet: /friend NAME, then /with NAME")
         return
-    session.place = await find_place(session, " ".join(words))
-    session.screen.note(f"you talk to {session.place.title}")
+    go_to(session, await session.find_room(" ".join(words)))
 
 
-async def _list_lines(session: Session) -> None:
-    lines = await session.load_lines()
-    for number, line in enumerate(lines, start=1):
-        place = await session.people.place_of(line)
-        unread = f" ({line.unread} unread)" if line.unread else ""
-        session.screen.note(f"{number:3} {place.title}{unread}")
-    if not lines:
-        session.screen.note("no conversations yet: /friend NAME, then /with NAME")
-
-
-async def find_place(session: Session, name: str) -> Place:
-    """A conversation by its number in the list, a person by username or a group by name; `NOT_FOUND` otherwise."""
-    lines = session.lines or await session.load_lines()
-    if name.isdecimal() and 0 < int(name) <= len(lines):
-        return await session.people.place_of(lines[int(name) - 1])
-    try:
-        person = await session.people.find(name)
-    except GoimError as refusal:
-        group = await session.people.find_group(name)
-        if group is None:
-            raise refusal from None
-        return Place(title=clean(group.name), conv_type=ConvType.GROUP, other_id=group.group_id, conv_id=group.conv_id)
-    conv_id = next((line.conv_id for line in lines if line.peer_id == person.user_id), None)
-    return Place(title=clean(person.username), conv_type=ConvType.C2C, other_id=person.user_id, conv_id=conv_id)
+def go_to(session: Session, room: Room | None) -> None:
+    """Talk there from now on."""
+    session.here = room
+    session.face.changed(room)
 
 
 async def friend(session: Session, words: Words) -> None:
@@ -107,35 +108,98 @@ async def friend(session: Session, words: Words) -> None:
     if len(words) != 1:
         raise Misused
     person = await session.people.find(words[0])
-    answer = await session.api.post("/api/friends", Befriended, {"friendId": person.user_id})
-    if answer.status == "pending":
-        session.screen.note(f"{clean(person.username)} is asked")
+    if await session.client.api.befriend(person.user_id) == "pending":
+        session.face.note(f"{clean(person.username)} is asked")
+    await session.refresh()
+    session.face.changed(None)
 
 
-async def history(session: Session, words: Words) -> None:
-    """What was said here."""
-    limit = int(words[0]) if words and words[0].isdecimal() else 20
-    conv_id = await session.here()
-    for message in (await session.api.get("/api/messages/history", History, convId=conv_id, limit=limit)).messages:
-        await session.show(message)
+async def group(session: Session, words: Words) -> None:
+    """Make a group, or do something in the one where one is."""
+    verb, *rest = words or [""]
+    doing = _GROUP.get(verb)
+    if doing is None:
+        raise Misused
+    await doing(session, rest)
+
+
+async def _new_group(session: Session, words: Words) -> None:
+    if not words:
+        raise Misused
+    made = await session.client.api.make_group(words[0], await _ids(session, words[1:]))
+    room = session.enter_group(await session.client.api.group(made.group_id))
+    room.updated_at = session.clock.now_ms()
+    go_to(session, room)
+    await _tell_invited(session, made.invited)
+
+
+async def _join(session: Session, words: Words) -> None:
+    if len(words) != 1:
+        raise Misused
+    if not await session.client.api.join_group(words[0]):
+        session.face.note("owner or an admin decides whether you come in")
+
+
+async def _add(session: Session, words: Words) -> None:
+    if not words:
+        raise Misused
+    added = await session.client.api.add_members(_group_id(session), await _ids(session, words))
+    await _tell_invited(session, added.invited)
+
+
+async def _members(session: Session, _: Words) -> None:
+    members = (await session.client.api.members(_group_id(session))).members
+    await session.people.learn(member.user_id for member in members)
+    session.face.note("\n".join(_person(session, member.user_id, member.role) for member in members))
+
+
+async def _leave(session: Session, _: Words) -> None:
+    await session.client.api.leave_group(_group_id(session))
+    go_to(session, None)
+
+
+_GROUP: dict[str, Command] = {
+    "new": _new_group,
+    "join": _join,
+    "add": _add,
+    "members": _members,
+    "leave": _leave,
+}
+
+
+async def _ids(session: Session, names: Words) -> list[str]:
+    return [(await session.people.find(name)).user_id for name in names]
+
+
+async def _tell_invited(session: Session, user_ids: Sequence[str]) -> None:
+    await session.people.learn(user_ids)
+    for user_id in user_ids:
+        session.face.note(f"{session.people.name(user_id)} is no friend of yours and was invited")
 
 
 async def read(session: Session, _: Words) -> None:
     """Say that everything here is read."""
-    conv_id = await session.here()
-    answer = await session.link.ask("read", {"convId": conv_id, "seq": session.seen(conv_id).upto}, ReadAckData)
-    session.screen.note(f"read up to {answer.seq}")
+    session.face.note(f"read up to {await session.read(_here(session))}")
 
 
 async def recall(session: Session, _: Words) -> None:
     """Take my last message here back."""
-    conv_id = await session.here()
-    latest = await session.api.get("/api/messages/history", History, convId=conv_id, limit=200)
-    mine = [m for m in latest.messages if m.from_ == session.me.user_id and not m.recalled]
+    room = _here(session)
+    await session.all_sent()
+    if not room.is_loaded:
+        await session.load(room)
+    mine = [m for m in room.ordered() if m.from_ == session.me.user_id and not m.recalled]
     if not mine:
         raise GoimError(ErrorCode.NOT_FOUND, "you have said nothing here lately")
-    await session.link.ask("recall", {"convId": conv_id, "serverMsgId": mine[-1].server_msg_id}, Nothing)
-    session.screen.note(f"message {mine[-1].seq} is taken back")
+    await session.recall(mine[-1])
+    session.face.note(f"message {mine[-1].seq} is taken back")
+
+
+async def send(session: Session, words: Words) -> None:
+    """Send a file as what it is."""
+    if not words:
+        raise Misused
+    await attachments.send(session, _here(session), attachments.path_of(" ".join(words)))
 
 
 async def quit_(_: Session, __: Words) -> None:
@@ -155,9 +219,9 @@ COMMANDS: dict[str, Entry] = {
     "friend": Entry("/friend NAME", "ask somebody to be your friend, or say yes", friend),
     "with": Entry("/with [NAME]", "talk to somebody or a group; alone: list the conversations", with_),
     "group": Entry("/group new NAME [WHO…]", "also: add WHO…, members, join ID, leave", group),
-    "history": Entry("/history [N]", "what was said here", history),
+    "send": Entry("/send FILE", "send a picture or another file", send),
     "read": Entry("/read", "say that everything here is read", read),
     "recall": Entry("/recall", "take your last message here back", recall),
     "help": Entry("/help", "this list", show_help),
-    "quit": Entry("/quit", "leave (Ctrl-D does, too)", quit_),
+    "quit": Entry("/quit", "leave", quit_),
 }

@@ -4,24 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable
+import os
+import sys
+from collections.abc import Callable
+from typing import Protocol
 
 from msgspec import Struct
 
-from goim.client import Timing, Unreachable
-from goim.client.answers import User
+from goim.client import Client, Timing, Unreachable
 from goim.client.http import Http, Nothing
-from goim.client.link import Link
-from goim.client.login import Login
 from goim.clock import SystemClock
 from goim.errors import ErrorCode, GoimError
-from goimctl.output import Failed
-from goimctl.talk.commands import Quit, find_place, obey
-from goimctl.talk.news import listen
-from goimctl.talk.screen import Over, Screen, clean
-from goimctl.talk.session import Session
+from goimctl.output import Failed, count
+from goimctl.talk.session import Face, Session
+from goimctl.talk.texts import clean
 
-_PATIENCE = 10.0
 _TIMING = Timing(longest_pause=8.0)
 
 
@@ -38,96 +35,91 @@ class Entrance(Struct, frozen=True, kw_only=True):
         return f"Entrance(url={self.url!r}, name={self.name!r}, …)"
 
 
+class _Talking(Face, Protocol):
+    unsent: int
+    """How much of what was said did not arrive."""
+
+    async def talk(self) -> None:
+        """Let the person talk until they have had enough."""
+        ...
+
+    def over(self) -> None:
+        """Let `talk` end: the server has ended the session."""
+        ...
+
+
 async def converse(entrance: Entrance, with_: str | None, offer: Callable[[Entrance], bool]) -> None:
-    """Log in, talk until `/quit` or the end of the input, log out. `Failed` if not all that was said arrived."""
-    clock = SystemClock()
-    async with contextlib.aclosing(Http(entrance.url, clock, _TIMING.patience)) as api:
-        login = Login(
-            api,
-            username=entrance.name,
-            password=entrance.password,
-            token="",
-            refresh_token="",
-            device_id=entrance.device_id,
-        )
-        me = await _log_in(api, login, entrance, offer)
-        link = Link(entrance.url, login, entrance.device_id, clock, _TIMING)
-        await _visit(Session(me, api, link, Screen()), with_)
-
-
-async def _visit(session: Session, with_: str | None) -> None:
-    screen, api = session.screen, session.api
-    await session.begin()
-    await _go_to(session, with_)
-    ending: str | None = None
-    with screen.open():
-        async with _alongside(session):
-            try:
-                await _talk(session)
-            except Over as over:
-                ending = str(over)
-    if ending is not None:
-        raise Failed(ending)
-    with contextlib.suppress(GoimError, Unreachable):  # we are going anyway
-        await api.tell("/api/logout", {})
-    if session.refused and not screen.is_terminal:
-        raise Failed(f"not everything was sent: {session.refused} refused")
-
-
-async def _go_to(session: Session, with_: str | None) -> None:
-    """Begin there, if there is such a place; somebody who is expected may not have an account yet."""
-    if with_ is None:
-        return
-    try:
-        session.place = await find_place(session, with_)
-    except GoimError as error:
-        session.screen.note(f"{clean(error.message)}; /with {clean(with_)} when there is")
-
-
-async def _log_in(api: Http, login: Login, entrance: Entrance, offer: Callable[[Entrance], bool]) -> User:
-    try:
-        await login.begin()
-    except GoimError as error:
-        if error.code is not ErrorCode.BAD_CREDENTIALS or not offer(entrance):
-            raise
-        await _register(api, {"username": entrance.name, "password": entrance.password})
-        await login.begin()
-    return User(user_id=login.user_id, username=login.username)
-
-
-async def _register(api: Http, credentials: dict[str, str]) -> None:
-    try:
-        await api.post("/api/register", Nothing, credentials)
-    except GoimError as error:
-        if error.code is ErrorCode.USERNAME_TAKEN:
-            raise Failed("wrong password") from None
-        raise
-
-
-@contextlib.asynccontextmanager
-async def _alongside(session: Session) -> AsyncIterator[None]:
-    """The connection, what comes from it and what goes to it, while the context is open."""
-
-    async def stay_connected() -> None:
-        await session.link.run()
-        session.screen.end(str(session.link.over))
-
-    async with asyncio.TaskGroup() as tasks:
-        running = [tasks.create_task(work) for work in (stay_connected(), listen(session), session.send_all())]
+    """Log in, talk, log out. `Failed` if not all that was said arrived."""
+    async with contextlib.AsyncExitStack() as stack:
         try:
-            yield
-        finally:
-            for task in running:
-                task.cancel()
+            client = await stack.enter_async_context(_client(entrance))
+        except GoimError as error:
+            if error.code is not ErrorCode.BAD_CREDENTIALS or not offer(entrance):
+                raise
+            await _register(entrance)
+            client = await stack.enter_async_context(_client(entrance))
+        session = Session(client, SystemClock())
+        await session.refresh()
+        await _visit(session, await _go_to(session, with_))
 
 
-async def _talk(session: Session) -> None:
-    session.screen.note(f"you are {clean(session.me.username)}; /help lists what you can do")
-    with contextlib.suppress(Quit):
-        while (line := await session.screen.next_line()) is not None:
-            await obey(session, line)
+def _client(entrance: Entrance) -> Client:
+    return Client(
+        entrance.url,
+        username=entrance.name,
+        password=entrance.password,
+        device_id=entrance.device_id,
+        timing=_TIMING,
+    )
+
+
+async def _register(entrance: Entrance) -> None:
+    async with contextlib.aclosing(Http(entrance.url, SystemClock(), _TIMING.patience)) as http:
+        try:
+            await http.post("/api/register", Nothing, {"username": entrance.name, "password": entrance.password})
+        except GoimError as error:
+            if error.code is ErrorCode.USERNAME_TAKEN:
+                raise Failed("wrong password") from None
+            raise
+
+
+async def _go_to(session: Session, with_: str | None) -> str:
+    """Begin there, if there is such a place; somebody who is expected may not have an account yet: then what to say."""
+    if with_ is None:
+        return ""
     try:
-        async with asyncio.timeout(_PATIENCE):
-            await session.unsent.join()
-    except TimeoutError:
-        session.refused += session.unsent.qsize() + 1
+        session.here = await session.find_room(with_)
+    except GoimError as error:
+        return f"{clean(error.message)}; /with {clean(with_)} when there is"
+    return ""
+
+
+async def _visit(session: Session, greeting: str) -> None:
+    face = _face(session)
+    if greeting:
+        face.note(greeting)
+    async with asyncio.TaskGroup() as tasks:
+        listening = tasks.create_task(session.run(face))
+        talking = tasks.create_task(face.talk())
+        await asyncio.wait([listening, talking], return_when=asyncio.FIRST_COMPLETED)
+        face.over()
+        await talking
+        listening.cancel()
+    if session.ended is not None:
+        raise Failed(session.ended)
+    with contextlib.suppress(GoimError, Unreachable):  # we are going anyway
+        await session.client.api.log_out()
+    if face.unsent:
+        raise Failed(f"not everything was sent: {count(face.unsent, 'message')} did not arrive")
+
+
+def _face(session: Session) -> _Talking:
+    """A screen on a terminal, lines in a pipe."""
+    if sys.stdin.isatty() and sys.stdout.isatty():
+        from goimctl.talk.screen.app import ChatApp
+        from goimctl.talk.screen.theme import likely
+
+        return ChatApp(session, likely(os.environ.get("COLORFGBG", "")))
+    from goimctl.talk.lines import Lines
+
+    return Lines(session)

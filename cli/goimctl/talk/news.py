@@ -1,144 +1,223 @@
-"""What the terminal client says of everything the server tells unasked; what is not in the table is passed over."""
+"""What becomes of a session with everything the server tells unasked; what is not in the tables is passed over."""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import msgspec
-
-from goim.client import Unreachable
-from goim.client.answers import Message, SyncedConv
-from goim.client.http import Nothing
+from goim.client.events import Connected, Disconnected, Event, MessagePush, StreamText
 from goim.errors import GoimError
-from goim.model.conversations import ConvType
-from goim.protocol.pushes import GroupData, MemberData, PresenceData, ReadByData, RecalledData, UserData
-from goimctl.talk.screen import clean
-from goimctl.talk.session import Session
+from goim.protocol import pushes
+from goimctl.talk.rooms import TYPING_SECONDS, Room
+from goimctl.talk.texts import clean
+
+if TYPE_CHECKING:
+    from goimctl.talk.session import Session
 
 
-async def listen(session: Session) -> None:
-    """Show all news, one after another."""
-    while True:
-        envelope = await session.news.get()
-        known = NEWS.get(envelope.action)
-        if known is None:
-            continue
-        kind, tell = known
-        try:
-            await tell(session, msgspec.json.decode(envelope.data, type=kind))
-        except (GoimError, Unreachable) as error:
-            session.screen.note(clean(str(error)))
-        except msgspec.MsgspecError:
-            session.screen.note(f"the server tells of a {clean(envelope.action)} that this client does not understand")
+async def take(session: Session, event: Event) -> Room | None:
+    """Take in one event; the conversation it was about, if it was about one."""
+    taken = _TAKEN.get(type(event))
+    return await taken(session, event) if taken else None
 
 
-async def _connected(session: Session, _: Nothing) -> None:
-    """Show what was missed, be it between asking for the list and the first connection."""
-    if session.is_back:
-        session.screen.note("connected again")
-    session.is_back = True
-    for part in await session.catch_up(await session.missed()):
-        await _tell_recalls(session, part)
+async def _connected(session: Session, _: Connected) -> None:
+    session.is_connected = True
+    await session.refresh()
 
 
-async def _tell_recalls(session: Session, part: SyncedConv) -> None:
-    for change in part.changes:
-        if change.action == "recalled":
-            await _recalled(session, msgspec.json.decode(change.data, type=RecalledData))
+async def _disconnected(session: Session, _: Disconnected) -> None:
+    session.is_connected = False
+    session.online.clear()
 
 
-async def _lost(session: Session, _: Nothing) -> None:
-    session.screen.note("the connection is lost; trying again …")
+async def _message(session: Session, event: MessagePush) -> Room:
+    message = event.data
+    await session.people.learn({message.from_, *([] if message.group_id else [str(message.to)])})
+    room = session.room_of(message)
+    room.add(message, session.me.user_id)
+    return room
 
 
-async def _message(session: Session, message: Message) -> None:
-    await session.receive(message)
+async def _changed(session: Session, event: Any) -> Room | None:
+    room = session.by_conv(event.data.conv_id)
+    if isinstance(event, pushes.Recalled | pushes.Reacted):
+        await session.people.learn({event.data.by if isinstance(event, pushes.Recalled) else event.data.user_id})
+    if room is not None:
+        room.take_change(event)
+    return room
 
 
-async def _recalled(session: Session, data: RecalledData) -> None:
-    session.seen(data.conv_id).change = max(session.seen(data.conv_id).change, data.change)
-    who = await session.people.name(data.by)
-    session.screen.note(f"{who} took message {data.seq} back")
+async def _chunk(session: Session, event: pushes.StreamChunkPush) -> Room | None:
+    room = session.by_conv(event.data.conv_id)
+    if room is not None:
+        room.take_chunk(event.data)
+    return room
 
 
-async def _read(session: Session, data: ReadByData) -> None:
-    is_here = session.place is not None and session.place.conv_id == data.conv_id
-    if is_here and data.user_id != session.me.user_id:
-        session.screen.note(f"{await session.people.name(data.user_id)} has read up to {data.seq}")
+async def _text(session: Session, event: StreamText) -> Room | None:
+    room = session.by_conv(event.message.conv_id)
+    if room is not None:
+        room.take_text(event.message)
+    return room
 
 
-async def _friend_request(session: Session, data: UserData) -> None:
-    name = await session.people.name(data.user_id)
-    session.screen.note(f"{name} would like to be your friend: /friend {name}")
-
-
-async def _friend_accepted(session: Session, data: UserData) -> None:
-    session.screen.note(f"you and {await session.people.name(data.user_id)} are friends")
-
-
-async def _friend_removed(session: Session, data: UserData) -> None:
-    session.screen.note(f"you and {await session.people.name(data.user_id)} are friends no longer")
-
-
-async def _presence(session: Session, data: PresenceData) -> None:
-    session.screen.note(f"{await session.people.name(data.user_id)} is {'here' if data.online else 'gone'}")
-
-
-async def _group_created(session: Session, data: GroupData) -> None:
-    session.screen.note(f"you are in the group {await session.people.group_name(data.group_id)}")
-
-
-async def _group_updated(session: Session, data: GroupData) -> None:
-    session.people.forget_group(data.group_id)
-
-
-async def _group_disbanded(session: Session, data: GroupData) -> None:
-    session.screen.note(f"the group {await session.people.group_name(data.group_id)} is no more")
-    _leave_place(session, data.group_id)
-
-
-async def _group_invite(session: Session, data: GroupData) -> None:
-    name = clean(data.name or data.group_id)
-    session.screen.note(f"you are invited to the group {name}: /group join {clean(data.group_id)}")
-
-
-async def _member_joined(session: Session, data: MemberData) -> None:
-    group = await session.people.group_name(data.group_id)
-    is_me = data.user_id == session.me.user_id
-    who = "you are" if is_me else f"{await session.people.name(data.user_id)} is"
-    session.screen.note(f"{who} in the group {group} now")
-
-
-async def _member_left(session: Session, data: MemberData) -> None:
-    group = await session.people.group_name(data.group_id)
-    if data.user_id == session.me.user_id:
-        session.screen.note(f"you are out of the group {group}")
-        _leave_place(session, data.group_id)
+async def _read(session: Session, event: pushes.ReadBy) -> Room | None:
+    room = session.by_conv(event.data.conv_id)
+    if room is None:
+        return None
+    if event.data.user_id == session.me.user_id:
+        room.read_seq = max(room.read_seq, event.data.seq)
     else:
-        session.screen.note(f"{await session.people.name(data.user_id)} is out of the group {group}")
+        await session.people.learn({event.data.user_id})
+        room.has_read(event.data.user_id, event.data.seq)
+    return room
 
 
-def _leave_place(session: Session, group_id: str) -> None:
-    place = session.place
-    if place is not None and place.conv_type is ConvType.GROUP and place.other_id == group_id:
-        session.place = None
+async def _typing(session: Session, event: pushes.TypingBy) -> Room | None:
+    room = session.by_conv(event.data.conv_id)
+    if room is None or event.data.user_id == session.me.user_id:
+        return None
+    await session.people.learn({event.data.user_id})
+    if event.data.typing:
+        room.typing[event.data.user_id] = session.clock.monotonic() + TYPING_SECONDS
+    else:
+        room.typing.pop(event.data.user_id, None)
+    return room
 
 
-NEWS: dict[str, tuple[Any, Callable[[Session, Any], Awaitable[None]]]] = {
-    "connected": (Nothing, _connected),
-    "lost": (Nothing, _lost),
-    "message": (Message, _message),
-    "recalled": (RecalledData, _recalled),
-    "read": (ReadByData, _read),
-    "friend_request": (UserData, _friend_request),
-    "friend_accepted": (UserData, _friend_accepted),
-    "friend_removed": (UserData, _friend_removed),
-    "presence": (PresenceData, _presence),
-    "group_created": (GroupData, _group_created),
-    "group_updated": (GroupData, _group_updated),
-    "group_disbanded": (GroupData, _group_disbanded),
-    "group_invite": (GroupData, _group_invite),
-    "member_joined": (MemberData, _member_joined),
-    "member_left": (MemberData, _member_left),
+async def _mention(session: Session, event: pushes.Mention) -> Room | None:
+    room = session.by_conv(event.data.conv_id)
+    if room is not None and room.read_seq < event.data.seq:
+        room.is_mentioned = True
+    return room
+
+
+async def _presence(session: Session, event: pushes.Presence) -> Room | None:
+    await session.people.learn({event.data.user_id})
+    if event.data.online:
+        session.online.add(event.data.user_id)
+    else:
+        session.online.discard(event.data.user_id)
+    return session.rooms.get(event.data.user_id)
+
+
+async def _friends(session: Session, event: Any) -> None:
+    """Friendship has changed: those lists are short, so they are asked for again."""
+    await session.people.learn({event.data.user_id})
+    await session.refresh()
+
+
+async def _group(session: Session, event: Any) -> Room | None:
+    """A group has come or changed; of one that is gone the conversation stays to be read."""
+    data = event.data
+    before = session.groups.get(data.group_id)
+    try:
+        session.enter_group(await session.client.api.group(data.group_id))
+    except GoimError:
+        session.groups.pop(data.group_id, None)  # and its name stays where it is shown
+        return session.rooms.get(data.group_id) if before else None
+    session.invitations.pop(data.group_id, None)
+    return session.rooms[data.group_id]
+
+
+async def _member(session: Session, event: Any) -> Room | None:
+    await session.people.learn({event.data.user_id})
+    if event.data.user_id != session.me.user_id:
+        return session.rooms.get(event.data.group_id)
+    return await _group(session, event)
+
+
+async def _invited(session: Session, event: pushes.GroupInvite) -> None:
+    session.invitations[event.data.group_id] = clean(event.data.name or event.data.group_id)
+
+
+async def _mine(session: Session, event: pushes.ConversationUpdated) -> Room | None:
+    data = event.data
+    room = session.by_conv(data.conv_id)
+    if room is not None:
+        room.is_pinned = data.pinned if isinstance(data.pinned, bool) else room.is_pinned
+        room.is_muted = data.muted if isinstance(data.muted, bool) else room.is_muted
+        room.read_seq = max(room.read_seq, data.read_seq or 0)
+        if data.deleted is True:
+            del session.rooms[room.other_id]
+    return room
+
+
+_Taken = Callable[["Session", Any], Awaitable[Room | None]]
+_TAKEN: dict[type[Any], _Taken] = {
+    Connected: _connected,
+    Disconnected: _disconnected,
+    MessagePush: _message,
+    pushes.Recalled: _changed,
+    pushes.Edited: _changed,
+    pushes.Reacted: _changed,
+    pushes.StreamEnd: _changed,
+    pushes.StreamChunkPush: _chunk,
+    StreamText: _text,
+    pushes.ReadBy: _read,
+    pushes.TypingBy: _typing,
+    pushes.Mention: _mention,
+    pushes.Presence: _presence,
+    pushes.FriendRequest: _friends,
+    pushes.FriendAccepted: _friends,
+    pushes.FriendRemoved: _friends,
+    pushes.GroupCreated: _group,
+    pushes.GroupUpdated: _group,
+    pushes.GroupDisbanded: _group,
+    pushes.GroupInvite: _invited,
+    pushes.MemberJoined: _member,
+    pushes.MemberLeft: _member,
+    pushes.ConversationUpdated: _mine,
+}
+
+
+def told_of(session: Session, event: Event) -> str | None:
+    """What there is to say of an event besides what it changes in a conversation."""
+    tell = _TOLD.get(type(event))
+    return tell(session, event) if tell else None
+
+
+def _of_request(session: Session, event: pushes.FriendRequest) -> str:
+    user_id = event.data.user_id
+    return f"{session.people.name(user_id)} would like to be your friend: /friend {session.people.username(user_id)}"
+
+
+def _of_friend(session: Session, event: pushes.FriendAccepted | pushes.FriendRemoved) -> str:
+    no_longer = " no longer" if isinstance(event, pushes.FriendRemoved) else ""
+    return f"you and {session.people.name(event.data.user_id)} are friends{no_longer}"
+
+
+def _of_notice(session: Session, event: pushes.NoticePosted) -> str:
+    data = event.data
+    return f"{_group_name(session, data.group_id)}: {clean(data.title)}: {clean(data.content)}"
+
+
+def _of_member(session: Session, event: pushes.MemberJoined | pushes.MemberLeft) -> str:
+    data = event.data
+    who = "you are" if data.user_id == session.me.user_id else f"{session.people.name(data.user_id)} is"
+    into = "in" if isinstance(event, pushes.MemberJoined) else "out of"
+    return f"{who} {into} the group {_group_name(session, data.group_id)}{' now' if into == 'in' else ''}"
+
+
+def _group_name(session: Session, group_id: str) -> str:
+    room = session.rooms.get(group_id)
+    return room.title if room else clean(group_id)
+
+
+def _of_invitation(_: Session, event: pushes.GroupInvite) -> str:
+    name = clean(event.data.name or event.data.group_id)
+    return f"you are invited to the group {name}: /group join {clean(event.data.group_id)}"
+
+
+_TOLD: dict[type[Any], Callable[[Session, Any], str]] = {
+    pushes.FriendRequest: _of_request,
+    pushes.FriendAccepted: _of_friend,
+    pushes.FriendRemoved: _of_friend,
+    pushes.GroupCreated: lambda s, e: f"you are in the group {_group_name(s, e.data.group_id)}",
+    pushes.GroupDisbanded: lambda s, e: f"the group {_group_name(s, e.data.group_id)} is no more",
+    pushes.GroupInvite: _of_invitation,
+    pushes.MemberJoined: _of_member,
+    pushes.MemberLeft: _of_member,
+    pushes.NoticePosted: _of_notice,
 }

@@ -1,200 +1,314 @@
-"""Somebody talking at a terminal: where they are, what they have said and what they have seen."""
+"""Somebody who talks: their conversations and people, kept as the server tells of them, whatever shows them."""
 
 from __future__ import annotations
 
 import asyncio
-import json
 import secrets
-from collections import deque
-from collections.abc import Iterable
+from collections.abc import Coroutine, Iterable
+from typing import Protocol
 
-from msgspec import Raw
-from msgspec.structs import replace
+import msgspec
+from msgspec import UNSET, Raw
 
-from goim.client.answers import Conversation, Conversations, Message, Synced, SyncedConv, User
-from goim.client.http import Http
-from goim.client.link import Envelope, Link
+from goim.client import Client, SessionOver, Unreachable
+from goim.client.answers import Conversation, Friend, Group, Message, User
+from goim.client.events import Event
+from goim.clock import Clock
 from goim.errors import ErrorCode, GoimError
 from goim.model.conversations import ConvType
+from goim.protocol import pushes
 from goim.protocol.replies import SentData
-from goimctl.talk.people import People, Place
-from goimctl.talk.screen import Screen, clean, clock_time
-from goimctl.talk.seen import Seen
+from goimctl.talk.news import take
+from goimctl.talk.people import People
+from goimctl.talk.rooms import Pending, Room
+from goimctl.talk.texts import clean
 
-_REMEMBERED = 1000
+_PAGE = 50
+_MOST = 200
 _PATIENCE = 10.0
-CONNECTED = Envelope(action="connected", data=Raw(b"{}"))
-LOST = Envelope(action="lost", data=Raw(b"{}"))
+_TYPING_EVERY = 3.0
+
+
+class Face(Protocol):
+    """What shows a session. It is told after the fact and asks the session what there is to show."""
+
+    def heard(self, event: Event, room: Room | None) -> None:
+        """Something came from the server."""
+        ...
+
+    def changed(self, room: Room | None) -> None:
+        """Something was done here: said, loaded, read."""
+        ...
+
+    def refused(self, room: Room, pending: Pending, why: str) -> None:
+        """A message will not be sent."""
+        ...
+
+    def note(self, text: str) -> None:
+        """A line to read."""
+        ...
 
 
 class Session:
-    """What commands and news work on."""
+    """What commands and faces work on. Lives while `run` does."""
 
-    def __init__(self, me: User, api: Http, link: Link, screen: Screen) -> None:
-        self.me = me
-        self.api = api
-        self.link = link
-        self.screen = screen
-        self.news: asyncio.Queue[Envelope] = asyncio.Queue()  # every push in order, CONNECTED and LOST between them
-        link.take = self._take
-        link.turned = self._turned
-        self.people = People(api, me)
-        self.place: Place | None = None
-        self.lines: list[Conversation] = []
-        self.refused = 0
-        self.is_back = False
-        self.unsent: asyncio.Queue[tuple[Place, str, str]] = asyncio.Queue()
-        self._seen: dict[str, Seen] = {}
-        self._mine: deque[str] = deque(maxlen=_REMEMBERED)
-        screen.prompt = lambda: f"{self.place.title if self.place else me.username}> "
+    def __init__(self, client: Client, clock: Clock) -> None:
+        self.client = client
+        self.clock = clock
+        self.me = User(user_id=client.user_id, username=client.login.username)
+        self.people = People(client.api, self.me)
+        self.rooms: dict[str, Room] = {}
+        self.friends: dict[str, Friend] = {}
+        self.requests: dict[str, User] = {}
+        self.invitations: dict[str, str] = {}  # groups that asked us in
+        self.groups: dict[str, Group] = {}
+        self.online: set[str] = set()
+        self.here: Room | None = None
+        self.is_connected = False
+        self.ended: str | None = None
+        self.face: Face
+        self._sending: set[asyncio.Task[None]] = set()
+        self._tasks: asyncio.TaskGroup
+        self._turn = asyncio.Lock()  # what is loaded and what is pushed are taken in one after the other
+        self._typed_at: dict[str, float] = {}
 
-    def _take(self, envelope: Envelope) -> None:
-        if envelope.id is None:
-            self.news.put_nowait(envelope)
+    async def run(self, face: Face) -> None:
+        """Take in all that the server tells, until it or somebody else ends it; `ended` says why it did."""
+        self.face = face
+        async with asyncio.TaskGroup() as self._tasks:
+            try:
+                async for event in self.client.events():
+                    await self._hear(event)
+            except SessionOver as over:
+                self.ended = str(over)
 
-    def _turned(self, is_up: bool) -> None:  # noqa: FBT001 a state, not a mode
-        if self.link.over is None:
-            self.news.put_nowait(CONNECTED if is_up else LOST)
+    async def _hear(self, event: Event) -> None:
+        async with self._turn:
+            try:
+                room = await take(self, event)
+            except (GoimError, Unreachable) as error:
+                self.face.note(clean(str(error)))
+                return
+        self.face.heard(event, room)
+
+    async def refresh(self) -> None:
+        """Ask for everything that no push brings again."""
+        api = self.client.api
+        me, lines, friends, requests, groups = await asyncio.gather(
+            api.user(self.me.user_id), self._lines(), api.friends(), api.friend_requests(), api.groups()
+        )
+        self.friends = {friend.user_id: friend for friend in friends}
+        self.requests = {person.user_id: person for person in requests}
+        self.groups = {group.group_id: group for group in groups}
+        self.people.meet(me, *requests, *friends)
+        for line in lines:
+            self.take_line(line)
+        for group in groups:
+            self.enter_group(group)
+        if friends:
+            found = await api.presence([friend.user_id for friend in friends[:_MOST]])
+            self.online = {each.user_id for each in found if each.online}
+
+    async def _lines(self) -> list[Conversation]:
+        found: list[Conversation] = []
+        cursor: str | None = None
+        while True:
+            page = await self.client.api.conversations(_MOST, cursor)
+            found += page.conversations
+            cursor = page.next_cursor
+            if not cursor:
+                return found
+
+    # the conversations
+
+    def take_line(self, line: Conversation) -> None:
+        other_id = line.peer_id or line.group_id or ""
+        self.room(other_id, line.conv_type, line.title).take_line(line)
+
+    def room(self, other_id: str, conv_type: ConvType, title: str = "") -> Room:
+        """The conversation with a person or in a group, be there anything in it yet or not."""
+        room = self.rooms.get(other_id)
+        if room is None:
+            room = self.rooms[other_id] = Room(other_id=other_id, conv_type=conv_type, title="")
+        if conv_type is ConvType.GROUP:
+            name = self.groups[other_id].name if other_id in self.groups else title
+        else:
+            name = self.people.name(other_id) if self.people.knows(other_id) else title
+        room.title = clean(name or room.title or other_id)
+        return room
+
+    def room_of(self, message: Message) -> Room:
+        other = message.to if message.from_ == self.me.user_id else message.from_
+        return self.room(str(message.group_id or other), message.conv_type)
+
+    def by_conv(self, conv_id: str) -> Room | None:
+        return next((room for room in self.rooms.values() if room.conv_id == conv_id), None)
+
+    def ordered(self) -> list[Room]:
+        """Those that the server knows or where something is being said: pinned ones first, then the latest."""
+        shown = [room for room in self.rooms.values() if room.conv_id or room.pending or room is self.here]
+        return sorted(shown, key=lambda room: (not room.is_pinned, -room.updated_at, room.title))
+
+    async def find_room(self, name: str) -> Room:
+        """A conversation by its number in the list, a person by username or a group by name; `NOT_FOUND` otherwise."""
+        rooms = self.ordered()
+        if name.isdecimal() and 0 < int(name) <= len(rooms):
+            return rooms[int(name) - 1]
+        try:
+            person = await self.people.find(name)
+        except GoimError as refusal:
+            wanted = (g for g in self.groups.values() if name.lower() == g.name.lower() or name == g.group_id)
+            group = next(wanted, None)
+            if group is None:
+                raise refusal from None
+            return self.enter_group(group)
+        return self.room(person.user_id, ConvType.C2C)
+
+    def enter_group(self, group: Group) -> Room:
+        self.groups[group.group_id] = group
+        room = self.room(group.group_id, ConvType.GROUP, group.name)
+        room.conv_id = group.conv_id
+        return room
+
+    async def load(self, room: Room, limit: int = _PAGE) -> None:
+        """Load the latest messages, or the page before the earliest that is there."""
+        async with self._turn:
+            if room.conv_id is None or not room.has_earlier:
+                room.is_loaded = True
+                return
+            before = min(room.messages, default=None)
+            page = await self.client.api.history(room.conv_id, before=before, limit=limit)
+            await self.people.learn(self.named_in(page.messages))
+            room.add_earlier(page.messages, has_more=page.has_more)
+        self.face.changed(room)
+
+    def named_in(self, messages: Iterable[Message]) -> set[str]:
+        """Everybody whose name is shown with these."""
+        users = {message.from_ for message in messages}
+        return users.union(*(each.user_ids for message in messages for each in message.reactions or []))
 
     # saying something
 
-    def say(self, text: str) -> None:
-        """Send it when everything before it has arrived."""
-        if self.place is None:
-            self.screen.note("to whom? /with NAME says it")
-            self.refused += 1
-            return
-        client_msg_id = secrets.token_urlsafe(12)
-        self._mine.append(client_msg_id)
-        self.unsent.put_nowait((self.place, client_msg_id, text))
+    def say(self, room: Room, text: str, reply_to: str | None = None) -> None:
+        """Send a text when everything before it has arrived."""
+        self.send(room, "text", {"text": text}, reply_to)
 
-    async def send_all(self) -> None:
-        """Send one after another; what was not answered goes again under the same id, so it is never there twice."""
-        while True:
-            place, client_msg_id, text = await self.unsent.get()
-            data = {"type": "text", "payload": {"text": text}, "clientMsgId": client_msg_id, **place.target()}
-            try:
-                acked = await self.link.ask("send", data, SentData)
-            except GoimError as error:
-                self.refused += 1
-                way_out = f": /friend {place.title}" if error.code is ErrorCode.NOT_FRIEND else ""
-                self.screen.note(f"not sent: {clean(error.message)}{way_out}")
-            else:
-                self.seen(acked.conv_id, acked.seq - 1).add(acked.seq)
-                self._learn(place, acked.conv_id)
-            finally:
-                self.unsent.task_done()
+    def send(self, room: Room, kind: str, payload: dict[str, object], reply_to: str | None = None) -> None:
+        pending = Pending(
+            client_msg_id=secrets.token_urlsafe(12),
+            kind=kind,
+            payload=payload,
+            reply_to=reply_to,
+            timestamp=self.clock.now_ms(),
+        )
+        room.pending.append(pending)
+        self._typed_at.pop(room.other_id, None)
+        task = self.spawn(self._send(room, pending))
+        self._sending.add(task)
+        task.add_done_callback(self._sending.discard)
+        self.face.changed(room)
 
-    def _learn(self, place: Place, conv_id: str | None) -> None:
-        if self.place == place:
-            self.place = replace(place, conv_id=conv_id)
+    def spawn(self, doing: Coroutine[None, None, None]) -> asyncio.Task[None]:
+        """Do something beside what comes in; what goes wrong is noted."""
+        return self._tasks.create_task(self._attempt(doing))
 
-    async def here(self) -> str:
-        """The conversation one is in, with everything said so far in it; `NOT_FOUND` if nothing ever was."""
-        if self.place is None:
-            raise GoimError(ErrorCode.INVALID, "where? /with NAME says it")
+    async def _attempt(self, doing: Coroutine[None, None, None]) -> None:
         try:
-            async with asyncio.timeout(_PATIENCE):
-                await self.unsent.join()
-        except TimeoutError:
-            raise GoimError(ErrorCode.UNAVAILABLE, "what you said has not arrived yet") from None
-        place = self.place
-        if place.conv_id is None:
-            lines = await self.load_lines()
-            self._learn(place, next((line.conv_id for line in lines if line.peer_id == place.other_id), None))
-        if self.place.conv_id is None:
-            raise GoimError(ErrorCode.NOT_FOUND, "nothing was said here yet")
-        return self.place.conv_id
+            await doing
+        except SessionOver:
+            pass  # `run` says so
+        except (GoimError, Unreachable, OSError) as error:
+            self.face.note(clean(str(error)))
 
-    # seeing what is said
-
-    def seen(self, conv_id: str, upto: int = 0) -> Seen:
-        """What was shown of a conversation; of one that was not met before, everything `upto` here counts as shown."""
-        return self._seen.setdefault(conv_id, Seen(upto))
-
-    async def receive(self, message: Message) -> None:
-        """Show a message that was pushed, after those before it that were not."""
-        seen = self.seen(message.conv_id, message.seq - 1)
-        if seen.has(message.seq):
+    async def _send(self, room: Room, pending: Pending) -> None:
+        try:
+            acked = await self.client.send(
+                to=None if room.is_group else room.other_id,
+                group=room.other_id if room.is_group else None,
+                kind=pending.kind,
+                payload=pending.payload,
+                reply_to=pending.reply_to,
+                client_msg_id=pending.client_msg_id,
+            )
+        except GoimError as error:
+            room.pending.remove(pending)
+            self.face.refused(room, pending, self.why(room, error))
             return
-        if seen.leaves_gap(message.seq):
-            await self.catch_up([message.conv_id])
-        else:
-            await self._show_new(message)
+        room.add(self._said(room, pending, acked), self.me.user_id)
+        self.face.changed(room)
 
-    async def catch_up(self, conv_ids: Iterable[str]) -> list[SyncedConv]:
-        """Show what was missed of these conversations; returns what happened there besides."""
-        parts: list[SyncedConv] = []
-        wanted = list(conv_ids)
-        while wanted:
-            convs = [{"convId": c, "fromSeq": self.seen(c).upto, "fromChange": self.seen(c).change} for c in wanted]
-            synced = await self.link.ask("sync", {"convs": convs, "limit": 200}, Synced)
-            for conv in synced.convs:
-                await self._show_missed(conv)
-            parts += synced.convs
-            wanted = [conv.conv_id for conv in synced.convs if conv.has_more]
-        return parts
+    def why(self, room: Room, error: GoimError) -> str:
+        """What a refusal says, and what to type next."""
+        way_out = f": /friend {self.people.username(room.other_id)}" if error.code is ErrorCode.NOT_FRIEND else ""
+        return f"not sent: {clean(error.message)}{way_out}"
 
-    async def _show_missed(self, conv: SyncedConv) -> None:
-        seen = self.seen(conv.conv_id)
-        for message in conv.messages:
-            if not seen.has(message.seq):
-                await self._show_new(message)
-        read_to = conv.messages[-1].seq if conv.has_more and conv.messages else 0
-        seen.skip_to(read_to if conv.has_more else conv.last_seq)
-        seen.change = max([seen.change, *(change.change for change in conv.changes)])
+    def _said(self, room: Room, pending: Pending, acked: SentData) -> Message:
+        return Message(
+            server_msg_id=acked.server_msg_id,
+            client_msg_id=acked.client_msg_id,
+            conv_id=acked.conv_id,
+            conv_type=room.conv_type,
+            from_=self.me.user_id,
+            seq=acked.seq,
+            timestamp=acked.timestamp,
+            type=pending.kind,
+            payload=pending.payload,
+            recalled=False,
+            to=UNSET if room.is_group else room.other_id,
+            group_id=room.other_id if room.is_group else UNSET,
+            reply_to=pending.reply_to or UNSET,
+        )
 
-    async def _show_new(self, message: Message) -> None:
-        self.seen(message.conv_id).add(message.seq)
-        if message.client_msg_id not in self._mine and not message.recalled:
-            await self.show(message)
+    async def all_sent(self, patience: float = _PATIENCE) -> int:
+        """Wait until all that was said has arrived or was refused; how many did not in this time."""
+        if self._sending:
+            await asyncio.wait(self._sending, timeout=patience)
+        return len(self._sending)
 
-    async def show(self, message: Message) -> None:
-        """One line for one message: when, who, where if not here, and what."""
-        who = "you" if message.from_ == self.me.user_id else await self.people.name(message.from_)
-        where = "" if self._is_here(message) else f" → {await self._whereabouts(message)}"
-        self.screen.show(f"{clock_time(message.timestamp)} {who}{where}: {content_of(message)}")
+    # what happens to messages
 
-    def _is_here(self, message: Message) -> bool:
-        if self.place is None:
-            return False
-        return self.place.other_id == (message.group_id or _other(message, self.me.user_id))
+    async def recall(self, message: Message) -> None:
+        done = await self.client.recall(message.conv_id, message.server_msg_id)
+        data = pushes.RecalledData(
+            done.conv_id, message.server_msg_id, message.seq, self.me.user_id, done.change, message.timestamp
+        )
+        self._own_change(pushes.Recalled(data))
 
-    async def _whereabouts(self, message: Message) -> str:
-        if message.conv_type is ConvType.GROUP:
-            return await self.people.group_name(str(message.group_id))
-        return "you" if message.to == self.me.user_id else await self.people.name(str(message.to))
+    async def edit(self, message: Message, text: str) -> None:
+        done = await self.client.edit(message.conv_id, message.server_msg_id, text)
+        payload, now = Raw(msgspec.json.encode({"text": text})), self.clock.now_ms()
+        data = pushes.EditedData(done.conv_id, message.server_msg_id, message.seq, payload, now, done.change)
+        self._own_change(pushes.Edited(data))
 
-    # the list
+    async def react(self, message: Message, emoji: str) -> None:
+        """Put an emoji on a message, or take it off again."""
+        mine = any(each.emoji == emoji and self.me.user_id in each.user_ids for each in message.reactions or [])
+        done = await self.client.react(message.conv_id, message.server_msg_id, emoji, remove=mine)
+        data = pushes.ReactionData(
+            done.conv_id, message.server_msg_id, message.seq, self.me.user_id, emoji, mine, done.change
+        )
+        self._own_change(pushes.Reacted(data))
 
-    async def load_lines(self) -> list[Conversation]:
-        """The latest conversations."""
-        self.lines = (await self.api.get("/api/conversations", Conversations, limit=200)).conversations
-        return self.lines
+    def _own_change(self, event: pushes.Recalled | pushes.Edited | pushes.Reacted) -> None:
+        room = self.by_conv(event.data.conv_id)
+        if room is not None:
+            room.take_change(event)
+            self.face.changed(room)
 
-    async def begin(self) -> None:
-        """What was said before does not count as missed: it is for /history."""
-        for line in await self.load_lines():
-            self._seen[line.conv_id] = Seen(line.last_seq, line.last_change)
+    async def read(self, room: Room) -> int:
+        """Say that everything here is read; the watermark as it is now."""
+        if room.conv_id is None or not room.last_seq:
+            return 0
+        room.is_mentioned = False
+        room.read_seq = max(room.read_seq, room.last_seq)
+        self.face.changed(room)
+        return await self.client.read(room.conv_id, room.last_seq)
 
-    async def missed(self) -> list[str]:
-        """The conversations in which something has happened that was not shown."""
-        for line in await self.load_lines():
-            self._seen.setdefault(line.conv_id, Seen(line.last_seq - line.unread, line.last_change))
-        return [
-            line.conv_id for line in self.lines if not self._seen[line.conv_id].is_at(line.last_seq, line.last_change)
-        ]
-
-
-def _other(message: Message, me: str) -> str | None:
-    return (message.to or None) if message.from_ == me else message.from_
-
-
-def content_of(message: Message) -> str:
-    """What a message says, in one line of text."""
-    payload = message.payload
-    if payload is None:
-        return "(taken back)"
-    if message.type in ("text", "stream"):
-        return clean(str(payload.get("text", "")))
-    return clean(f"[{message.type}] {payload.get('url') or json.dumps(payload, ensure_ascii=False)}")
+    def typing(self, room: Room) -> None:
+        """Let others know, now and then, that a line is being typed."""
+        now = self.clock.monotonic()
+        if room.conv_id is None or not self.is_connected:
+            return
+        if now - self._typed_at.get(room.other_id, -_TYPING_EVERY) >= _TYPING_EVERY:
+            self._typed_at[room.other_id] = now
+            self.spawn(self.client.typing(room.conv_id))

@@ -1,0 +1,106 @@
+"""The face without a screen: a line in is said, what others say goes to stdout, everything about it to stderr."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import sys
+import threading
+
+import typer
+from msgspec.structs import replace
+
+from goim.client.answers import Message
+from goim.client.events import Connected, Disconnected, Event, MessagePush
+from goim.protocol import pushes
+from goimctl.talk.commands import Quit, obey
+from goimctl.talk.news import told_of
+from goimctl.talk.rooms import Pending, Room
+from goimctl.talk.session import Session
+from goimctl.talk.texts import clock_time, line_of
+
+
+class Lines:
+    """For scripts and pipes."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._lines: asyncio.Queue[str | None] = asyncio.Queue()
+        self._streams: dict[str, Message] = {}  # those that go on: a line is shown when it is complete
+        self.unsent = 0
+
+    # what is typed
+
+    async def talk(self) -> None:
+        """Say line after line until `/quit` or the end of the input, and wait for what was said to arrive."""
+        loop = asyncio.get_running_loop()
+        threading.Thread(target=self._read, args=(loop,), name="stdin", daemon=True).start()
+        self.note(f"you are {self._session.people.name(self._session.me.user_id)}; /help lists what you can do")
+        with contextlib.suppress(Quit):
+            while (line := await self._lines.get()) is not None:
+                if self._session.here is None and line.strip() and not line.startswith("/"):
+                    self.unsent += 1
+                await obey(self._session, line)
+        self.unsent += await self._session.all_sent()
+
+    def _read(self, loop: asyncio.AbstractEventLoop) -> None:
+        """In a thread of its own, since nothing can interrupt it."""
+        typed: str | None = ""
+        while typed is not None:
+            line = sys.stdin.readline()
+            typed = line.rstrip("\r\n") if line else None
+            with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
+                loop.call_soon_threadsafe(self._lines.put_nowait, typed)
+
+    def over(self) -> None:
+        self._lines.put_nowait(None)
+
+    # what is shown
+
+    def heard(self, event: Event, room: Room | None) -> None:
+        match event:
+            case MessagePush(message):
+                if message.stream_status == "streaming":
+                    self._streams[message.server_msg_id] = message
+                elif not message.recalled:
+                    self._show(message, room)
+            case pushes.StreamEnd(data) if data.stream_id in self._streams:
+                self._show(replace(self._streams.pop(data.stream_id), payload={"text": data.text}), room)
+            case _:
+                note = self._note_of(event, room)
+                if note:
+                    self.note(note)
+
+    def changed(self, room: Room | None) -> None:
+        pass
+
+    def refused(self, room: Room, pending: Pending, why: str) -> None:  # noqa: ARG002  # faces with a screen need them
+        self.unsent += 1
+        self.note(why)
+
+    def note(self, text: str) -> None:
+        for line in text.splitlines():
+            typer.echo(f"* {line}", err=True)
+
+    def _show(self, message: Message, room: Room | None) -> None:
+        people, me = self._session.people, self._session.me.user_id
+        who = "you" if message.from_ == me else people.name(message.from_)
+        is_here = room is not None and room is self._session.here
+        whereto = room.title if room and (room.is_group or message.from_ == me) else "you"
+        where = "" if is_here else f" → {whereto}"
+        typer.echo(f"{clock_time(message.timestamp)} {who}{where}: {line_of(message)}")
+
+    def _note_of(self, event: Event, room: Room | None) -> str | None:
+        name = self._session.people.name
+        match event:
+            case Connected(is_first=False):
+                return "connected again"
+            case Disconnected():
+                return "the connection is lost; trying again …"
+            case pushes.Recalled(data):
+                return f"{name(data.by)} took message {data.seq} back"
+            case pushes.ReadBy(data) if room is self._session.here and data.user_id != self._session.me.user_id:
+                return f"{name(data.user_id)} has read up to {data.seq}"
+            case pushes.Presence(data):
+                return f"{name(data.user_id)} is {'here' if data.online else 'gone'}"
+        return told_of(self._session, event)

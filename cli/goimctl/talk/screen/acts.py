@@ -1,0 +1,73 @@
+"""What the keys do with a chosen message."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from goim.client.answers import Message
+from goimctl.talk import attachments
+from goimctl.talk.screen.dialogs import Ask, Paths, React
+from goimctl.talk.texts import content_of, file_of
+
+if TYPE_CHECKING:
+    from goimctl.talk.screen.app import ChatApp
+
+
+def reply(app: ChatApp, message: Message) -> None:
+    app.begin_with(message)
+
+
+def edit(app: ChatApp, message: Message) -> None:
+    if message.from_ != app.session.me.user_id or message.type != "text" or message.payload is None:
+        app.tell("only your own texts can be edited")
+        return
+    app.begin_with(message, is_edit=True)
+    app.write(content_of(message))
+
+
+def recall(app: ChatApp, message: Message) -> None:
+    app.go(app.session.recall(message))
+
+
+def react(app: ChatApp, message: Message) -> None:
+    def put(emoji: str | None) -> None:
+        if emoji:
+            app.go(app.session.react(message, emoji))
+
+    app.push_screen(React(), put)
+
+
+def save(app: ChatApp, message: Message) -> None:
+    shown = file_of(message)
+    if shown is None:
+        app.tell("there is no file in this message")
+        return
+
+    def keep(folder: str | None) -> None:
+        if folder:
+            app.go(_keep(app, message, attachments.path_of(folder)))
+
+    hint = "the folder; Enter saves, Esc leaves"
+    app.push_screen(Ask(f"Save {shown[1]}", hint, str(attachments.downloads()), Paths()), keep)
+
+
+async def _keep(app: ChatApp, message: Message, folder: Path) -> None:
+    path = await attachments.save(app.session, message, folder)
+    app.tell(f"saved as {path}")
+
+
+def copy(app: ChatApp, message: Message) -> None:
+    app.copy_to_clipboard(content_of(message))
+    app.tell("copied")
+
+
+ACTS: dict[str, Callable[[ChatApp, Message], None]] = {
+    "reply": reply,
+    "edit": edit,
+    "recall": recall,
+    "react": react,
+    "save": save,
+    "copy": copy,
+}

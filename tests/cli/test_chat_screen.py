@@ -1,0 +1,220 @@
+"""The screen of `goimctl chat`, in front of a real server: what others do is seen, what is pressed is done."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+from collections.abc import AsyncIterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+from textual.widgets import Input
+
+from tests.cli.seat import seated
+from tests.client import Device, Person, World
+from tests.fault_proxy import FaultProxy
+from tests.node import started_node
+
+pytestmark = pytest.mark.timeout(90)
+
+
+@pytest.fixture
+async def people(tmp_path: Path) -> AsyncIterator[World]:
+    async with started_node(tmp_path / "data") as (_, world):
+        yield world
+
+
+async def pair(people: World) -> tuple[Person, Person, Device]:
+    """Two friends and the device of the second one."""
+    ann, bob = await people.friends("ann", "bob")
+    return ann, bob, await people.device(bob, "phone")
+
+
+@contextlib.asynccontextmanager
+async def proxied(people: World) -> AsyncIterator[tuple[FaultProxy, str]]:
+    """Something between the screen and the server that may fail, and where it listens."""
+    server = urlsplit(people.base_url)
+    async with FaultProxy(str(server.hostname), server.port or 0).running() as proxy:
+        yield proxy, f"http://127.0.0.1:{proxy.port}"
+
+
+async def test_a_conversation_is_opened_read_and_answered_in_chinese(people: World) -> None:
+    ann, bob, phone = await pair(people)
+    for text in ("hello ann", "看一下这个:终端里的聊天 👀"):
+        await phone.ask("send", bob.text(ann, text))
+    async with seated(people.base_url, "ann") as seat:
+        await seat.shows("● bob", " 2 ", "看一下这个")
+        await seat.press("enter")
+        await seat.shows("hello ann", "看一下这个:终端里的聊天 👀", "── new ──", "● here")
+        read = await phone.push("read")
+        assert (read["userId"], read["seq"]) == (ann.user_id, 2)
+        conv_id = read["convId"]
+        await seat.type("你好,")
+        assert (await phone.push("typing"))["typing"] is True
+        await seat.say("我在。")
+        assert (await phone.push("message"))["payload"] == {"text": "你好,我在。"}
+        await seat.shows("你好,我在。  ✓")
+        await phone.ask("typing", {"convId": conv_id, "typing": True})
+        await seat.shows("is typing …")
+        await phone.ask("read", {"convId": conv_id, "seq": 3})
+        await seat.shows("你好,我在。  ✓✓")
+
+
+async def test_what_was_said_earlier_comes_as_one_scrolls_up_to_it(people: World) -> None:
+    ann, bob, phone = await pair(people)
+    for number in range(1, 121):
+        await phone.ask("send", bob.text(ann, f"message {number}."))
+    async with seated(people.base_url, "ann", "bob") as seat:
+        await seat.shows("message 120.")
+        assert "message 40." not in seat.screen
+
+        async def scroll_to(text: str) -> None:
+            async with asyncio.timeout(20):
+                while text not in seat.screen:
+                    await seat.press("pageup")
+
+        await scroll_to("message 40.")
+        await scroll_to("message 1.")
+        await phone.ask("send", bob.text(ann, "the latest"))
+        await seat.shows("the latest")  # in the list at the side
+        assert "message 1." in seat.screen  # and nobody is torn from what they read
+        await seat.say("so be it")
+        await seat.shows("the latest", "so be it")
+
+
+async def test_a_streamed_message_grows_as_it_is_written(people: World) -> None:
+    ann, bob, phone = await pair(people)
+    async with seated(people.base_url, "ann", "bob") as seat:
+        started = await phone.ask("start_stream", bob.text(ann, "Once") | {"type": "stream"})
+        await seat.shows("Once▍")
+        for delta in (" upon", " a", " time"):
+            chunk = {"streamId": started["streamId"], "delta": delta}
+            await phone.ws.send(json.dumps({"action": "stream_chunk", "data": chunk}))
+        await seat.shows("Once upon a time▍")
+        await phone.ask("end_stream", {"streamId": started["streamId"], "finalText": "Once upon a time, 完"})
+        await seat.shows("Once upon a time, 完")
+        await seat.hides("▍")
+
+
+async def test_messages_are_answered_edited_reacted_to_and_taken_back_by_keys(people: World) -> None:
+    ann, bob, phone = await pair(people)
+    sent = await phone.ask("send", bob.text(ann, "tea or coffee?"))
+    async with seated(people.base_url, "ann", "bob") as seat:
+        await seat.shows("tea or coffee?")
+        await seat.press("up", "r")
+        await seat.shows("↳ Reply to bob: tea or coffee?")
+        await seat.say("tee")
+        answer = await phone.push("message")
+        assert (answer["replyTo"], answer["payload"]) == (sent["serverMsgId"], {"text": "tee"})
+        await seat.shows("tee  ✓")
+        await seat.press("up", "e")
+        await seat.shows("↳ Edit: tee")
+        await seat.press("backspace", "a", "enter")
+        assert (await phone.push("edited"))["payload"] == {"text": "tea"}
+        await seat.shows("tea  edited")
+        await seat.press("up", "up", "x")
+        await seat.shows("a number, or any emoji")
+        await seat.press("1")
+        assert (await phone.push("reaction"))["emoji"] == "👍"
+        await seat.shows("👍 1")
+        await phone.ask("react", {"convId": sent["convId"], "serverMsgId": sent["serverMsgId"], "emoji": "👍"})
+        await seat.shows("👍 2")
+        await seat.press("escape", "up", "d")
+        assert (await phone.push("recalled"))["serverMsgId"] == answer["serverMsgId"]
+        await seat.shows("(taken back)")
+        await phone.ask("recall", {"convId": sent["convId"], "serverMsgId": sent["serverMsgId"]})
+        await seat.until(lambda: seat.screen.count("(taken back)") >= 2)
+
+
+async def test_a_file_is_sent_and_another_one_saved(people: World, tmp_path: Path) -> None:
+    _, _, phone = await pair(people)
+    (tmp_path / "计划.txt").write_text("the plan")
+    async with seated(people.base_url, "ann", "bob") as seat:
+        await seat.press("ctrl+o")
+        await seat.shows("Send a file to bob")
+        await seat.type(str(tmp_path / "计划.t"))
+        path = seat.app.screen.query_one(Input)
+        async with asyncio.timeout(20):
+            while not path.value.endswith("计划.txt"):  # until there is something to take over
+                await seat.press("right")
+        await seat.press("enter")
+        await seat.shows("[file] 计划.txt · 8 B")
+        file = (await phone.push("message"))["payload"]
+        assert (file["name"], file["size"]) == ("计划.txt", 8)
+        await seat.press("up", "s")
+        await seat.shows("Save 计划.txt")
+        await seat.press("ctrl+u")
+        await seat.type(str(tmp_path))
+        await seat.press("enter")
+        await seat.shows("saved as")
+        assert (tmp_path / "计划 (1).txt").read_text() == "the plan"
+
+
+async def test_what_is_said_without_a_connection_waits_and_arrives_once(people: World) -> None:
+    ann, bob, phone = await pair(people)
+    async with proxied(people) as (proxy, url), seated(url, "ann", "bob") as seat:
+        await seat.say("before")
+        assert (await phone.push("message"))["payload"] == {"text": "before"}
+        proxy.refuse()
+        await seat.shows("○ no connection, trying again …")
+        await seat.say("meanwhile")
+        await seat.shows("meanwhile  … waits for a connection", "1 waiting")
+        await phone.ask("send", bob.text(ann, "are you there?"))
+        proxy.restore()
+        await seat.shows("● connected", "are you there?", "meanwhile  ✓")
+        assert (await phone.push("message"))["payload"] == {"text": "meanwhile"}
+        assert [each for each in await phone.quiet() if each["action"] == "message"] == []
+
+
+async def test_people_groups_and_words_are_found_by_a_part_of_them(people: World) -> None:
+    ann, bob, phone = await pair(people)
+    cat = await people.person("cathy")
+    await cat.post("/api/friends", {"friendId": ann.user_id})
+    await phone.ask("send", bob.text(ann, "the harbour at night"))
+    async with seated(people.base_url, "ann") as seat:
+        await seat.press("ctrl+k")
+        await seat.shows("cathy", "would like to be your friend")
+        await seat.press("enter")
+        await seat.press("ctrl+k")
+        await seat.type("cath")
+        await seat.shows("● cathy")
+        await seat.press("enter")
+        await seat.say("/group new Sailors bob cathy")
+        await seat.shows("# Sailors", "3 members")
+        assert (await phone.push("group_created"))["name"] == "Sailors"
+        await seat.press("ctrl+k")
+        await seat.type("harbour")
+        await seat.shows("“ the harbour at night")
+        await seat.press("enter")
+        await seat.shows("the harbour at night", "Reply")
+        await seat.press("escape")
+        await seat.say("/group members")
+        await seat.shows("you are in no group")
+
+
+async def test_a_narrow_terminal_shows_one_pane_at_a_time(people: World) -> None:
+    ann, bob, phone = await pair(people)
+    await phone.ask("send", bob.text(ann, "是不是太窄了?"))
+    async with seated(people.base_url, "ann", size=(60, 20)) as seat:
+        await seat.shows("● bob", "是不是太窄了?")
+        await seat.press("enter")
+        await seat.shows("Write to bob", "── new ──")
+        await seat.press("escape")
+        await seat.hides("Write to bob")
+        await seat.pilot.resize_terminal(100, 30)
+        await seat.shows("Write to bob", "● bob")
+
+
+async def test_who_leaves_is_asked_once_more_while_something_waits(people: World) -> None:
+    await pair(people)
+    async with proxied(people) as (proxy, url), seated(url, "ann", "bob") as seat:
+        proxy.refuse()
+        await seat.shows("no connection")
+        await seat.say("wait for me")
+        await seat.press("ctrl+q")
+        await seat.shows("1 not sent yet: Ctrl+Q again leaves without")
+        assert seat.app.is_running
+        proxy.restore()
+        await seat.shows("wait for me  ✓")
