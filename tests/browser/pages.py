@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import re
+import secrets
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Locator, Page, expect
+from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Locator, Page, StorageState, expect
 
 from tests.client import PASSWORD, Person
 
@@ -53,12 +55,6 @@ class Seat:
 
     # doing
 
-    async def log_in(self, username: str) -> None:
-        await self.page.get_by_label("Username").fill(username)
-        await self.page.get_by_label("Password").fill(PASSWORD)
-        await self.button("Log in").click()
-        await expect(self.page.get_by_role("heading", name="Chats")).to_be_visible()
-
     async def open(self, title: str) -> None:
         await self.row(title).first.click()
         await expect(self.page.locator(".chat-head")).to_contain_text(title)
@@ -74,22 +70,37 @@ class Seat:
 
 
 @contextlib.asynccontextmanager
-async def seat(browser: Browser, url: str, person: Person | None = None, **options: Any) -> AsyncIterator[Seat]:
-    """A browser window at the client, somebody logged in. At the end nothing may have been complained of."""
+async def seat(
+    browser: Browser, url: str, person: Person | None = None, *, script: str = "", **options: Any
+) -> AsyncIterator[Seat]:
+    """A browser window at the client, somebody logged in, `script` run before the page's own. At the end nothing may
+    have been complained of."""
+    if person is not None:
+        options["storage_state"] = await _kept(url, person)
     context = await browser.new_context(**{"viewport": LAPTOP, "locale": "en-GB", **options})
     context.set_default_timeout(PATIENCE)
+    if script:
+        await context.add_init_script(script)
     page = await context.new_page()
     taken = Seat(page, context)
     page.on("console", taken.hear)
     page.on("pageerror", lambda error: taken.complaints.append(str(error)))
     try:
         await page.goto(url)
-        if person is not None:
-            await taken.log_in(person.username)
         yield taken
         assert not [text for text in taken.complaints if not _is_expected(text)]
     finally:
         await context.close()
+
+
+async def _kept(url: str, person: Person) -> StorageState:
+    """What the client keeps of somebody who has logged in at this browser before."""
+    device = f"web-{secrets.token_hex(8)}"
+    login = {"username": person.username, "password": PASSWORD, "deviceId": device}
+    answer = await person.post("/api/login", login)
+    session = {key: answer[key] for key in ("token", "refreshToken", "userId")}
+    value = json.dumps(session | {"username": person.username, "deviceId": device})
+    return {"origins": [{"origin": url, "localStorage": [{"name": "goim.session", "value": value}]}]}
 
 
 def _is_expected(text: str) -> bool:

@@ -1,34 +1,14 @@
-"""A Chromium with cameras that show a clock and microphones that hear a beep each second, and two people at it."""
+"""Two people at browsers with cameras and microphones, and what flows between them."""
 
 from __future__ import annotations
 
 import contextlib
-import shutil
 from collections.abc import AsyncIterator
 
-import pytest
-from playwright.async_api import Browser, async_playwright, expect
+from playwright.async_api import Browser, expect
 
-from tests.browser.conftest import ARGUMENTS
 from tests.browser.pages import PATIENCE, Seat, seat
 from tests.client import Person, World
-
-DEVICES = ["--use-fake-device-for-media-stream=device-count=2", "--allow-loopback-in-peer-connection"]
-WILLING = "--use-fake-ui-for-media-stream"
-"""Whoever asks for a device gets it; without, it is refused."""
-
-
-@contextlib.asynccontextmanager
-async def with_devices(*more: str) -> AsyncIterator[Browser]:
-    """A browser that gives every page its devices."""
-    path = shutil.which("chromium")
-    if path is None:
-        pytest.skip("there is no chromium: apt install chromium")
-    async with async_playwright() as driver:
-        browser = await driver.chromium.launch(executable_path=path, args=[*ARGUMENTS, *DEVICES, WILLING, *more])
-        yield browser
-        await browser.close()
-
 
 # Keeps the connections that the page makes, so that a test can ask them what flows, and what was given to the page.
 WATCH = """
@@ -53,15 +33,18 @@ async () => {
 
 
 @contextlib.asynccontextmanager
-async def two_at_phones(browser: Browser, town: World) -> AsyncIterator[tuple[Person, Person, Seat, Seat]]:
+async def two_at_phones(
+    browser: Browser, town: World, *, script: str = WATCH
+) -> AsyncIterator[tuple[Person, Person, Seat, Seat]]:
     """Ann and bob, friends, each in the conversation with the other."""
     ann, bob = await town.circle(2)
     await ann.post("/api/messages", ann.text(bob, "may I call?"))
-    async with seat(browser, town.base_url, ann) as hers, seat(browser, town.base_url, bob) as his:
-        for side, other in ((hers, bob), (his, ann)):
-            await side.context.add_init_script(WATCH)
-            await side.page.reload()
-            await side.open(other.username)
+    async with (
+        seat(browser, town.base_url, ann, script=script) as hers,
+        seat(browser, town.base_url, bob, script=script) as his,
+    ):
+        await hers.open(bob.username)
+        await his.open(ann.username)
         yield ann, bob, hers, his
 
 

@@ -5,16 +5,15 @@ from __future__ import annotations
 import asyncio
 import io
 import json
-import shutil
 import sys
 import tempfile
 from pathlib import Path
 from typing import Any
 
 from PIL import Image, ImageDraw
-from playwright.async_api import Browser, async_playwright, expect
+from playwright.async_api import Browser, expect
 
-from tests.browser.conftest import ARGUMENTS
+from tests.browser.conftest import chromium
 from tests.browser.pages import PHONE, Seat, seat
 from tests.client import Device, Person, World
 from tests.node import started_node
@@ -135,7 +134,7 @@ async def keep(taken: Seat, folder: Path, name: str) -> None:
 
 
 async def laptop(browser: Browser, world: World, village: Village, folder: Path) -> None:
-    size = {"device_scale_factor": 2, "viewport": {"width": 1360, "height": 850}}
+    size: dict[str, Any] = {"device_scale_factor": 2, "viewport": {"width": 1360, "height": 850}}
     mara = village.people["mara"]
     async with seat(browser, world.base_url, mara, **size) as taken:
         await taken.open("Product launch")
@@ -160,16 +159,13 @@ async def phone(browser: Browser, world: World, village: Village, folder: Path) 
 
 async def main(folder: Path) -> None:
     with tempfile.TemporaryDirectory() as data:
-        async with started_node(Path(data)) as (_, world), async_playwright() as playwright:
-            path = shutil.which("chromium")
-            browser = await playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
+        async with started_node(Path(data)) as (_, world), chromium() as browser:
             village = Village(world)
             await village.settle()
             await village.talk()
             await village.stream()
             await laptop(browser, world, village, folder)
             await phone(browser, world, village, folder)
-            await browser.close()
 
 
 if __name__ == "__main__":

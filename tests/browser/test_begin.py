@@ -10,7 +10,7 @@ from playwright.async_api import Browser, expect
 from tests.browser.pages import PHONE, seat
 from tests.client import PASSWORD, World
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 
 async def test_a_newcomer_registers_finds_a_friend_and_they_talk(town: World, browser: Browser) -> None:
@@ -105,6 +105,6 @@ async def test_whoever_has_the_address_of_an_open_group_joins_it(town: World, br
         await his.page.goto(f"{town.base_url}/#/join/{group['groupId']}")
         await his.button("Join").click()
         await his.say("hello all")
-        await expect(his.message("hello all").get_by_label("Sent")).to_be_visible()
+        await expect(his.message("hello all").get_by_label("Sent", exact=True)).to_be_visible()
     members = await ann.get(f"/api/groups/{group['groupId']}/members")
     assert {member["userId"] for member in members["members"]} == {ann.user_id, bob.user_id}

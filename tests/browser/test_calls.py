@@ -2,33 +2,19 @@
 
 from __future__ import annotations
 
-import contextlib
-import shutil
-from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
 
 import pytest
-from playwright.async_api import async_playwright, expect
+from playwright.async_api import Browser, expect
 
-from tests.browser.conftest import ARGUMENTS
-from tests.browser.pages import PATIENCE, Seat, seat
-from tests.client import Person, World
-from tests.e2e.turn_server import SECRET, TurnServer, run_turn_server  # noqa: F401
+from tests.browser.pages import PATIENCE, Seat
+from tests.browser.phones import WATCH, two_at_phones
+from tests.client import World
+from tests.e2e.turn_server import SECRET, turn_server
 from tests.node import started_node
 
-FAKE_DEVICES = [
-    "--use-fake-device-for-media-stream",
-    "--use-fake-ui-for-media-stream",
-    "--allow-loopback-in-peer-connection",
-]
-# Keeps the connections that the page makes, so that the test can ask them what flows.
-WATCH = """
-window.peers = [];
-window.RTCPeerConnection = class extends RTCPeerConnection {
-  constructor(options) { super({...options, iceTransportPolicy: "POLICY"}); window.peers.push(this); }
-};
-"""
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
 FLOWS = """
 async (kinds) => {
   const stats = [...(await window.peers.at(-1).getStats()).values()].filter(({type}) => type === "inbound-rtp");
@@ -46,27 +32,6 @@ async () => {
 """
 
 
-@contextlib.asynccontextmanager
-async def at_phones(
-    folder: Path, *, policy: str = "all", **webrtc: Any
-) -> AsyncIterator[tuple[World, Person, Person, Seat, Seat]]:
-    """Ann and bob, friends, each at a browser with a camera, in the conversation with the other."""
-    path = shutil.which("chromium")
-    if path is None:
-        pytest.skip("there is no chromium: apt install chromium")
-    async with started_node(folder, webrtc={"stun_servers": [], **webrtc}) as (_, world), async_playwright() as driver:
-        ann, bob = await world.friends("ann", "bob")
-        await ann.post("/api/messages", ann.text(bob, "may I call?"))
-        browser = await driver.chromium.launch(executable_path=path, args=[*ARGUMENTS, *FAKE_DEVICES])
-        async with seat(browser, world.base_url, ann) as hers, seat(browser, world.base_url, bob) as his:
-            for side, other in ((hers, "bob"), (his, "ann")):
-                await side.context.add_init_script(WATCH.replace("POLICY", policy))
-                await side.page.reload()
-                await side.open(other)
-            yield world, ann, bob, hers, his
-        await browser.close()
-
-
 async def both_get(kinds: str, *sides: Seat) -> None:
     for side in sides:
         await expect(side.page.get_by_role("timer")).to_be_visible()
@@ -78,8 +43,10 @@ async def the_record_is(text: str, *sides: Seat) -> None:
         await expect(side.page.locator(".message .call").last).to_contain_text(text)
 
 
-async def test_two_browsers_hold_a_video_call_that_is_connected_anew_and_leaves_a_record(tmp_path: Path) -> None:
-    async with at_phones(tmp_path) as (_, _, _, hers, his):
+async def test_two_browsers_hold_a_video_call_that_is_connected_anew_and_leaves_a_record(
+    town: World, equipped: Browser
+) -> None:
+    async with two_at_phones(equipped, town) as (_, _, hers, his):
         await hers.button("Call with video").click()
         await expect(hers.page.get_by_text("Ringing …")).to_be_visible()
         await expect(his.page.get_by_text("calls you with video")).to_be_visible()
@@ -100,8 +67,8 @@ async def test_two_browsers_hold_a_video_call_that_is_connected_anew_and_leaves_
         await the_record_is("Ended", hers, his)
 
 
-async def test_a_call_is_turned_down_and_another_taken_back(tmp_path: Path) -> None:
-    async with at_phones(tmp_path) as (_, _, _, hers, his):
+async def test_a_call_is_turned_down_and_another_taken_back(town: World, equipped: Browser) -> None:
+    async with two_at_phones(equipped, town) as (_, _, hers, his):
         await hers.button("Call").click()
         await his.button("Decline").click()
         await expect(hers.page.get_by_role("dialog").get_by_text("Declined")).to_be_visible()
@@ -116,9 +83,9 @@ async def test_a_call_is_turned_down_and_another_taken_back(tmp_path: Path) -> N
         await the_record_is("Missed", his)
 
 
-async def test_a_call_stops_ringing_here_when_another_device_answers(tmp_path: Path) -> None:
-    async with at_phones(tmp_path) as (world, _, bob, hers, his):
-        phone = await world.device(bob, "phone")
+async def test_a_call_stops_ringing_here_when_another_device_answers(town: World, equipped: Browser) -> None:
+    async with two_at_phones(equipped, town) as (_, bob, hers, his):
+        phone = await town.device(bob, "phone")
         await hers.button("Call").click()
         await expect(his.button("Accept")).to_be_visible()
         await phone.ask("call_answer", {"callId": (await phone.push("call_incoming"))["callId"]})
@@ -127,8 +94,16 @@ async def test_a_call_stops_ringing_here_when_another_device_answers(tmp_path: P
         await hers.button("Hang up").click()
 
 
-async def test_two_browsers_hold_a_video_call_through_a_turn_server_only(tmp_path: Path, turn: TurnServer) -> None:
-    async with at_phones(tmp_path, policy="relay", turn_servers=[turn.url], turn_secret=SECRET) as (_, _, _, hers, his):
+async def test_two_browsers_hold_a_video_call_through_a_turn_server_only(equipped: Browser, tmp_path: Path) -> None:
+    relayed = WATCH.replace("super(options)", 'super({...options, iceTransportPolicy: "relay"})')
+    async with (
+        turn_server(tmp_path) as turn,
+        started_node(tmp_path, webrtc={"stun_servers": [], "turn_servers": [turn.url], "turn_secret": SECRET}) as (
+            _,
+            world,
+        ),
+        two_at_phones(equipped, world, script=relayed) as (_, _, hers, his),
+    ):
         await hers.button("Call with video").click()
         await his.button("Accept").click()
         await both_get("audio, video", hers, his)

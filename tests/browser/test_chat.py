@@ -8,7 +8,7 @@ from playwright.async_api import Browser, expect
 from tests.browser.pages import seat
 from tests.client import World
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 
 async def test_two_people_talk_and_see_that_they_are_read(town: World, browser: Browser) -> None:
@@ -18,7 +18,7 @@ async def test_two_people_talk_and_see_that_they_are_read(town: World, browser: 
         await hers.page.get_by_role("menuitem", name="New conversation").click()
         await hers.page.get_by_role("dialog").get_by_role("button", name="bob").click()
         await hers.say("hello bob")
-        await expect(hers.message("hello bob").get_by_label("Sent")).to_be_visible()
+        await expect(hers.message("hello bob").get_by_label("Sent", exact=True)).to_be_visible()
 
         await expect(his.row("ann")).to_contain_text("hello bob")
         await expect(his.row("ann").get_by_label("1 unread")).to_be_visible()

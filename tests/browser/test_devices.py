@@ -2,24 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-
 import pytest
-import pytest_asyncio
 from playwright.async_api import Browser, Locator, expect
 
 from tests.browser.pages import Seat, seat
-from tests.browser.phones import WATCH, sees, two_at_phones, with_devices
+from tests.browser.phones import WATCH, sees, two_at_phones
 from tests.client import World
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = pytest.mark.asyncio(loop_scope="session")
 LABELS = "() => window.given.filter(({readyState}) => readyState === 'live').map(({label}) => label).sort()"
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def equipped() -> AsyncIterator[Browser]:
-    async with with_devices() as browser:
-        yield browser
 
 
 async def uses(taken: Seat, *labels: str) -> None:
@@ -33,10 +24,8 @@ def listed(taken: Seat, name: str) -> Locator:
 
 async def test_what_is_chosen_in_the_settings_is_tried_there_kept_and_used(town: World, equipped: Browser) -> None:
     ann = await town.person()
-    async with seat(equipped, town.base_url, ann) as hers:
-        await hers.context.add_init_script(WATCH)
+    async with seat(equipped, town.base_url, ann, script=WATCH) as hers:
         await hers.page.goto(f"{town.base_url}/#/settings/media")
-        await hers.page.reload()
         await hers.button("Try them").click()
         await expect(hers.page.get_by_label("Your picture")).to_be_visible()
         await hers.page.wait_for_function("() => document.querySelector('meter').value > 0.02")

@@ -13,7 +13,7 @@ from playwright.async_api import Browser, expect
 from tests.browser.pages import seat
 from tests.client import Person, World
 
-pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(180)]
 
 MANY = 10_000
 MOST_ROWS = 160

@@ -8,7 +8,7 @@ from playwright.async_api import Browser, expect
 from tests.browser.pages import seat
 from tests.client import Person, World
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 HOSTILE = [
     "<img src=x onerror=alert(1)>",
@@ -64,7 +64,7 @@ async def test_a_reload_restores_everything(town: World, browser: Browser) -> No
         await hers.open(bob.username)
         await hers.say("an answer")
         await hers.field.fill("half a thou")
-        await expect(hers.message("an answer").get_by_label("Sent")).to_be_visible()
+        await expect(hers.message("an answer").get_by_label("Sent", exact=True)).to_be_visible()
         await hers.page.wait_for_function("() => document.querySelector('textarea').value === 'half a thou'")
         async with hers.page.expect_response(lambda answer: answer.url.endswith("/draft")):
             await hers.field.press("End")
@@ -97,7 +97,7 @@ async def test_what_was_not_sent_before_a_reload_is_sent_after_it_and_once(town:
         again = await hers.context.new_page()  # the same browser: this window takes over
         await again.goto(hers.page.url)
         sent = again.locator(".message", has_text="are you there?")
-        await expect(sent.get_by_label("Sent")).to_be_visible()
+        await expect(sent.get_by_label("Sent", exact=True)).to_be_visible()
         history = await bob.get("/api/messages/history", convId=(await _line(bob))["convId"])
         assert [message["payload"]["text"] for message in history["messages"]] == ["hi", "are you there?"]
 

@@ -16,7 +16,7 @@ from tests.client import PASSWORD, Person, World
 from tests.fault_proxy import FaultProxy
 from tests.pages import blocks, page
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 # A client of somebody that keeps what it hears; `until` waits for something among it.
 LOGGED_IN = """async ({ name, password, more }) => {

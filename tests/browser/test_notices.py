@@ -6,14 +6,12 @@ import contextlib
 from collections.abc import AsyncIterator
 
 import pytest
-import pytest_asyncio
 from playwright.async_api import Browser, expect
 
 from tests.browser.pages import Seat, seat
-from tests.browser.phones import with_devices
 from tests.client import Person, World
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 # A page in the background, with the browser's notifications, which the test cannot see, kept.
 AWAY = """
@@ -35,20 +33,12 @@ AudioBufferSourceNode.prototype.start = function () { window.tones.push(this); r
 SOUNDING = "() => window.tones.filter(({loop, context}) => loop && context.state === 'running').length"
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def equipped() -> AsyncIterator[Browser]:
-    async with with_devices() as browser:
-        yield browser
-
-
 @contextlib.asynccontextmanager
 async def away(browser: Browser, town: World) -> AsyncIterator[tuple[Person, Seat, Seat]]:
     """Ann, and bob, who may look elsewhere."""
     ann, bob = await town.circle(2)
     await ann.post("/api/messages", ann.text(bob, "hello"))
-    async with seat(browser, town.base_url, ann) as hers, seat(browser, town.base_url, bob) as his:
-        await his.context.add_init_script(AWAY)
-        await his.page.reload()
+    async with seat(browser, town.base_url, ann) as hers, seat(browser, town.base_url, bob, script=AWAY) as his:
         await hers.open(bob.username)
         await expect(his.row(ann.username)).to_be_visible()
         yield ann, hers, his

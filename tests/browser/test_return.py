@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import pytest
-from playwright.async_api import expect
+from playwright.async_api import Browser, expect
 
-from tests.browser.phones import sees, two_at_phones, with_devices
+from tests.browser.phones import sees, two_at_phones
 from tests.client import World
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 
-async def test_who_reloads_goes_back_into_the_call_whoever_called(town: World) -> None:
-    async with with_devices() as browser, two_at_phones(browser, town) as (_, _, hers, his):
+async def test_who_reloads_goes_back_into_the_call_whoever_called(town: World, equipped: Browser) -> None:
+    async with two_at_phones(equipped, town) as (_, _, hers, his):
         await hers.button("Call with video").click()
         await his.button("Accept").click()
         for side in (hers, his):

@@ -12,7 +12,7 @@ from playwright.async_api import Browser, FilePayload, expect
 from tests.browser.pages import seat
 from tests.client import World
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 
 def picture() -> FilePayload:

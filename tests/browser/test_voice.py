@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-
 import pytest
-import pytest_asyncio
 from playwright.async_api import Browser, Locator, expect
 
 from tests.browser.pages import Seat, seat
-from tests.browser.phones import with_devices
 from tests.client import Person, World
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 # What is played, as it is played: the page itself shows no element for it.
 HEAR = """
@@ -21,16 +17,14 @@ const play = HTMLMediaElement.prototype.play;
 HTMLMediaElement.prototype.play = function () { window.heard.push(this); return play.call(this); };
 """
 
+KEEP = """
+const get = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
+navigator.mediaDevices.getUserMedia = async (wanted) => (window.given = await get(wanted));
+"""
 
 REFUSE = """
 () => { navigator.mediaDevices.getUserMedia = async () => { throw new DOMException("no", "NotAllowedError"); }; }
 """
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def speaking() -> AsyncIterator[Browser]:
-    async with with_devices() as browser:
-        yield browser
 
 
 def bar(taken: Seat) -> Locator:
@@ -48,11 +42,9 @@ async def pair(town: World) -> tuple[Person, Person]:
     return ann, bob
 
 
-async def test_what_one_says_is_recorded_sent_and_played_by_the_other(town: World, speaking: Browser) -> None:
+async def test_what_one_says_is_recorded_sent_and_played_by_the_other(town: World, equipped: Browser) -> None:
     ann, bob = await pair(town)
-    async with seat(speaking, town.base_url, ann) as hers, seat(speaking, town.base_url, bob) as his:
-        await his.context.add_init_script(HEAR)
-        await his.page.reload()
+    async with seat(equipped, town.base_url, ann) as hers, seat(equipped, town.base_url, bob, script=HEAR) as his:
         await hers.open(bob.username)
         await his.open(ann.username)
         await record(hers, "0:02")
@@ -85,14 +77,9 @@ async def conv_of(taken: Seat) -> str:
     return str(await taken.page.evaluate("decodeURIComponent(location.hash.split('/')[2])"))
 
 
-async def test_a_recording_is_thrown_away_and_the_microphone_given_back(town: World, speaking: Browser) -> None:
+async def test_a_recording_is_thrown_away_and_the_microphone_given_back(town: World, equipped: Browser) -> None:
     ann, bob = await pair(town)
-    async with seat(speaking, town.base_url, ann) as hers:
-        await hers.context.add_init_script(
-            "const get = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);"
-            "navigator.mediaDevices.getUserMedia = async (wanted) => (window.given = await get(wanted));"
-        )
-        await hers.page.reload()
+    async with seat(equipped, town.base_url, ann, script=KEEP) as hers:
         await hers.open(bob.username)
         for give_up in ("Escape", "Discard"):
             await hers.button("Record a voice message").click()
@@ -109,9 +96,9 @@ async def test_a_recording_is_thrown_away_and_the_microphone_given_back(town: Wo
         await expect(hers.page.locator(".message .voice")).to_have_count(0)
 
 
-async def test_a_recording_that_could_not_be_sent_is_still_there(town: World, speaking: Browser) -> None:
+async def test_a_recording_that_could_not_be_sent_is_still_there(town: World, equipped: Browser) -> None:
     ann, bob = await pair(town)
-    async with seat(speaking, town.base_url, ann) as hers:
+    async with seat(equipped, town.base_url, ann) as hers:
         await hers.open(bob.username)
         await record(hers, "0:00")
         await hers.context.set_offline(True)

@@ -30,6 +30,13 @@ class TurnServer:
 
 @pytest.fixture(name="turn")
 async def run_turn_server(tmp_path: Path) -> AsyncIterator[TurnServer]:
+    """One for a test."""
+    async with turn_server(tmp_path) as server:
+        yield server
+
+
+@contextlib.asynccontextmanager
+async def turn_server(tmp_path: Path) -> AsyncIterator[TurnServer]:
     """coturn, taking only passwords made of the shared secret."""
     program = shutil.which("turnserver")
     if program is None:
