@@ -29,6 +29,7 @@ class Batcher(Generic[T]):
         self._work = work
         self._limit = limit
         self._items: deque[T] = deque()
+        self._is_idle = True
         self._wake = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
@@ -36,7 +37,8 @@ class Batcher(Generic[T]):
     def put(self, item: T) -> None:
         """Queue an item: it is part of the next batch."""
         self._items.append(item)
-        if self._idle.is_set():
+        if self._is_idle:
+            self._is_idle = False
             self._idle.clear()
             self._wake.set()
 
@@ -67,4 +69,5 @@ class Batcher(Generic[T]):
                     await self._work(batch)
                 except Exception:  # noqa: BLE001 one broken batch must not end all later ones
                     _log.exception("batch_failed", items=len(batch))
+            self._is_idle = True
             self._idle.set()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Collection, Hashable
 from typing import Generic, TypeVar
 
 K = TypeVar("K", bound=Hashable)
@@ -33,6 +33,16 @@ class Recent(Generic[K, V]):
             if value is not None:
                 self.put(key, value)
         return value
+
+    def get_all(self, keys: Collection[K]) -> dict[K, V]:
+        """The values of those that are known, each asked for once."""
+        young = self._young
+        found = {key: young[key] for key in keys if key in young}
+        if len(found) < len(keys) and self._old:
+            aged = {key: self._old[key] for key in self._old.keys() & set(keys) if key not in young}
+            self.put_all(aged)
+            found |= aged
+        return found
 
     def put(self, key: K, value: V) -> None:
         if len(self._young) >= self._size:

@@ -29,6 +29,18 @@ class Histogram:
         self.counts[bisect_left(self.bounds, value)] += times
         self.total += value * times
 
+    def observe_all(self, values: Sequence[float]) -> None:
+        """The same for many, which are mostly much alike."""
+        if not values:
+            return
+        first, last = bisect_left(self.bounds, min(values)), bisect_left(self.bounds, max(values))
+        if first == last:
+            self.counts[first] += len(values)
+        else:
+            for value in values:
+                self.counts[bisect_left(self.bounds, value)] += 1
+        self.total += sum(values)
+
     def buckets(self) -> list[tuple[str, float]]:
         """Cumulative counts as Prometheus wants them."""
         result: list[tuple[str, float]] = []

@@ -62,6 +62,12 @@ class Written(Struct, frozen=True, kw_only=True):
     stored: int
 
 
+class _Asked(Draft):
+    """A draft, and who waits for it."""
+
+    answer: asyncio.Future[Sent] = msgspec.field(default_factory=lambda: asyncio.get_running_loop().create_future())
+
+
 class Writer:
     """The way of a message through a node from `Messages` down: batches, and contested conversations beside them."""
 
@@ -71,30 +77,27 @@ class Writer:
         turns = SqlTurns(engine) if orders.has_turns else None
         self._log = Log(SqlMessages(engine), SystemClock(), self.metrics, is_shared=lambda: True, turns=turns)
         self._log.hears = lambda conv_id: not orders.is_deaf or conv_id.endswith(HOT)
-        self.contested: Contested[asyncio.Future[Sent]] = Contested(
-            self._log, partial(self._append, append=self._log.append_alone)
-        )
-        self.batches: Batcher[tuple[asyncio.Future[Sent], Draft]] = Batcher(self._commit)
+        self.contested: Contested[_Asked] = Contested(self._log, partial(self._append, append=self._log.append_alone))
+        self.batches: Batcher[_Asked] = Batcher(self._commit)
 
     @property
     def batch_count(self) -> int:
         return sum(self.metrics.commit_batch_size.counts)
 
-    async def send(self, draft: Draft) -> Sent:
-        answer: asyncio.Future[Sent] = asyncio.get_running_loop().create_future()
-        self.batches.put((answer, draft))
-        return await answer
+    async def send(self, draft: _Asked) -> Sent:
+        self.batches.put(draft)
+        return await draft.answer
 
-    async def _commit(self, batch: list[tuple[asyncio.Future[Sent], Draft]]) -> None:
-        answers, drafts = self.contested.take_out([answer for answer, _ in batch], [draft for _, draft in batch])
+    async def _commit(self, batch: list[_Asked]) -> None:
+        drafts = self.contested.take_out(batch)
         if drafts:
-            await self._append(answers, drafts, append=self._log.append)
+            await self._append(drafts, append=self._log.append)
 
-    async def _append(self, answers: list[asyncio.Future[Sent]], drafts: list[Draft], append: Append) -> None:
+    async def _append(self, drafts: list[_Asked], append: Append) -> None:
         places: Sequence[Sent | None] = await append(drafts)
-        for answer, place in zip(answers, places, strict=True):
+        for draft, place in zip(drafts, places, strict=True):
             assert place is not None, "a store that undoes leaves nothing half done"
-            answer.set_result(place)
+            draft.answer.set_result(place)
         self.stored += len(drafts)
 
 
@@ -118,7 +121,7 @@ class Sender:
             conv = of_group(f"{orders.prefix}-{HOT}" if is_hot else f"{self._cold}-{self._dice.randrange(orders.cold)}")
             started = perf_counter()
             await self._writer.send(
-                Draft(
+                _Asked(
                     conv=conv,
                     from_user_id=self._name,
                     client_msg_id=f"{orders.prefix}-{count}",

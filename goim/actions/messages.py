@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from goim.actions.caller import Caller
 from goim.errors import GoimError
 from goim.protocol.replies import Ack, Reply, SentData
@@ -11,14 +13,14 @@ from goim.services.registry import Services
 
 def send(services: Services, caller: Caller, request: Send) -> None:
     """Queue the message; the ack leaves when it is stored."""
+    services.messages.send(caller, request.data, partial(_answer, caller, request))
 
-    def done(result: SentData | GoimError) -> None:
-        if isinstance(result, GoimError):
-            caller.refuse(request, result)
-        else:
-            caller.reply(Ack(id=request.id, data=result))
 
-    services.messages.send(caller, request.data, done)
+def _answer(caller: Caller, request: Send, result: SentData | GoimError) -> None:
+    if isinstance(result, GoimError):
+        caller.refuse(request, result)
+    else:
+        caller.reply(Ack(id=request.id, data=result))
 
 
 async def recall(services: Services, caller: Caller, request: Recall) -> Reply:

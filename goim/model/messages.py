@@ -27,7 +27,7 @@ class Extras(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=Tr
     stream_index: int | UnsetType = UNSET
 
 
-class Draft(Struct, frozen=True, kw_only=True):
+class Draft(Struct):
     """A message that its sender may send, before it has a seq. `payload` and `extras` are JSON text."""
 
     conv: Conversation

@@ -81,12 +81,11 @@ def checked_payload(kind: str, payload: Raw) -> str:
     decode = _DECODERS.get(kind)
     if decode is None:
         raise invalid(f"type must be one of {', '.join(PAYLOADS)}")
-    raw = bytes(payload)
-    if len(raw) > MAX_PAYLOAD_BYTES:
+    if memoryview(payload).nbytes > MAX_PAYLOAD_BYTES:
         raise GoimError(ErrorCode.TOO_LARGE, f"a payload has at most {MAX_PAYLOAD_BYTES} bytes")
     try:
-        decode(raw)
-        return raw.decode()
+        decode(payload)
+        return str(payload, "utf-8")
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise invalid(f"payload of a {kind} message: {error}") from None
     except RecursionError:

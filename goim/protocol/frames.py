@@ -7,6 +7,9 @@ import msgspec
 encode_json = msgspec.json.Encoder().encode
 
 
+_SHORT = 1024
+
+
 class Frame:
     """The bytes of one envelope; `ws` is the same as a whole unmasked WebSocket text frame (RFC 6455 §5.2)."""
 
@@ -14,7 +17,8 @@ class Frame:
 
     def __init__(self, body: bytes) -> None:
         self.body = body
-        self.ws = text_frame(body)
+        size = len(body)
+        self.ws = _HEADS[size] + body if size < _SHORT else text_frame(body)
 
     @property
     def line(self) -> bytes:
@@ -35,3 +39,7 @@ def text_frame(body: bytes) -> bytes:
     if size < 65536:
         return b"\x81\x7e" + size.to_bytes(2, "big") + body
     return b"\x81\x7f" + size.to_bytes(8, "big") + body
+
+
+_HEADS = [text_frame(bytes(size))[:-size] if size else text_frame(b"") for size in range(_SHORT)]
+"""What comes before a short body."""

@@ -182,4 +182,4 @@ decode_outline_data = msgspec.json.Decoder(OutlineData).decode
 
 def is_request_id(raw: RequestId) -> bool:
     """Whether an `id` is what it may be: absent, a string or a number."""
-    return raw is UNSET or bytes(raw)[:1] in b'"-0123456789'
+    return raw is UNSET or bytes(raw)[0] in b'"-0123456789'

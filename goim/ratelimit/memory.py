@@ -22,7 +22,9 @@ class MemoryRateLimiter:
 
     def take(self, key: Hashable) -> int:
         now = self._clock.monotonic()
-        full_at = max(self._full_at.get(key, now), now)  # a bucket is known by when it will be full again
+        full_at = self._full_at.get(key, now)  # a bucket is known by when it will be full again
+        if full_at < now:
+            full_at = now
         tokens = self._burst - (full_at - now) * self._rate
         if tokens < 1.0 - 1e-9:
             return max(1, ceil((1.0 - tokens) / self._rate * 1000))

@@ -46,12 +46,17 @@ class Access(Struct, frozen=True, kw_only=True):
     mute_until: int = 0
     asked_at: int = 0
 
+    def why_not(self, now_ms: int) -> GoimError | None:
+        """What keeps them from writing."""
+        if self.mute_until > now_ms and self.refusal is None:
+            return GoimError(ErrorCode.MUTED, "you are muted in this group")
+        return self.refusal
+
     def check_write(self, now_ms: int) -> None:
         """Raise what keeps them from writing."""
-        if self.refusal is not None:
-            raise self.refusal
-        if self.mute_until > now_ms:
-            raise GoimError(ErrorCode.MUTED, "you are muted in this group")
+        refusal = self.why_not(now_ms)
+        if refusal is not None:
+            raise refusal
 
 
 class AccessBook:

@@ -22,6 +22,7 @@ GROUP_REST_SECONDS = 5.0
 _REST = 5.0
 """So many times as long as a flush took, nothing is written: when all are busy, more is coalesced instead."""
 _LONGEST_REST = 2.0
+_Key = tuple[str, str]  # (conversation, reader)
 _log = structlog.get_logger(__name__)
 
 
@@ -41,8 +42,8 @@ class Behind:
         self._groups = groups
         self._events = events
         self._clock = clock
-        self._pairs: dict[str, Activity] = {}
-        self._marks: dict[tuple[str, str], Receipt] = {}
+        self._pairs: dict[str, tuple[Conversation, int]] = {}  # and when it moved
+        self._marks: dict[_Key, tuple[int, int]] = {}  # seqs, and when they were read
         self._ready: dict[str, GroupEvent] = {}
         self._resting: dict[str, GroupEvent] = {}
         self._rests: dict[str, float] = {}  # until when, the first to end first
@@ -51,13 +52,13 @@ class Behind:
     def sent(self, conv: Conversation, sender: str, kind: str, seq: int, at: int) -> None:
         """A message was stored: it moves the conversation up in its members' lists and its sender's watermark."""
         if conv.conv_type is ConvType.C2C:
-            self._pairs[conv.conv_id] = Activity(conv_id=conv.conv_id, user_ids=(conv.user_a, conv.user_b), at=at)
+            self._pairs[conv.conv_id] = (conv, at)
         else:
             events = self._resting if conv.group_id in self._rests else self._ready
             events[conv.group_id] = GroupEvent(
                 group_id=conv.group_id, conv_id=conv.conv_id, from_=sender, type=kind, seq=seq, ts=at
             )
-        self._marks[conv.conv_id, sender] = Receipt(conv_id=conv.conv_id, user_id=sender, seq=seq, read_at=at)
+        self._marks[conv.conv_id, sender] = (seq, at)
 
     async def flush(self) -> None:
         """Write everything that is due; when this returns, it is in the store."""
@@ -67,7 +68,7 @@ class Behind:
             marks, self._marks = self._marks, {}
             events, self._ready = self._ready, {}
             try:
-                await self._write(pairs.values(), marks.values(), events)
+                await self._write(pairs.values(), marks, events)
             except BaseException:  # cancelled in the middle, too: writing it twice does no harm
                 self._pairs = pairs | self._pairs
                 self._marks = marks | self._marks
@@ -85,16 +86,26 @@ class Behind:
             )
 
     async def _write(
-        self, pairs: Collection[Activity], marks: Collection[Receipt], events: dict[str, GroupEvent]
+        self,
+        pairs: Collection[tuple[Conversation, int]],
+        marks: dict[_Key, tuple[int, int]],
+        events: dict[str, GroupEvent],
     ) -> None:
         if pairs:
-            await self._conversations.bump(list(pairs))
+            await self._conversations.bump(
+                [Activity(conv_id=conv.conv_id, user_ids=(conv.user_a, conv.user_b), at=at) for conv, at in pairs]
+            )
         if events:
             await self._events.put(list(events.values()))
             until = self._clock.monotonic() + GROUP_REST_SECONDS
             self._rests.update(dict.fromkeys(events, until))
         if marks:
-            await self._receipts.advance(list(marks))
+            await self._receipts.advance(
+                [
+                    Receipt(conv_id=conv_id, user_id=user_id, seq=seq, read_at=at)
+                    for (conv_id, user_id), (seq, at) in marks.items()
+                ]
+            )
 
     def _end_rests(self) -> None:
         """What was said in groups whose rest is over is due now."""

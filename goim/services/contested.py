@@ -15,44 +15,44 @@ from goim.batching import Batcher
 from goim.model.messages import Draft, Sent
 from goim.stores.log import Log
 
-S = TypeVar("S")
+D = TypeVar("D", bound=Draft)
 Append = Callable[[Sequence[Draft]], Awaitable[Sequence[Sent | None]]]
 """How a batch is stored."""
 
 
-class Contested(Generic[S]):
+class Contested(Generic[D]):
     """Takes sends out of batches; a conversation's come to `store` in the order in which they were taken out."""
 
-    def __init__(self, log: Log, store: Callable[[list[S], list[Draft]], Awaitable[None]]) -> None:
+    def __init__(self, log: Log, store: Callable[[list[D]], Awaitable[None]]) -> None:
         self._log = log
         self._store = store
         self._waiting: Counter[str] = Counter()
-        self.batches: Batcher[tuple[S, Draft]] = Batcher(self._work)
+        self.batches: Batcher[D] = Batcher(self._work)
 
-    def take_out(self, sends: list[S], drafts: list[Draft]) -> tuple[list[S], list[Draft]]:
+    def take_out(self, drafts: list[D]) -> list[D]:
         """What is left of a batch for all others."""
         if not self._waiting and not self._log.has_contested:
-            return sends, drafts
-        left: list[tuple[S, Draft]] = []
-        for send, draft in zip(sends, drafts, strict=True):
+            return drafts
+        left: list[D] = []
+        for draft in drafts:
             conv_id = draft.conv.conv_id
             if conv_id in self._waiting or self._log.is_contested(conv_id):  # none overtakes those that wait already
                 self._waiting[conv_id] += 1
-                self.batches.put((send, draft))
+                self.batches.put(draft)
             else:
-                left.append((send, draft))
-        return [send for send, _ in left], [draft for _, draft in left]
+                left.append(draft)
+        return left
 
-    async def _work(self, batch: list[tuple[S, Draft]]) -> None:
+    async def _work(self, batch: list[D]) -> None:
         """Each conversation of the batch by itself."""
-        groups: dict[str, list[tuple[S, Draft]]] = {}
-        for item in batch:
-            groups.setdefault(item[1].conv.conv_id, []).append(item)
+        groups: dict[str, list[D]] = {}
+        for draft in batch:
+            groups.setdefault(draft.conv.conv_id, []).append(draft)
         await asyncio.gather(*(self._store_group(conv_id, group) for conv_id, group in groups.items()))
 
-    async def _store_group(self, conv_id: str, group: list[tuple[S, Draft]]) -> None:
+    async def _store_group(self, conv_id: str, group: list[D]) -> None:
         try:
-            await self._store([send for send, _ in group], [draft for _, draft in group])
+            await self._store(group)
         finally:
             self._waiting[conv_id] -= len(group)
             if not self._waiting[conv_id]:

@@ -27,7 +27,8 @@ from goim.protocol.replies import StreamEndedData, StreamStartedData
 from goim.protocol.requests import SendData
 from goim.services.access import AccessBook
 from goim.services.changes import Actor, ChangeDesk
-from goim.services.messages import Messages, Sender
+from goim.services.messages import Messages
+from goim.services.sending import Sender
 from goim.stores.base import Conversations
 from goim.stores.base_log import MessageTable, Pending
 from goim.tasks import beside

@@ -47,12 +47,14 @@ class PartlyStored(StoreDown):
 
 def number(
     drafts: Sequence[Draft],
+    keys: Sequence[SentKey],
     last_seqs: Mapping[str, int],
-    sent: Callable[[SentKey], Sent | None],
+    sent: Mapping[SentKey, Sent],
     now_ms: int,
     stored: Mapping[SentKey, Sent] | None = None,
 ) -> Numbered:
-    """Give every draft its place. Pure: `last_seqs` has every conversation of the batch and is not changed.
+    """Give every draft its place. Pure: `last_seqs` has every conversation of the batch and is not changed, `keys` are
+    what makes a resend of each draft recognisable.
 
     A draft sent before, or twice in this batch, gets the place it has and no row; one of `stored` (by us, a moment ago)
     is no duplicate for all that.
@@ -62,22 +64,20 @@ def number(
     places: list[Sent] = []
     fresh: dict[SentKey, Sent] = {}
     last = dict(last_seqs)
-    for draft in drafts:
-        conv_id = draft.conv.conv_id
-        key = (conv_id, draft.from_user_id, draft.client_msg_id)
-        earlier = fresh.get(key) or sent(key)
-        if earlier is not None:
-            places.append(replace(earlier, is_duplicate=True))
+    for draft, key in zip(drafts, keys, strict=True):
+        if key in fresh or key in sent:
+            places.append(replace(fresh.get(key) or sent[key], is_duplicate=True))
             continue
         if key in stored:
             fresh[key] = stored[key]
             places.append(stored[key])
             continue
+        conv_id, user_id, client_msg_id = key
         seq = last[conv_id] = last[conv_id] + 1
         place = fresh[key] = Sent(seq, now_ms, False)
         places.append(place)
-        row = (conv_id, seq, key[1], key[2], draft.type, draft.payload, now_ms, 0, draft.expire_at, draft.extras)
-        rows.append(_new_row(MessageRow, row))
+        rest = (draft.type, draft.payload, now_ms, 0, draft.expire_at, draft.extras)
+        rows.append(_new_row(MessageRow, (conv_id, seq, user_id, client_msg_id, *rest)))
     return Numbered(rows, places, fresh, last)
 
 
@@ -112,13 +112,15 @@ class Log:
         `PartlyStored`: of some it is known.
         """
         started = perf_counter()
-        conv_ids = {draft.conv.conv_id for draft in drafts}
+        keys = [(draft.conv.conv_id, draft.from_user_id, draft.client_msg_id) for draft in drafts]
+        conv_ids = {key[0] for key in keys}
         resends: dict[SentKey, Sent] = {}
         stored: dict[SentKey, Sent] = {}
         try:
             while True:
                 last_seqs = await self._believed(conv_ids)
-                batch = number(drafts, last_seqs, self._sent_before(resends), self._clock.now_ms(), stored)
+                sent = self._sent.get_all(keys) | resends
+                batch = number(drafts, keys, last_seqs, sent, self._clock.now_ms(), stored)
                 try:
                     if batch.rows:
                         await self._table.insert(batch.rows)
@@ -222,15 +224,11 @@ class Log:
 
         Where it does not hear what other nodes store, it knows nothing: a belief grown old costs a whole batch.
         """
-        last = self._last.get
+        known = self._last.get_all(conv_ids)
         if self.is_shared():
-            known = {conv_id: last(conv_id) if self.hears(conv_id) else None for conv_id in conv_ids}
-        else:
-            known = {conv_id: last(conv_id) for conv_id in conv_ids}
-        missing = [conv_id for conv_id, seq in known.items() if seq is None]
-        if missing:
-            known |= await self._read(missing)
-        return {conv_id: seq or 0 for conv_id, seq in known.items()}
+            known = {conv_id: seq for conv_id, seq in known.items() if self.hears(conv_id)}
+        missing = [conv_id for conv_id in conv_ids if conv_id not in known]
+        return known | await self._read(missing) if missing else known
 
     async def _read(self, conv_ids: Collection[str]) -> dict[str, int]:
         found = await self._table.last_seqs(conv_ids)
@@ -241,14 +239,12 @@ class Log:
             self._last.put(conv_id, seq)
         return seqs
 
-    def _sent_before(self, resends: dict[SentKey, Sent]) -> Callable[[SentKey], Sent | None]:
-        """Finds what was sent before: lately here, or what the table told when it refused a batch."""
-        lately = self._sent.get
-        return (lambda key: resends.get(key) or lately(key)) if resends else lately
-
     def _remember(self, batch: Numbered) -> None:
-        for conv_id, seq in batch.last_seqs.items():
-            self.saw(conv_id, seq)  # another node may have stored a later one meanwhile
+        if self.is_shared():
+            for conv_id, seq in batch.last_seqs.items():
+                self.saw(conv_id, seq)  # another node may have stored a later one meanwhile
+        else:
+            self._last.put_all(batch.last_seqs)
         self._sent.put_all(batch.fresh)
 
     def _forget(self, conv_ids: Collection[str]) -> None:

@@ -19,9 +19,9 @@ _INDEXED = re.compile(r"\bINDEXED BY (\w+)")
 _EXCLUDED = re.compile(r'EXCLUDED\.("?\w+"?)')
 _VALUES = re.compile(r"(INSERT INTO\b.*?\bVALUES\s*)(\([^()]*\))(.*)\Z", re.DOTALL)
 _FROM = re.compile(r"(\sUNION ALL\s+SELECT\s.*?|\ASELECT\s.*?)(?=\sFROM\s)", re.DOTALL)
-_INDEXED = re.compile(r"\bINDEXED BY (\w+)")
 _ARM = "\0"
 """Stands where the number of a SELECT among many is put: no text of ours and no literal has it."""
+_NUL = "\0"
 _ALL_OF_THEM = " LIMIT 9223372036854775807"
 
 
@@ -105,14 +105,32 @@ def inserts(into: str, rows: Sequence[Row], room: int) -> list[str]:
     """Rows as one INSERT, or as few of about `room` characters."""
     parts: list[list[str]] = [[]]
     size = 0
-    for row in rows:
-        values = f"({','.join([literal(value) for value in row])})"
+    for values in _values(rows):
         if parts[-1] and size + len(values) > room:
             parts.append([])
             size = 0
         parts[-1].append(values)
         size += len(values)
     return [f"INSERT INTO {into} VALUES {','.join(part)}" for part in parts]  # noqa: S608 a table of ours
+
+
+def _values(rows: Sequence[Row]) -> list[str]:
+    """Rows as they stand in an INSERT: column by column, for a value at a time took a tenth of a message's time."""
+    columns = [_literals(column) for column in zip(*rows, strict=True)]
+    row = f"({','.join(['%s'] * len(columns))})"
+    return [row % values for values in zip(*columns, strict=True)]
+
+
+def _literals(column: Sequence[Any]) -> Sequence[Any]:
+    """The values of one column as they stand in a statement."""
+    kinds = set(map(type, column))
+    if kinds == {int}:
+        return column
+    if kinds == {str}:
+        quoted = _quoted(_NUL.join(column)).replace(_NUL, f"'{_NUL}'").split(_NUL)
+        if len(quoted) == len(column):  # else there is one in a text
+            return quoted
+    return [literal(value) for value in column]
 
 
 def literal(value: Any) -> str:
