@@ -20,6 +20,7 @@ MISSING = "no Prosody (Debian and Ubuntu: apt-get install prosody lua-dbi-postgr
 _CONFIG = """
 run_as_root = true
 daemonize = false
+gc = {{ mode = "generational" }}
 pidfile = "{folder}/prosody.pid"
 data_path = "{folder}/data"
 log = {{ warn = "*console" }}

@@ -1,14 +1,11 @@
 from __future__ import annotations
 
-import asyncio
-import sys
-from time import perf_counter
-
 import msgspec
 import pytest
 
-from loadtest.plan import Conversation, Event, Failed, Finished, Go, Outcome, Person, Plan, Ready
+from loadtest.plan import Conversation, Failed, Person, Plan
 from loadtest.target import Target
+from tests.loadtest.generating import outcome_of, told
 from tests.loadtest.stand_in import stand_in
 
 EXPECTED = {
@@ -51,36 +48,10 @@ def _plan(port: int, conversations: list[Conversation], **more: object) -> Plan:
     return msgspec.structs.replace(plan, **more)
 
 
-async def _told(plan: Plan) -> Event:
-    """The last word of a generator, run as the benchmark runs it."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "loadtest.generator", stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE
-    )
-    assert process.stdin
-    assert process.stdout
-    process.stdin.write(msgspec.json.encode(plan) + b"\n")
-    event: Event = Ready()
-    async with asyncio.timeout(30):
-        async for line in process.stdout:
-            event = msgspec.json.decode(line, type=Event)
-            if isinstance(event, Ready):
-                process.stdin.write(msgspec.json.encode(Go(perf_counter())) + b"\n")
-            if isinstance(event, Finished | Failed):
-                process.stdin.close()
-        await process.wait()
-    return event
-
-
-async def _run(plan: Plan) -> Outcome:
-    event = await _told(plan)
-    assert isinstance(event, Finished), event
-    return event.outcome
-
-
 @pytest.mark.parametrize("window", [1, 4])
 async def test_a_server_that_keeps_the_contract_has_no_problems(window: int) -> None:
     async with stand_in() as port:
-        outcome = await _run(_plan(port, [_pair(0), _pair(1), _pair(2)], window=window))
+        outcome = await outcome_of(_plan(port, [_pair(0), _pair(1), _pair(2)], window=window))
     assert (outcome.problems, outcome.refused) == ({}, {})
     assert outcome.counts["message"] > 20
     assert abs(outcome.counts["delivery"] - outcome.counts["message"]) <= 3 * window
@@ -92,7 +63,7 @@ async def test_a_server_that_keeps_the_contract_has_no_problems(window: int) -> 
 @pytest.mark.parametrize("window", [1, 8])
 async def test_a_message_to_many_counts_once_for_each(window: int) -> None:
     async with stand_in() as port:
-        outcome = await _run(_plan(port, [_group(1)], window=window, until_heard=True))
+        outcome = await outcome_of(_plan(port, [_group(1)], window=window, until_heard=True))
     assert outcome.problems == {}
     assert outcome.counts["message"] > 5
     assert abs(outcome.counts["delivery"] - 19 * outcome.counts["message"]) <= 19 * window
@@ -100,7 +71,7 @@ async def test_a_message_to_many_counts_once_for_each(window: int) -> None:
 
 async def test_several_may_speak_in_one_group() -> None:
     async with stand_in() as port:
-        outcome = await _run(_plan(port, [_group(3)]))
+        outcome = await outcome_of(_plan(port, [_group(3)]))
     assert outcome.problems == {}, outcome.examples
     assert outcome.counts["message"] > 5
     assert abs(outcome.counts["delivery"] - 19 * outcome.counts["message"]) <= 19 * 3
@@ -108,11 +79,11 @@ async def test_several_may_speak_in_one_group() -> None:
 
 async def test_a_fixed_rate_is_kept_and_latency_counts_from_when_a_message_was_due() -> None:
     async with stand_in() as port:
-        outcome = await _run(_plan(port, [_pair(0), _pair(1)], rate=100.0, seconds=0.5))
+        outcome = await outcome_of(_plan(port, [_pair(0), _pair(1)], rate=100.0, seconds=0.5))
     assert outcome.problems == {}
     assert outcome.counts["message"] == pytest.approx(50, abs=10)
     async with stand_in("pause") as port:
-        outcome = await _run(_plan(port, [_pair(0)], rate=100.0, seconds=1.0))
+        outcome = await outcome_of(_plan(port, [_pair(0)], rate=100.0, seconds=1.0))
     latency = outcome.latencies["message"].percentiles()
     assert outcome.problems == {}
     assert latency
@@ -121,18 +92,18 @@ async def test_a_fixed_rate_is_kept_and_latency_counts_from_when_a_message_was_d
 
 async def test_a_long_run_is_checked_while_it_goes_on() -> None:
     async with stand_in() as port:
-        outcome = await _run(_plan(port, [_pair(0), _pair(1)], tape_bytes=4500))
+        outcome = await outcome_of(_plan(port, [_pair(0), _pair(1)], tape_bytes=4500))
     assert outcome.problems == {}
     assert outcome.counts["message"] > 20
     async with stand_in("lose") as port:
-        outcome = await _run(_plan(port, [_pair(0), _pair(1)], tape_bytes=4500))
+        outcome = await outcome_of(_plan(port, [_pair(0), _pair(1)], tape_bytes=4500))
     assert set(outcome.problems) == {"lost delivery"}
 
 
 @pytest.mark.parametrize("fault", EXPECTED)
 async def test_every_kind_of_fault_is_reported_and_no_other(fault: str) -> None:
     async with stand_in(fault) as port:
-        outcome = await _run(_plan(port, [_pair(0)], window=2))
+        outcome = await outcome_of(_plan(port, [_pair(0)], window=2))
     assert set(outcome.problems) >= EXPECTED[fault]
     if fault != "hang up":
         assert set(outcome.problems) == EXPECTED[fault], outcome.examples
@@ -141,28 +112,28 @@ async def test_every_kind_of_fault_is_reported_and_no_other(fault: str) -> None:
 
 async def test_a_refusal_is_no_loss() -> None:
     async with stand_in("refuse") as port:
-        outcome = await _run(_plan(port, [_pair(0)], window=2))
+        outcome = await outcome_of(_plan(port, [_pair(0)], window=2))
     assert outcome.problems == {}, outcome.examples
     assert outcome.refused["UNAVAILABLE"] > 0
 
 
 async def test_a_server_that_lets_devices_send_only_so_fast_is_named() -> None:
     async with stand_in("limit") as port:
-        event = await _told(_plan(port, [_pair(0)], seconds=5.0))
+        event = await told(_plan(port, [_pair(0)], seconds=5.0))
     assert isinstance(event, Failed)
     assert "RATE_LIMIT" in event.message
     assert "IM_WS_SEND_QPS" in (event.hint or "")
 
 
 async def test_nobody_there_is_an_error_with_a_way_out() -> None:
-    event = await _told(_plan(1, [_pair(0)]))
+    event = await told(_plan(1, [_pair(0)]))
     assert isinstance(event, Failed)
     assert "http://127.0.0.1:1 does not answer: Connection refused" in event.message
 
 
 async def test_faults_are_found_in_a_message_to_many() -> None:
     async with stand_in("repeat") as port:
-        outcome = await _run(_plan(port, [_group(1)], window=2))
+        outcome = await outcome_of(_plan(port, [_group(1)], window=2))
     assert set(outcome.problems) == {"duplicate delivery"}
     assert outcome.problems["duplicate delivery"] % 19 == 0
 
@@ -170,6 +141,6 @@ async def test_faults_are_found_in_a_message_to_many() -> None:
 async def test_idle_connections_are_held_and_counted() -> None:
     async with stand_in() as port:
         people = [_person(f"i{number}") for number in range(130)]
-        outcome = await _run(_plan(port, [], work="idle", people=people))
+        outcome = await outcome_of(_plan(port, [], work="idle", people=people))
     assert outcome.problems == {}
     assert outcome.counts == {"handshake": 65}

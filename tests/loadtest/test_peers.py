@@ -14,8 +14,12 @@ from loadtest.peers.postgres import Postgres
 from loadtest.peers.rows import Row, as_json, line_of
 from loadtest.peers.synapse import synapse
 from loadtest.peers.talking import Books, Part, Voice
+from loadtest.plan import Conversation, Person, Plan
 from loadtest.scenarios import Load, Scenario
+from loadtest.target import Target
 from tests.deploy.proxies import needed
+from tests.loadtest.generating import outcome_of
+from tests.loadtest.matrix_stand_in import matrix_stand_in
 
 STREAM = (
     b"<?xml version='1.0'?><stream:stream id=\"1\" xmlns='jabber:client' version='1.0'>"
@@ -160,6 +164,35 @@ def test_a_window_is_refilled_by_answers_and_never_exceeded() -> None:
 
 
 # a whole run
+
+
+@pytest.mark.parametrize(
+    ("fault", "problems", "refused"),
+    [
+        ("", {}, {}),
+        ("lose", {"lost delivery": 1}, {}),
+        ("repeat", {"duplicate delivery": 1}, {}),
+        ("refuse", {}, {"HTTP 429": 1}),
+    ],
+)
+async def test_a_homeserver_is_told_what_it_did_wrong(
+    fault: str, problems: dict[str, int], refused: dict[str, int]
+) -> None:
+    people = [Person("a", "a"), Person("b", "b")]
+    async with matrix_stand_in(fault) as port:
+        plan = Plan(
+            work="matrix talk",
+            target=Target("127.0.0.1", port),
+            conversations=[Conversation({"roomId": "!r:localhost"}, people[:1], people[1:])],
+            window=2,
+            rest=0.2,
+            warmup=0.0,
+            seconds=0.2,
+        )
+        outcome = await outcome_of(plan)
+    assert (outcome.problems, outcome.refused) == (problems, refused), outcome.examples
+    assert outcome.acknowledged > 5
+    assert outcome.counts["message"] > 5
 
 
 @pytest.mark.parametrize("scenario", [Scenario.C2C, Scenario.GROUP])
