@@ -20,7 +20,9 @@ from typing import Annotated, Any, NamedTuple
 from urllib.parse import quote
 from urllib.request import Request, urlopen
 
+import msgspec
 import typer
+from msgspec import Struct
 from websockets.sync.client import ClientConnection, connect
 
 from goim.app.storage import open_rows
@@ -49,9 +51,9 @@ _TEXT = json.dumps({"text": "as long as what people write to each other, more or
 class Deployment:
     """What is in the database: `ann` has all the conversations, the first of which is as long as a tenth of all."""
 
-    def __init__(self, ann: str, messages: int, conversations: int) -> None:
+    def __init__(self, ann: str, messages: int, conversations: int, now_ms: int) -> None:
         self._ann = ann
-        self._now = time.time_ns() // 1_000_000
+        self._now = now_ms
         self.first = messages // 10
         self.others = (messages - self.first) // (conversations - 1)
         self.convs = [c2c(ann, f"peer-{number:06}", created_at=self._now) for number in range(conversations)]
@@ -188,26 +190,66 @@ def _ask(url: str, ann: Person, deployment: Deployment, times: int) -> Iterator[
         yield "sync, 20 conversations of 10", _time(lambda: client.sync(socket), times)
 
 
+class Kept(Struct, frozen=True):
+    """What a filled folder is: enough to make its `Deployment` again, and to ask as Ann."""
+
+    secret: str
+    ann: Person
+    messages: int
+    conversations: int
+    now_ms: int
+
+    @property
+    def deployment(self) -> Deployment:
+        return Deployment(self.ann.user_id, self.messages, self.conversations, self.now_ms)
+
+
+def _filled(home: Path, environment: dict[str, str], messages: int, conversations: int) -> Kept:
+    """What is in the folder; if nothing is, it is filled."""
+    note = home / "kept.json"
+    if not note.exists():
+        if environment.get("IM_MYSQL_DSN"):
+            migrate(environment, home)
+        [ann] = populate_directly(environment, Wanted(people=1)).people
+        now_ms = time.time_ns() // 1_000_000
+        kept = Kept(environment["IM_JWT_SECRET"], ann, messages, conversations, now_ms)
+        asyncio.run(_fill(load(None, environment).settings, kept.deployment))
+        note.write_bytes(msgspec.json.encode(kept))  # last: a folder without it is not whole
+    return msgspec.json.decode(note.read_bytes(), type=Kept)
+
+
+@contextlib.contextmanager
+def _home(keep: Path | None, folder: Path | None) -> Iterator[Path]:
+    """Where the database is: to be kept, or gone afterwards."""
+    if keep is not None:
+        keep.mkdir(parents=True, exist_ok=True)
+        yield keep
+        return
+    with tempfile.TemporaryDirectory(prefix="goim-large-", dir=folder) as name:
+        yield Path(name)
+
+
 def main(
     *,
     mysql: Annotated[bool, typer.Option("--mysql", help="In a MariaDB that is started, instead of SQLite.")] = False,
     messages: Annotated[int, typer.Option(help="All of them together.")] = 10_000_000,
     conversations: Annotated[int, typer.Option(help="All of one person's.", min=100)] = 100_000,
-    asked: Annotated[int, typer.Option(help="How often each page is asked for.", min=1)] = 300,
+    asked: Annotated[int, typer.Option(help="How often each page is asked for; 0 only fills.", min=0)] = 300,
     folder: Annotated[Path | None, typer.Option(help="Where there is room for it.")] = None,
+    keep: Annotated[Path | None, typer.Option(help="Fill this folder, and next time ask what is in it.")] = None,
 ) -> None:
     """Fill a database, start a server on it, and say how long its pages take (milliseconds, one asking at a time)."""
-    with tempfile.TemporaryDirectory(prefix="goim-large-", dir=folder) as name, contextlib.ExitStack() as stack:
-        home = Path(name)
+    with _home(keep, folder) as home, contextlib.ExitStack() as stack:
         environment = environment_of(home, secrets.token_urlsafe(48))
         if mysql:
-            environment["IM_MYSQL_DSN"] = stack.enter_context(measured_mariadb(home / "mariadb")).goim_dsn
-            migrate(environment, home)
-        [ann] = populate_directly(environment, Wanted(people=1)).people
-        deployment = Deployment(ann.user_id, messages, conversations)
-        asyncio.run(_fill(load(None, environment).settings, deployment))
+            database = stack.enter_context(measured_mariadb(home / "mariadb", is_kept=keep is not None))
+            environment["IM_MYSQL_DSN"] = database.goim_dsn
+        kept = _filled(home, environment, messages, conversations)
+        environment["IM_JWT_SECRET"] = kept.secret
+        if not asked:
+            return
         with running_server(environment, home) as server:
-            for what, took in _ask(server.target.url, ann, deployment, asked):
+            for what, took in _ask(server.target.url, kept.ann, kept.deployment, asked):
                 typer.echo(f"{what:36} p50 {took.p50:7.2f}  p99 {took.p99:7.2f}  max {took.max:7.2f}")
 
 

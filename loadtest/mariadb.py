@@ -128,13 +128,15 @@ def _user() -> str:
 
 
 @contextlib.contextmanager
-def measured_mariadb(folder: Path) -> Iterator[MariaDbProcess]:
-    """A new server as somebody would run it who does not want to lose anything."""
-    folder.mkdir()
+def measured_mariadb(folder: Path, *, is_kept: bool = False) -> Iterator[MariaDbProcess]:
+    """A server as somebody would run it who does not want to lose anything: a new one, or what was kept there."""
+    is_new = not folder.exists()
+    folder.mkdir(exist_ok=True)
     server = MariaDbProcess(folder, *_MEASURED)
-    server.install()
+    if is_new:
+        server.install()
     server.start()
     try:
         yield server
     finally:
-        server.end(signal.SIGKILL)  # nobody needs its data any more
+        server.end(signal.SIGTERM if is_kept else signal.SIGKILL)  # else nobody needs its data any more

@@ -1,4 +1,4 @@
-"""Watches a server with py-spy while it is measured, and says in which functions its time goes."""
+"""Watches a server with py-spy while it is measured, to see in which functions its time goes."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import shutil
 import subprocess
 import sys
 import threading
-from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from time import perf_counter
@@ -15,14 +14,11 @@ from time import perf_counter
 from loadtest.errors import Refused
 
 _RATE = 250
-_TOP = 25
-
-
 _FORMATS = {".svg": "flamegraph", ".json": "speedscope"}
 
 
 def format_of(target: Path) -> str:
-    """What py-spy writes, by the name of the file; any other is one collapsed stack a line, and is summed up here."""
+    """What py-spy writes, by the name of the file; any other is a stack a line, and is summed up by `steps.py`."""
     return _FORMATS.get(target.suffix, "raw")
 
 
@@ -64,16 +60,3 @@ def find_profiler() -> str:
     if not found:
         raise Refused("py-spy is not installed", hint="pip install py-spy")
     return found
-
-
-def top_functions(raw: str) -> list[tuple[str, float, float]]:
-    """(function, its own share, its share with all that it called), the most expensive by themselves first."""
-    own: Counter[str] = Counter()
-    within: Counter[str] = Counter()
-    for line in raw.splitlines():
-        stack, _, count = line.rpartition(" ")
-        names = stack.split(";")
-        own[names[-1]] += int(count)
-        within.update(dict.fromkeys(names, int(count)))
-    total = max(1, own.total())
-    return [(name, count / total, within[name] / total) for name, count in own.most_common(_TOP)]

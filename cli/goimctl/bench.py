@@ -110,6 +110,7 @@ def bench(
         typer.echo(json_of(report))
     else:
         show(report)
+        _show_steps(report, profile)
     raise typer.Exit(ExitCode.DONE if report.is_good else ExitCode.FAILED)
 
 
@@ -125,6 +126,18 @@ def _measure(load: Load, where: Where, profile: Path | None) -> Report:
             return run(load, where, screen, Profiling(profile) if profile else None)
     except Refused as error:
         raise Failed(str(error), hint=error.hint) from None
+
+
+def _show_steps(report: Report, profile: Path | None) -> None:
+    """What each step of a message costs the node, where there is a profile that can be read."""
+    from loadtest.profile import format_of
+    from loadtest.steps import lines
+
+    if profile is None or format_of(profile) != "raw" or report.server is None or not profile.exists():
+        return
+    node = report.server.processes[0]
+    typer.echo(f"main thread of {node.pid}, of each {report.unit}")
+    typer.echo("\n".join(lines(profile.read_text(encoding="utf-8"), node.pid, node.main_us)))
 
 
 def _find_loadtest() -> None:

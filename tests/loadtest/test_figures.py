@@ -17,9 +17,10 @@ from loadtest.errors import Refused
 from loadtest.histogram import Histogram
 from loadtest.plan import Outcome
 from loadtest.processes import Sample, Usage, family, listening_on, sample, usage_of
-from loadtest.profile import top_functions
 from loadtest.report import as_json, lines, report_of
 from loadtest.scenarios import Load, Scenario
+from loadtest.steps import lines as lines_of_steps
+from loadtest.steps import steps_of
 from loadtest.target import Target, target_of
 from loadtest.watch import Watch
 
@@ -178,10 +179,23 @@ def test_a_port_of_nobody_belongs_to_nobody() -> None:
     assert listening_on("127.0.0.1", port) == []
 
 
-def test_a_profile_is_summed_up_by_function() -> None:
-    raw = "main;loop;send 3\nmain;loop 1\nmain;loop;send;send 2\nwriter;commit 2\n"
-    assert top_functions(raw) == [
-        ("send", 5 / 8, 5 / 8),
-        ("commit", 2 / 8, 2 / 8),
-        ("loop", 1 / 8, 6 / 8),
-    ]
+def test_a_profile_is_summed_up_by_the_steps_of_a_message() -> None:
+    node = 'process 7:"python -c import main; main()";thread (7): MainThread;Runner.run (asyncio/runners.py:86)'
+    receive = f"{node};DirectProtocol.data_received (goim/gateway/direct.py:175)"
+    tell = f"{node};Messages._tell_all (goim/services/messages.py:195);Messages._tell (goim/services/messages.py:220)"
+    raw = f"""{node} 4
+{receive} 1
+{receive};Connection.receive (goim/gateway/connection.py:101) 2
+{tell};send.<locals>.done (goim/actions/messages.py:15) 3
+{tell};_message (goim/services/messages.py:375) 5
+{tell};ReceiptBook.sent (goim/services/receipts.py:97) 1
+{node};uuid4 (uuid.py:1) 4
+process 7:"goimctl serve";thread (8): sqlite-reader-0;Worker._work (goim/stores/sqlite_worker.py:110) 9
+process 7:"python";process 9:"writer";thread (9): MainThread;main (goim/stores/sqlite_writer.py:81) 9
+"""
+    shares = steps_of(raw, 7)
+    assert {step: share * 20 for step, share in shares.items() if share} == pytest.approx(
+        {"loop and read": 8, "parse": 1, "decode": 2, "ack": 3, "push": 5, "lists and watermarks": 1}
+    )
+    assert list(shares)[:2] == ["loop and read", "parse"], "in the order in which a message goes through them"
+    assert "  push                     2.5 µs  25.0%" in lines_of_steps(raw, 7, 10.0)

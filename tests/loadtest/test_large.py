@@ -24,3 +24,15 @@ def test_a_filled_database_is_asked_for_pages_at_its_ends_and_deep_in_it(
     assert [line.split(",")[0] for line in lines] == ["history"] * 2 + ["conversation list"] * 2 + ["sync"]
     assert all(re.search(r"p50 +[0-9.]+  p99 +[0-9.]+  max +[0-9.]+$", line) for line in lines)
     assert list(tmp_path.iterdir()) == [], "what was filled in is gone again"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_what_was_filled_and_kept_is_asked_another_time(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    main(messages=2_000, conversations=200, asked=0, keep=tmp_path / "kept")
+    filled = capsys.readouterr()
+    assert filled.out == ""
+    assert "messages: 1,991 rows" in filled.err
+    main(asked=2, keep=tmp_path / "kept")
+    asked = capsys.readouterr()
+    assert "messages" not in asked.err, "it was filled twice"
+    assert len(asked.out.splitlines()) == 5
