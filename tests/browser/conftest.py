@@ -17,9 +17,10 @@ from tests.node import started_node
 expect.set_options(timeout=PATIENCE)
 
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"]
-# Cameras that show a clock, microphones that hear a beep each second; whoever asks for one gets it.
+# Cameras that show a clock, microphones that hear a beep each second; whoever asks for one gets it. The second camera
+# is one for depth, of which nothing is sent in a call; the third is as the first.
 DEVICES = [
-    "--use-fake-device-for-media-stream=device-count=2",
+    "--use-fake-device-for-media-stream=device-count=3",
     "--use-fake-ui-for-media-stream",
     "--allow-loopback-in-peer-connection",
 ]

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from collections.abc import AsyncIterator
+from typing import Any
 
-from playwright.async_api import Browser, expect
+from playwright.async_api import Browser, Page, expect
 
+from goim.clock import SystemClock
 from tests.browser.pages import PATIENCE, Seat, seat
 from tests.client import Person, World
 
+clock = SystemClock()
 # Keeps the connections that the page makes, so that a test can ask them what flows, and what was given to the page.
 WATCH = """
 window.peers = [];
@@ -48,9 +52,15 @@ async def two_at_phones(
         yield ann, bob, hers, his
 
 
+async def eventually(page: Page, question: str, arg: Any = None) -> None:
+    """Ask the page until it says yes. (`wait_for_function` takes a promise for one.)"""
+    async with asyncio.timeout(2 * PATIENCE / 1000):
+        while not await page.evaluate(question, arg):
+            await clock.sleep(0.1)
+
+
 async def sees(taken: Seat) -> None:
     """Pictures of the other side arrive from now on."""
     await expect(taken.page.get_by_role("timer")).to_be_visible()
     before = await taken.page.evaluate(FRAMES)
-    grown = f"async (before) => await ({FRAMES})() > before + 5"
-    await taken.page.wait_for_function(grown, arg=before, timeout=2 * PATIENCE, polling=200)
+    await eventually(taken.page, f"async (before) => await ({FRAMES})() > before + 5", before)

@@ -8,7 +8,7 @@ import pytest
 from playwright.async_api import Browser, expect
 
 from tests.browser.pages import PATIENCE, Seat
-from tests.browser.phones import WATCH, two_at_phones
+from tests.browser.phones import WATCH, eventually, two_at_phones
 from tests.client import World
 from tests.e2e.turn_server import SECRET, turn_server
 from tests.node import started_node
@@ -35,7 +35,7 @@ async () => {
 async def both_get(kinds: str, *sides: Seat) -> None:
     for side in sides:
         await expect(side.page.get_by_role("timer")).to_be_visible()
-        await side.page.wait_for_function(FLOWS, arg=kinds, timeout=2 * PATIENCE, polling=200)
+        await eventually(side.page, FLOWS, kinds)
 
 
 async def the_record_is(text: str, *sides: Seat) -> None:

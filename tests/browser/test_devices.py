@@ -31,15 +31,15 @@ async def test_what_is_chosen_in_the_settings_is_tried_there_kept_and_used(town:
         await hers.page.wait_for_function("() => document.querySelector('meter').value > 0.02")
         await listed(hers, "Microphone").select_option(label="Fake Audio Input 2")
         await uses(hers, "Fake Audio Input 2", "fake_device_0")
-        await listed(hers, "Camera").select_option(label="fake_device_1")
-        await uses(hers, "Fake Audio Input 2", "fake_device_1")
+        await listed(hers, "Camera").select_option(label="fake_device_2")
+        await uses(hers, "Fake Audio Input 2", "fake_device_2")
         await hers.button("Stop").click()
         await uses(hers)
 
         await hers.page.reload()
-        await expect(listed(hers, "Camera").locator(":checked")).to_have_text("fake_device_1")
+        await expect(listed(hers, "Camera").locator(":checked")).to_have_text("fake_device_2")
         await hers.button("Try them").click()
-        await uses(hers, "Fake Audio Input 2", "fake_device_1")
+        await uses(hers, "Fake Audio Input 2", "fake_device_2")
         await hers.page.get_by_role("link", name="Chats").click()
         await uses(hers)  # who goes on is not heard any more
 
@@ -52,13 +52,13 @@ async def test_another_microphone_and_camera_are_taken_while_one_talks(town: Wor
         await hers.button("Mute").click()
         await hers.button("Microphone and camera").click()
         dialog = hers.page.get_by_role("dialog", name="Microphone and camera")
-        await dialog.get_by_role("combobox", name="Camera").select_option(label="fake_device_1")
+        await dialog.get_by_role("combobox", name="Camera").select_option(label="fake_device_2")
         await dialog.get_by_role("combobox", name="Microphone").select_option(label="Fake Audio Input 1")
-        await uses(hers, "Fake Audio Input 1", "fake_device_1")
+        await uses(hers, "Fake Audio Input 1", "fake_device_2")
         sent = await hers.page.evaluate(
             "() => window.peers.at(-1).getSenders().map(({track}) => [track.label, track.enabled]).sort()"
         )
-        assert sent == [["Fake Audio Input 1", False], ["fake_device_1", True]], "still muted"
+        assert sent == [["Fake Audio Input 1", False], ["fake_device_2", True]], "still muted"
         await sees(his)
         assert await hers.page.evaluate("() => window.peers.length") == 1, "the same connection"
         await hers.page.keyboard.press("Escape")
