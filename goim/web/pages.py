@@ -33,11 +33,12 @@ _POLICY = "; ".join(
         "media-src 'self' blob:",
         "connect-src 'self'",
         "manifest-src 'self'",
+        "worker-src 'self'",
         "base-uri 'none'",
         "form-action 'none'",
         "frame-ancestors 'none'",
         "require-trusted-types-for 'script'",  # no text becomes markup or code, by whatever mistake
-        "trusted-types 'none'",
+        "trusted-types goim-worker",  # the one address of a worker, see store/push.js
     )
 )
 _HEADERS = {

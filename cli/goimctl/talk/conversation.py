@@ -115,7 +115,7 @@ async def _visit(session: Session, greeting: str) -> None:
 
 def _face(session: Session) -> _Talking:
     """A screen on a terminal, lines in a pipe."""
-    if all(stream.isatty() for stream in (sys.stdin, sys.stdout, sys.stderr)):  # it draws by way of the last one
+    if sys.stdin.isatty() and sys.stdout.isatty():
         from goimctl.talk.screen.app import ChatApp
         from goimctl.talk.screen.theme import likely
 

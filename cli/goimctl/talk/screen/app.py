@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Coroutine, Iterable
 from functools import partial
 from typing import Any, ClassVar
@@ -10,9 +9,7 @@ from typing import Any, ClassVar
 from textual.app import App, ComposeResult, SystemCommand
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
-from textual.css.query import NoMatches
 from textual.screen import Screen
-from textual.widget import MountError
 from textual.widgets import Footer, OptionList, Static
 
 from goim.client import GoimError, Unreachable
@@ -25,9 +22,8 @@ from goimctl.talk.rooms import Pending, Room
 from goimctl.talk.screen.acts import ACTS
 from goimctl.talk.screen.composer import Composer
 from goimctl.talk.screen.dialogs import Ask, Paths, Reading, table_of
-from goimctl.talk.screen.drawing import Drawing, head_of, state_of
+from goimctl.talk.screen.drawing import head_of, rows_of, state_of
 from goimctl.talk.screen.find import Find, Found
-from goimctl.talk.screen.keys import KEYS
 from goimctl.talk.screen.lists import Rooms
 from goimctl.talk.screen.theme import DARK, LIGHT, THEMES
 from goimctl.talk.screen.thread import Thread
@@ -37,11 +33,21 @@ from goimctl.talk.texts import clean, line_of
 _FRAME = 1 / 20
 _WIDE = 76
 _LOOK_BACK = 10
-
-
-def _while_it_stands() -> contextlib.AbstractContextManager[None]:
-    """The last frame may be due when all is being taken down already."""
-    return contextlib.suppress(NoMatches, MountError)
+_KEYS = (
+    ("Enter", "send; in the list: open"),
+    ("Ctrl+J", "a new line"),
+    ("Ctrl+K", "go to a conversation, a person, or what was said; answer requests"),
+    ("Alt+↑  Alt+↓", "the conversation above or below"),
+    ("PgUp  PgDn", "scroll; further up comes what was said earlier"),
+    ("↑", "in an empty field: choose a message, then"),
+    ("  Enter  E  D", "  reply, edit, take back"),
+    ("  X  S  C", "  react, save its file, copy"),
+    ("Ctrl+O", "send a picture or another file"),
+    ("Esc", "give up a reply or an edit; otherwise: to the list"),
+    ("F2", "light or dark"),
+    ("Ctrl+P", "everything else by its name"),
+    ("Ctrl+Q", "leave (Ctrl+D in an empty field does, too)"),
+)
 
 
 class ChatApp(App[None]):
@@ -67,7 +73,6 @@ class ChatApp(App[None]):
         self.theme = theme
         self.session = session
         self.unsent = 0
-        self._drawing = Drawing(session)
         self._open_room: Room | None = None
         self._unread_from: int | None = None
         self._answering: Message | None = None
@@ -80,13 +85,7 @@ class ChatApp(App[None]):
 
     async def talk(self) -> None:
         await self.run_async()
-        if self._exception is not None:
-            raise self._exception
         self.unsent = sum(len(room.pending) for room in self.session.rooms.values())
-
-    def _fatal_error(self) -> None:
-        """End; `talk` raises what it was. The base class would print all variables, which hold what people said."""
-        self._close_messages_no_wait()
 
     def over(self) -> None:
         self.call_later(self.exit)
@@ -132,21 +131,13 @@ class ChatApp(App[None]):
         self._main = self.screen
         self._list(self.session.here is None)
         await self._draw()
-        self.set_interval(1.0, self._tick)  # who types may stop without saying so
-
-    def _tick(self) -> None:
-        with _while_it_stands():
-            self._draw_head()
+        self.set_interval(1.0, self._draw_head)  # who types may stop without saying so
 
     def _soon(self) -> None:
         self.set_timer(_FRAME, self._draw)
 
     async def _draw(self) -> None:
         self._is_due = False
-        with _while_it_stands():
-            await self._draw_all()
-
-    async def _draw_all(self) -> None:
         room = self.session.here
         if room is not self._open_room:
             self._turn_to(room)
@@ -156,7 +147,7 @@ class ChatApp(App[None]):
         if room is None:
             await thread.show([])
             return
-        await thread.show(self._drawing.rows_of(room, self._unread_from, dark=self.current_theme.dark))
+        await thread.show(rows_of(self.session, room, self._unread_from, dark=self.current_theme.dark))
         self.call_after_refresh(self._after_drawing, room)
 
     def _draw_head(self) -> None:
@@ -167,13 +158,9 @@ class ChatApp(App[None]):
 
     def _after_drawing(self, room: Room) -> None:
         """What is on the screen is read; what does not fill it is not all there is."""
-        with _while_it_stands():
-            self._look(room)
-
-    def _look(self, room: Room) -> None:
+        thread = self._main.query_one(Thread)
         if room is not self.session.here or not room.is_loaded:
             return
-        thread = self._main.query_one(Thread)
         if thread.max_scroll_y == 0:
             self._load(room)
         if room.unread and thread.is_at_end and self.app_focus and self.screen is self._main and thread.is_on_screen:
@@ -375,7 +362,7 @@ class ChatApp(App[None]):
 
     def action_help(self) -> None:
         commands = [(entry.usage, entry.meaning) for entry in COMMANDS.values()]
-        self.push_screen(Reading("Keys and commands", table_of([*KEYS, ("", ""), *commands])))
+        self.push_screen(Reading("Keys and commands", table_of([*_KEYS, ("", ""), *commands])))
 
     async def action_theme(self) -> None:
         self.theme = LIGHT.name if self.current_theme.dark else DARK.name
@@ -392,7 +379,6 @@ class ChatApp(App[None]):
     def write(self, text: str) -> None:
         """Have this in the composer, to be gone on with."""
         composer = self._main.query_one(Composer)
-        with self.prevent(Composer.Changed):  # nobody is typing
-            composer.load_text(text)
+        composer.load_text(text)
         composer.move_cursor(composer.document.end)
         composer.focus()

@@ -26,8 +26,6 @@ class RowView(Static):
 
     def show(self, row: Row) -> None:
         """Show what has become of it, if anything has."""
-        if row is self.row:
-            return
         if not row.content.is_same(self.row.content):
             self.update(row.content)
         if _classes(row) != _classes(self.row):
@@ -51,7 +49,6 @@ class Thread(VerticalScroll):
         Binding("x", "do('react')", "React"),
         Binding("s", "do('save')", "Save file"),
         Binding("c", "do('copy')", "Copy"),
-        Binding("w", "do('readers')", "Who read it", show=False),
         Binding("escape,i", "do('leave')", "Write"),
     ]
 
@@ -82,8 +79,7 @@ class Thread(VerticalScroll):
         if kept != [row.key for row in rows if row.key in self._rows]:
             kept = []  # they have changed places, which hardly ever happens
         gone = [self._rows.pop(key) for key in set(self._rows) - set(kept)]
-        latest = rows.index(wanted[kept[-1]]) if kept else 0
-        is_earlier = any(row.key not in self._rows for row in rows[:latest])
+        is_earlier = bool(kept) and rows[0].key != kept[0]
         if is_earlier and not self.is_at_end:
             self._held = self.max_scroll_y - self.scroll_y
         with self.app.batch_update():

@@ -7,6 +7,7 @@ import { Groups } from "../store/groups.js";
 import { Notifier } from "../store/notifier.js";
 import { People } from "../store/people.js";
 import { Player } from "../store/player.js";
+import { WebPush } from "../store/push.js";
 import { Signal } from "./signal.js";
 
 export const client = new Client({ session: new LocalStore("goim.session"), outbox: new LocalStore("goim.outbox") });
@@ -23,9 +24,10 @@ export const conversations = new Conversations(client, people, groups);
 export const devices = new Devices();
 export const player = new Player(files, devices);
 export const notifier = new Notifier(conversations);
+export const webPush = new WebPush(client, conversations);
 
 const PATIENCE = 1500;
-const STORES = [people, groups, conversations, player, files];
+const STORES = [people, groups, conversations, player, files, webPush];
 
 client.on("connected", () => (online.value = true));
 client.on("disconnected", () => (online.value = false));

@@ -9,6 +9,7 @@ import { ago } from "../core/times.js";
 import { Avatar } from "./avatar.js";
 import { SoundAndCamera } from "./device_choice.js";
 import { Icon } from "./icons.js";
+import { Person } from "./new_chat.js";
 import { NotificationSettings } from "./notices.js";
 import { attempt, note, sure } from "./overlay.js";
 
@@ -69,6 +70,20 @@ function Devices() {
   </ul>`;
 }
 
+function Blocked() {
+  const blocked = [...people.blocked];
+  const unblock = async (userId) => {
+    if (await attempt(people.block(userId, false))) note(t("people.unblocked", { name: people.name(userId) }));
+  };
+  return html`<p class="hint">${t("people.blocked_hint")}</p>
+    <ul class="people">${blocked.map((userId) => html`<${Person} key=${userId} userId=${userId} sub=${usernameOf(userId)}>
+      <button type="button" class="button small" onClick=${() => unblock(userId)} aria-label=${t("people.unblock_who", { name: people.name(userId) })}>${t("people.unblock")}</button>
+    <//>`)}</ul>
+    ${!blocked.length && html`<div class="list-empty"><${Icon} name="block" size=${36} /><p>${t("people.none_blocked")}</p></div>`}`;
+}
+
+const usernameOf = (userId) => (people.known.has(userId) ? `@${people.known.get(userId).username}` : "");
+
 function Choice({ label, options, value, onChoose }) {
   return html`<fieldset class="choice"><legend>${label}</legend>
     ${options.map(([name, text]) => html`<label key=${name}><input type="radio" name=${label} checked=${value === name} onChange=${() => onChoose(name)} />${text}</label>`)}
@@ -109,6 +124,7 @@ const SECTIONS = {
   devices: { icon: "device", View: Devices },
   notify: { icon: "bell", View: NotificationSettings },
   media: { icon: "microphone", View: SoundAndCamera },
+  blocked: { icon: "block", View: Blocked },
   appearance: { icon: "sun", View: Appearance },
   account: { icon: "lock", View: Account },
 };

@@ -1,0 +1,111 @@
+"""People one has blocked, and pushes to a browser whose page is closed."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from playwright.async_api import Browser, BrowserContext, CDPSession, Page, expect
+
+from tests.browser.pages import seat
+from tests.browser.phones import eventually
+from tests.client import World
+from tests.e2e import browser as web_push
+from tests.node import started_node
+from tests.receiver import Receiver, receiving
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+# A browser of a test has no push service: this is the subscription that it would have made.
+SUBSCRIBED = """
+const kept = { toJSON: () => (SUBSCRIPTION), unsubscribe: async () => { window.isUnsubscribed = true; } };
+if (window.PushManager) {
+  PushManager.prototype.subscribe = async (options) => { window.subscribedWith = options; return kept; };
+  PushManager.prototype.getSubscription = async () => (window.subscribedWith ? kept : null);
+}
+"""
+SHOWN = """
+async () => {
+  const notes = await (await navigator.serviceWorker.getRegistration("/web/")).getNotifications();
+  return notes.map(({title, body, tag}) => ({title, body, tag}));
+}
+"""
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def service() -> AsyncIterator[Receiver]:
+    """A push service."""
+    async with receiving() as each:
+        each.answer = lambda _: (201, b"")
+        yield each
+
+
+async def test_people_who_are_blocked_are_listed_and_let_back_in(town: World, browser: Browser) -> None:
+    ann, bob = await town.circle(2)
+    await ann.post(f"/api/blocks/{bob.user_id}")
+    async with seat(browser, town.base_url, ann) as hers:
+        await hers.page.goto(f"{town.base_url}/#/settings/blocked")
+        await hers.button(f"Unblock {bob.username}").click()
+        await expect(hers.page.get_by_text("You have blocked nobody.")).to_be_visible()
+        assert (await ann.get("/api/blocks"))["blocks"] == []
+
+
+async def deliver(context: BrowserContext, page: Page, origin: str, data: Any) -> None:
+    """What the browser does with a push that it got."""
+    cdp = await context.new_cdp_session(page)
+    push = {"origin": origin, "registrationId": await registration_of(cdp), "data": json.dumps(data)}
+    await cdp.send("ServiceWorker.deliverPushMessage", push)
+
+
+async def registration_of(cdp: CDPSession) -> str:
+    found: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+
+    def take(event: dict[str, Any]) -> None:
+        if event["registrations"] and not found.done():
+            found.set_result(event["registrations"][0]["registrationId"])
+
+    cdp.on("ServiceWorker.workerRegistrationUpdated", take)
+    await cdp.send("ServiceWorker.enable")
+    async with asyncio.timeout(20):
+        return await found
+
+
+async def test_a_browser_whose_page_is_closed_is_told_once_it_is_switched_on(
+    tmp_path: Path, browser: Browser, service: Receiver
+) -> None:
+    settings = {"web_push": True, "vapid_subject": "mailto:ops@goim.test", "allow_private": ["127.0.0.1"]}
+    theirs = web_push.Browser(service.url("/sub"))
+    script = SUBSCRIBED.replace("SUBSCRIPTION", json.dumps(theirs.registration()))
+    async with started_node(tmp_path, push={**settings, "show_content": True}) as (_, world):
+        ann, bob = await world.friends("ann", "bob")
+        async with seat(browser, world.base_url, bob, script=script) as his:
+            await his.context.grant_permissions(["notifications"])
+            await his.page.goto(f"{world.base_url}/#/settings/notify")
+            switch = his.page.get_by_role("switch", name="Also when the page is closed")
+            await expect(switch).not_to_be_checked()
+            await switch.click()
+            await his.page.wait_for_function("() => localStorage.getItem('goim.push')")
+            key = (await bob.get("/api/users/me/push/key"))["publicKey"]
+            assert await his.page.evaluate("() => window.subscribedWith.applicationServerKey") == key
+            await his.page.reload()
+            await his.page.wait_for_function("() => window.subscribedWith")  # anew at each start
+            await expect(switch).to_be_checked()
+
+            await his.page.goto("about:blank")  # the page is closed
+            sent = await ann.post("/api/messages", ann.text(bob, "are you there?"))
+            [got] = await service.until(1)
+            push = theirs.read(got)
+            await deliver(his.context, his.page, world.base_url, push)
+            await his.page.goto(f"{world.base_url}/healthz")
+            await eventually(his.page, f"async () => (await ({SHOWN})()).length === 1")
+            assert await his.page.evaluate(SHOWN) == [{"title": "ann", "body": "are you there?", "tag": sent["convId"]}]
+
+            await his.page.goto(f"{world.base_url}/#/settings/notify")
+            await switch.click()
+            await his.page.wait_for_function("() => window.isUnsubscribed")
+            await expect(switch).not_to_be_checked()
