@@ -49,6 +49,8 @@ from goim.tasks import Tasks
 
 MAX_BACKLOG = 100_000
 """So many messages may wait for the database; then it is better to say so than to promise."""
+REMIND_MS = 300_000
+"""A message that is sent again so long after the first time was told to whoever was to be told live."""
 
 
 class Messages:
@@ -224,7 +226,9 @@ class Messages:
             if self.feed is not None:
                 self.feed.resent(conv, seq)
             self.in_flight.resent(sending.sent_key, sending.sender)
-            return self._delivery.remind(conv, seq)
+            if self._clock.now_ms() - timestamp < REMIND_MS:  # else a node might tell all that came since
+                self._delivery.remind(conv, seq)
+            return
         message = message_sent(sending, place, server_msg_id)
         self._delivery.to_conversation(conv, Frame(encode_json(MessagePush(message))), sending.sender, seq=seq)
         if self.feed is not None:

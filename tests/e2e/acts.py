@@ -38,7 +38,7 @@ class World:
     village: Village
     sends: list[tuple[str, Envelope]] = field(default_factory=list)
     acks: dict[tuple[str, str, str], Envelope] = field(default_factory=dict)
-    latest: dict[tuple[str, str], int] = field(default_factory=dict)
+    latest: dict[tuple[str, int, str], int] = field(default_factory=dict)
     texts: int = 0
 
     def phone(self, device: int) -> Phone | None:
@@ -61,27 +61,28 @@ class World:
 
     def ask(self, phone: Phone, action: str, data: Envelope, *, turn: int = 0) -> None:
         """Send a request; its answer is looked at when it comes."""
+        node = id(phone.node)
 
         def look(answer: asyncio.Future[Envelope]) -> None:
             if not answer.cancelled():  # else the test has failed already
-                self._look_at(phone, action, data, answer.result(), turn)
+                self._look_at(phone, node, action, data, answer.result(), turn)
 
         phone.ask(action, data).add_done_callback(look)
 
-    def _look_at(self, phone: Phone, action: str, data: Envelope, answer: Envelope, turn: int) -> None:
+    def _look_at(self, phone: Phone, node: int, action: str, data: Envelope, answer: Envelope, turn: int) -> None:
         told = answer["data"]
         if answer["action"] == "error":
             if told["code"] not in REFUSALS[action]:
                 self.village.mistakes.append(f"{phone.name} asked {action} {data}: {told}")
         elif action == "send":
-            self._look_at_ack(phone, told, turn)
+            self._look_at_ack(phone, node, told, turn)
 
-    def _look_at_ack(self, phone: Phone, ack: Envelope, turn: int) -> None:
+    def _look_at_ack(self, phone: Phone, node: int, ack: Envelope, turn: int) -> None:
         conv = (phone.user_id, ack["convId"])
         first = self.acks.setdefault((*conv, ack["clientMsgId"]), ack)
         if first is not ack and {**first, "duplicate": True} != ack:
             self.village.mistakes.append(f"{phone.name} was told {first} and then {ack}")
-        here = (phone.name, ack["convId"])
+        here = (phone.name, node, ack["convId"])
         if turn and turn < self.latest.get(here, 0):
             self.village.mistakes.append(f"{phone.name} was overtaken by its own {self.latest[here]}: {ack}")
         self.latest[here] = max(turn, self.latest.get(here, 0))
@@ -114,7 +115,7 @@ class HangUp(Act):
 
     def start(self, world: World) -> None:
         if phone := world.phone(self.device):
-            phone.hang_up(world.village.node, is_lost=self.is_lost)
+            phone.hang_up(is_lost=self.is_lost)
 
 
 @dataclass(frozen=True)

@@ -17,12 +17,15 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from goim.app import Stores, open_stores
 from goim.errors import GoimError
+from goim.resp.link import Server
 from tests.client import Envelope
 from tests.e2e.acts import ACTS, Act, Change, Read, Send, World
+from tests.e2e.neighbours import Ways, alone, two_at_a_slow_bus, two_over_redis
 from tests.e2e.truth import check, may_write
 from tests.e2e.village import PATIENCE, Pace, Village, slow_stores
 from tests.fake_clock import FakeClock
 from tests.node import node_settings
+from tests.redis_server import empty_database
 
 NAMES = ("ann", "bob", "cat", "dan")
 LONGER = int(os.environ.get("GOIM_TEST_LONGER", "0"))
@@ -169,14 +172,23 @@ class Machine(RuleBasedStateMachine):
             self.run(self.village.stop())
 
 
-def play(runner: asyncio.Runner, stores: Callable[[Pace], Stores], folder: Path, *, examples: int, steps: int) -> None:
+def play(
+    runner: asyncio.Runner,
+    stores: Callable[[Pace], Stores],
+    folder: Path,
+    *,
+    examples: int,
+    steps: int,
+    ways: Ways = alone,
+    **sections: Any,
+) -> None:
     """Let the machine run; the same in every run of the tests."""
-    config = node_settings(folder, auth={"jwt_secret": SECRET})
+    config = node_settings(folder, auth={"jwt_secret": SECRET}, **sections)
     numbers = itertools.count(1000)
 
     def open_village() -> Village:
         pace, number = Pace(), next(numbers)
-        return Village(config, stores(pace), FakeClock(), tuple(f"{name}{number}" for name in NAMES), pace)
+        return Village(config, stores(pace), FakeClock(), tuple(f"{name}{number}" for name in NAMES), pace, ways)
 
     run_state_machine_as_test(
         lambda: Machine(runner, open_village),  # type: ignore[arg-type]  # hypothesis takes any factory
@@ -207,3 +219,17 @@ def test_so_it_is_over_sqlite(tmp_path: Path) -> None:
             play(runner, lambda _: stores, tmp_path, examples=6, steps=15)
         finally:
             runner.run(opened.__aexit__(None, None, None))
+
+
+@pytest.mark.timeout(300 * (LONGER or 1))
+def test_so_it_is_on_two_nodes(tmp_path: Path) -> None:
+    with asyncio.Runner() as runner:
+        play(runner, slow_stores, tmp_path, examples=32, steps=20, ways=two_at_a_slow_bus)
+
+
+@pytest.mark.timeout(300 * (LONGER or 1))
+def test_so_it_is_on_two_nodes_over_redis(tmp_path: Path, redis_server: Server) -> None:
+    with asyncio.Runner() as runner:
+        login = runner.run(empty_database(redis_server))
+        redis = {"addr": f"{redis_server.host}:{redis_server.port}", "db": login.db}
+        play(runner, slow_stores, tmp_path, examples=14, steps=15, ways=two_over_redis, redis=redis)

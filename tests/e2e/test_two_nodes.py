@@ -17,6 +17,7 @@ from goim.client import Client, Connected, MessagePush, text_of
 from goim.clock import SystemClock
 from goim.protocol.pushes import GroupCreated
 from tests.client import Device, Person, Refused, World
+from tests.fake_clock import FakeClock
 from tests.node import node_settings, started_node
 
 
@@ -351,3 +352,21 @@ async def test_who_writes_from_one_node_and_then_from_another_is_in_nobodys_way(
                 await device.push("message")
     assert [place["seq"] for place in places] == [1, 2, 3, 4, 5, 6]
     assert [node.services.metrics.commit_retries for node in pair.nodes] == [0, 0]
+
+
+async def test_what_was_said_long_ago_and_is_sent_again_is_told_to_nobody(tmp_path: Path) -> None:
+    hub, clock = MemoryHub(), FakeClock()
+    async with (
+        started_node(tmp_path, bus=MemoryBus(hub), clock=clock) as (_, here),
+        started_node(tmp_path, bus=MemoryBus(hub), clock=clock) as (_, there),
+    ):
+        ann, bob = await here.friends("ann", "bob")
+        ann_here = await here.device(ann)
+        for number in range(5):
+            await say(ann_here, ann, bob, str(number), clientMsgId=str(number))
+        clock.advance(600)
+        bob_there, ann_there = await there.device(bob), await there.device(ann, "pen")
+        again = await say(ann_there, ann, bob, "0", clientMsgId="0")
+        assert (again["seq"], again["duplicate"]) == (1, True)
+        await say(ann_there, ann, bob, "new")
+        assert await seqs(bob_there, 1) == [6]

@@ -28,10 +28,12 @@ class Fetched:
 
 
 async def check(village: Village) -> None:
-    """Everything that must hold when nothing is under way. The stores hurry."""
+    """Everything that must hold when nothing is under way, whichever node is asked. The stores hurry."""
     dice, village.pace.dice = village.pace.dice, None
-    await _check(village)
-    village.pace.dice = dice
+    for number in range(len(village.nodes)):
+        village.asked = number
+        await _check(village)
+    village.asked, village.pace.dice = None, dice
 
 
 async def may_write(village: Village, user_id: str, place: Place) -> bool:

@@ -13,7 +13,6 @@ from typing import Any, cast
 
 from goim.app import Node, Stores
 from goim.app.storage_memory import memory_stores
-from goim.bus.memory import MemoryBus
 from goim.config import Settings
 from goim.errors import GoimError
 from goim.gateway.connection import Connection
@@ -23,6 +22,7 @@ from goim.protocol.close_codes import CloseCode
 from goim.protocol.frames import Frame, encode_json
 from tests.client import Envelope
 from tests.e2e.mirror import Client
+from tests.e2e.neighbours import Way, Ways, alone
 from tests.fake_clock import FakeClock
 
 PATIENCE = 10.0
@@ -135,6 +135,7 @@ class Phone:
         self.name = name
         self.client = Client(user_id)
         self.wire: Wire | None = None
+        self.node: Node | None = None
         self._village = village
         self.listeners: list[Callable[[Envelope], None]] = []
         self._asked: dict[int, Asked] = {}
@@ -150,27 +151,30 @@ class Phone:
 
     async def connect(self, node: Node) -> None:
         """What a gateway does with a socket that was let in, and what a client does next: fetch its list."""
-        self.hang_up(node)
+        self.hang_up()
+        self.node = node
         wire = self.wire = Wire(self)
         login = Login(self.user_id, f"session of {self.name}", None)
         connection = Connection(login, self.name, wire, "websocket", node.services, node.tasks)
         self._village.carried[wire] = connection
         node.services.delivery.attach(connection)
+        await node.services.delivery.settled()
         groups = await node.services.access.groups_of(self.user_id)
         node.services.delivery.enter_groups(connection, groups)
         self.client.arrive(self._village.deleted)
+        self.client.is_one_of_many = len(self._village.nodes) > 1
         wire.start(connection.receive)
         await self._village.seed(self)
 
-    def hang_up(self, node: Node, *, is_lost: bool = False) -> None:
+    def hang_up(self, *, is_lost: bool = False) -> None:
         """The connection is gone; `is_lost`: with whatever was on its way."""
         if self.wire is None:
             return
         if not is_lost:
             self.listen()
         connection = self._village.carried.pop(self.wire, None)
-        if connection is not None:
-            node.services.delivery.detach(connection)
+        if connection is not None and self.node is not None:
+            self.node.services.delivery.detach(connection)
         self.wire.closed = self.wire.closed or CloseCode.GOING_AWAY
         self.wire = None
 
@@ -216,13 +220,14 @@ class Phone:
 
 @dataclass
 class Village:
-    """Everybody, their devices, and the one node they are on. `outside` has who is in no group now."""
+    """Everybody, their devices, and the nodes they are on. `outside` has who is in no group now."""
 
     settings: Settings
     stores: Stores
     clock: FakeClock
     user_ids: tuple[str, ...]
     pace: Pace
+    ways: Ways = alone
     places: list[Place] = field(default_factory=list)
     outside: dict[str, set[str]] = field(default_factory=dict)
     mistakes: list[str] = field(default_factory=list)
@@ -235,33 +240,49 @@ class Village:
     def __post_init__(self) -> None:
         self.numbers = itertools.count(1)
         self.phones = [Phone(self, user_id, f"{user_id}-{n}") for user_id in self.user_ids for n in (1, 2)]
-        self.node: Node
+        self.nodes: list[Node] = []
+        self.asked: int | None = None
+        self._turns = itertools.count()
         self._door = asyncio.Lock()
         self._stop: asyncio.Event
-        self._living: asyncio.Task[None]
+        self._living: list[asyncio.Task[None]]
 
-    # the node
+    # the nodes
+
+    @property
+    def node(self) -> Node:
+        """The one that is `asked`, else each in turn: people come to any."""
+        return self.nodes[(next(self._turns) if self.asked is None else self.asked) % len(self.nodes)]
 
     async def start(self) -> None:
-        """A node with nothing in its memory."""
-        self.node = Node(self.settings, self.stores, MemoryBus(), self.clock)
+        """Nodes with nothing in their memory."""
         self._stop = asyncio.Event()
-        started = asyncio.Event()
-        self._living = asyncio.get_running_loop().create_task(self._live(started))
-        await started.wait()
+        self.nodes, self._living = [], []
+        for way in self.ways(self.settings, self.clock, self.pace):
+            node = Node(self.settings, self.stores, way.bus, self.clock, way.metrics, None, way.shared)
+            started = asyncio.Event()
+            self._living.append(asyncio.get_running_loop().create_task(self._live(node, way, started)))
+            await started.wait()
+            self.nodes.append(node)
 
-    async def _live(self, started: asyncio.Event) -> None:
-        async with self.node.running():
+    async def _live(self, node: Node, way: Way, started: asyncio.Event) -> None:
+        async with way.running(), node.running():
             started.set()
             await self._stop.wait()
+
+    async def everything_is_told(self) -> None:
+        """What a node told the others has arrived there, and what those told because of it as well."""
+        for _ in range(2 * (len(self.nodes) > 1)):
+            for node in self.nodes:
+                await node.services.delivery.settled()
 
     async def stop(self) -> None:
         """Finish what is under way and end."""
         await asyncio.gather(*self.works)  # first: who is about to connect would else stay at a node that is gone
         for phone in self.phones:
-            phone.hang_up(self.node)
+            phone.hang_up()
         self._stop.set()
-        await self._living
+        await asyncio.gather(*self._living)
 
     async def settle_in(self) -> None:
         """Accounts; friends are all but the last one, who is only the first one's; a group of the first three."""
@@ -299,6 +320,7 @@ class Village:
             try:
                 await work
             finally:
+                await self.everything_is_told()
                 if await self.stores.members.get(place.group_id, user_id) is None:
                     self.outside[place.conv_id].add(user_id)
 
@@ -306,6 +328,7 @@ class Village:
         """Disband a group."""
         async with self._door:
             await self.node.services.groups.disband(user_id, place.group_id)
+            await self.everything_is_told()
             self.outside[place.conv_id] = set(self.user_ids)
             self.places.remove(place)
 
@@ -335,10 +358,11 @@ class Village:
     async def views(self, user_id: str) -> dict[str, Envelope]:
         """Somebody's whole list, page by page."""
         views: list[Any] = []
-        page = await self.node.services.conversations.page(user_id, None, 3)
+        conversations = self.node.services.conversations
+        page = await conversations.page(user_id, None, 3)
         while page.before is not None:
             views += page.conversations
-            page = await self.node.services.conversations.page(user_id, page.before, 3)
+            page = await conversations.page(user_id, page.before, 3)
         return {view["convId"]: view for view in plain([*views, *page.conversations])}
 
     async def readers(self, conv_id: str) -> dict[str, int]:
@@ -364,13 +388,25 @@ class Village:
         await asyncio.gather(*works)
         while pending := [answer for phone in self.phones for answer in phone.pending]:
             await asyncio.gather(*pending)
-        await self.node.services.messages.batches.drain()
-        await self.node.services.receipts.batches.drain()
+        for node in self.nodes:
+            await node.services.messages.batches.drain()
+            await node.services.messages.contested.batches.drain()
+            await node.services.receipts.batches.drain()
+        if len(self.nodes) > 1:
+            await self._join_up()
         for phone in self.phones:
             phone.listen()
         return not any(
             mirror.needs_sync for phone in self.phones if phone.is_live for mirror in phone.client.mirrors.values()
         )
+
+    async def _join_up(self) -> None:
+        """Have every node know what the others do, and write what it writes behind."""
+        await self.everything_is_told()
+        self.clock.advance(0.02)  # whoever waits for what is missing looks for it now
+        for node in self.nodes:
+            await node.services.conversations.page(self.user_ids[0], None, 1)
+        await self.everything_is_told()
 
 
 async def _refusal_of(work: Coroutine[Any, Any, Any]) -> GoimError | None:
