@@ -49,7 +49,10 @@ _log = structlog.get_logger(__name__)
 
 
 class Live(Struct):
-    """A stream under way. `full_at` is its token bucket, `gone_since` when its owner's last connection went."""
+    """A stream under way. `full_at` is its token bucket, `gone_since` when its owner's last connection went.
+
+    `is_found`: taken up where another node left it, and not fed here since. Other nodes may have taken it up, too.
+    """
 
     conv: Conversation
     row: MessageRow
@@ -57,6 +60,7 @@ class Live(Struct):
     size: int
     index: int = 0
     is_saved: bool = True
+    is_found: bool = False
     full_at: float = 0.0
     gone_since: float | None = None
     writing: asyncio.Lock = msgspec.field(default_factory=asyncio.Lock)
@@ -133,19 +137,18 @@ class Streams:
         """Store the message with its first text and let it grow. Begun twice is begun once, and goes on."""
         sent = await self._messages.send_now(caller, data, stream=True)
         stream_id = sent.server_msg_id
-        if stream_id not in self._live:
+        if not self._is_fed_here(stream_id):
             await self._fetch(stream_id, sent.conv_id, sent.seq)
         return StreamStartedData(stream_id, stream_id, sent.conv_id, sent.seq, sent.timestamp, duplicate=sent.duplicate)
 
-    async def _take_up(self, conv_id: str, seq: int) -> None:
+    async def _take_up(self, conv_id: str, seq: int, *, is_found: bool = False) -> None:
         conv, row = await self._conversations.get(conv_id), await self._table.get(conv_id, seq)
         if conv is None or row is None or extras_of(row).stream_status != "streaming":
             return  # recalled or ended meanwhile
         text = _text_of(row)
         index = extras_of(row).stream_index
-        self._live[conv.message_id(seq)] = Live(
-            conv, row, [text], len(text.encode()), index if isinstance(index, int) else 0
-        )
+        size, start = len(text.encode()), index if isinstance(index, int) else 0
+        self._live[conv.message_id(seq)] = Live(conv, row, [text], size, start, is_found=is_found)
 
     def chunk(self, caller: Actor, stream_id: str, delta: str, metadata: Raw | UnsetType = UNSET) -> None:
         """Append to a stream of one's own, and show it. First ask `is_cleared`, and else await `clear`."""
@@ -179,8 +182,12 @@ class Streams:
 
     # from node to node
 
+    def _is_fed_here(self, stream_id: str) -> bool:
+        live = self._live.get(stream_id)
+        return live is not None and not live.is_found
+
     def _may_be_elsewhere(self, stream_id: str) -> bool:
-        is_known = stream_id in self._live or self._over.get(stream_id) is not None
+        is_known = self._is_fed_here(stream_id) or self._over.get(stream_id) is not None
         return not is_known and self._notices is not None and self._notices.has_company
 
     async def _find(self, caller: Actor, stream_id: str) -> None:
@@ -206,6 +213,8 @@ class Streams:
         if stream_id not in self._live:
             await self._take_up(conv_id, seq)
         live = self._live.get(stream_id)
+        if live is not None:
+            live.is_found = False
         if live is not None and given is not None and given.index >= live.index:
             live.parts, live.index, live.is_saved = [given.text], given.index, False
             live.size = len(given.text.encode())
@@ -302,7 +311,7 @@ class Streams:
         sent = await self._table.find_sent(orphans)
         for key in orphans:
             if key in sent:
-                await self._take_up(key[0], sent[key].seq)
+                await self._take_up(key[0], sent[key].seq, is_found=True)
         await self._pending.remove("stream", [key for key in orphans if not self._has(key)])
 
     def _has(self, key: SentKey) -> bool:
