@@ -172,6 +172,18 @@ class History(Answer, frozen=True):
     has_more: bool = False
 
 
+class Reader(Answer, frozen=True):
+    user_id: str
+    read_at: int
+
+
+class Readers(Answer, frozen=True):
+    """Who has read a message, the earliest first, and who of those it was for has not."""
+
+    readers: list[Reader]
+    unread: list[str]
+
+
 class File(Answer, frozen=True, kw_only=True):
     """`url` leads to the bytes for those who may read them."""
 

@@ -97,6 +97,11 @@ class Api:
             "/api/messages/history", answers.History, convId=conv_id, fromSeq=after, beforeSeq=before, limit=limit
         )
 
+    async def readers(self, conv_id: str, server_msg_id: str) -> answers.Readers:
+        """`UNSUPPORTED` in groups that are too large to tell."""
+        path = f"/api/messages/{part(server_msg_id)}/readers"
+        return await self.http.get(path, answers.Readers, convId=conv_id)
+
     async def search(self, words: str, conv_id: str | None = None, limit: int = 50) -> list[answers.Message]:
         """Messages with all the words, the latest first."""
         found = await self.http.get("/api/messages/search", answers.History, q=words, convId=conv_id, limit=limit)

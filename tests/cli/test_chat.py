@@ -182,7 +182,7 @@ async def test_at_a_terminal_a_message_comes_in_while_chinese_is_typed(people: W
 
 
 async def test_at_a_terminal_an_account_is_offered(people: World, goimctl: Goimctl) -> None:
-    async with at_terminal(goimctl, "chat", "ann", "--url", people.base_url) as (keyboard, process):
+    async with at_terminal(goimctl, "chat", "ann", "--url", people.base_url, "--with", "bob") as (keyboard, process):
         await keyboard.shows("Password of ann: ")
         keyboard.type(f"{PASSWORD}\r")
         await keyboard.shows("there is no account ann. Make it, with this password? [y/N]: ")
@@ -190,6 +190,7 @@ async def test_at_a_terminal_an_account_is_offered(people: World, goimctl: Goimc
         await keyboard.shows("Password again: ")
         keyboard.type(f"{PASSWORD}\r")
         await keyboard.shows("no conversation is open")
+        await keyboard.shows("there is nobody called bob; /with bob when")
         keyboard.type("\x11")
         async with asyncio.timeout(15):
             assert await process.wait() == 0

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 import pytest
 from textual.widgets import Input
 
+from tests.cli.picture import PICTURE, draw
 from tests.cli.seat import seated
 from tests.client import Device, Person, World
 from tests.fault_proxy import FaultProxy
@@ -60,6 +61,10 @@ async def test_a_conversation_is_opened_read_and_answered_in_chinese(people: Wor
         await seat.shows("is typing …")
         await phone.ask("read", {"convId": conv_id, "seq": 3})
         await seat.shows("你好,我在。  ✓✓")
+    async with seated(people.base_url, "ann", "bob") as seat:  # and it is known when one comes back
+        await seat.shows("你好,我在。  ✓✓")
+        await seat.press("up", "w")
+        await seat.shows("Read by", "bob   read ")
 
 
 async def test_what_was_said_earlier_comes_as_one_scrolls_up_to_it(people: World) -> None:
@@ -77,11 +82,13 @@ async def test_what_was_said_earlier_comes_as_one_scrolls_up_to_it(people: World
 
         await scroll_to("message 40.")
         await scroll_to("message 1.")
+        await seat.press("pageup", "pageup", "pageup")  # to the very top, where no more can come above
         await phone.ask("send", bob.text(ann, "the latest"))
         await seat.shows("the latest")  # in the list at the side
-        assert "message 1." in seat.screen  # and nobody is torn from what they read
+        await seat.shows("message 1.", "↓ 1 new")  # and nobody is torn from what they read
         await seat.say("so be it")
         await seat.shows("the latest", "so be it")
+        await seat.hides("↓ 1 new")
 
 
 async def test_a_streamed_message_grows_as_it_is_written(people: World) -> None:
@@ -218,3 +225,7 @@ async def test_who_leaves_is_asked_once_more_while_something_waits(people: World
         assert seat.app.is_running
         proxy.restore()
         await seat.shows("wait for me  ✓")
+
+
+async def test_the_picture_in_the_docs_is_what_the_screen_looks_like() -> None:
+    assert (await draw()) + "\n" == PICTURE.read_text(), "PYTHONPATH=cli python -m tests.cli.picture draws it anew"

@@ -124,6 +124,7 @@ def test_what_was_shown_is_known_whatever_the_order() -> None:
 def test_a_terminal_is_given_nothing_to_obey() -> None:
     assert clean("a\x1b[31mb\r\n\x00\u202ec") == "a [31mb    c"
     assert clean("家 👩\u200d👩 é") == "家 👩\u200d👩 é"
+    assert clean("⛰\ufe0f") == "⛰"  # as wide in one terminal as in another
 
 
 def test_a_message_of_any_type_has_something_to_show() -> None:

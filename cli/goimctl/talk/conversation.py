@@ -19,7 +19,7 @@ from goimctl.output import Failed, count
 from goimctl.talk.session import Face, Session
 from goimctl.talk.texts import clean
 
-_TIMING = Timing(longest_pause=8.0)
+_TIMING = Timing(longest_pause=8.0, heartbeat=10.0)
 
 
 class Entrance(Struct, frozen=True, kw_only=True):
@@ -115,7 +115,7 @@ async def _visit(session: Session, greeting: str) -> None:
 
 def _face(session: Session) -> _Talking:
     """A screen on a terminal, lines in a pipe."""
-    if sys.stdin.isatty() and sys.stdout.isatty():
+    if all(stream.isatty() for stream in (sys.stdin, sys.stdout, sys.stderr)):  # it draws by way of the last one
         from goimctl.talk.screen.app import ChatApp
         from goimctl.talk.screen.theme import likely
 

@@ -11,7 +11,7 @@ import msgspec
 from msgspec import UNSET, Raw
 
 from goim.client import Client, SessionOver, Unreachable
-from goim.client.answers import Conversation, Friend, Group, Message, User
+from goim.client.answers import Conversation, Friend, Group, Message, Readers, User
 from goim.client.events import Event
 from goim.clock import Clock
 from goim.errors import ErrorCode, GoimError
@@ -179,8 +179,42 @@ class Session:
             before = min(room.messages, default=None)
             page = await self.client.api.history(room.conv_id, before=before, limit=limit)
             await self.people.learn(self.named_in(page.messages))
+            is_first = not room.is_loaded
             room.add_earlier(page.messages, has_more=page.has_more)
         self.face.changed(room)
+        if is_first:
+            await self._load_reads(room)
+
+    async def _load_reads(self, room: Room) -> None:
+        """How far others have read: that is pushed while we are here, and asked for when we come."""
+        others = [message for message in room.ordered() if message.from_ != self.me.user_id]
+        for message in others:
+            room.has_read(message.from_, message.seq)  # who writes has read
+        answered = others[-1].seq if others else 0
+        mine = [m for m in room.ordered() if m.from_ == self.me.user_id and not m.recalled and m.seq > answered]
+        low, high = 0, len(mine)
+        while low < high:
+            middle = high - 1 if (low, high) == (0, len(mine)) else (low + high) // 2  # most often all is read
+            found = await self.readers(mine[middle])
+            low, high = (middle + 1, high) if found.readers else (low, middle)
+            if room.is_group:
+                break
+        self.face.changed(room)
+
+    async def readers(self, message: Message) -> Readers:
+        """Who has read a message of a group or of two; nobody where that is not told."""
+        room = self.by_conv(message.conv_id)
+        try:
+            found = await self.client.api.readers(message.conv_id, message.server_msg_id)
+        except GoimError as error:
+            if error.code is not ErrorCode.UNSUPPORTED:
+                raise
+            return Readers([], [])
+        await self.people.learn([*(each.user_id for each in found.readers), *found.unread])
+        if room is not None:
+            for each in found.readers:
+                room.has_read(each.user_id, message.seq)
+        return found
 
     def named_in(self, messages: Iterable[Message]) -> set[str]:
         """Everybody whose name is shown with these."""

@@ -7,12 +7,17 @@ from datetime import datetime
 
 from goim.client.answers import Message
 
+_JOINER = "\u200d"
+_COLOURFUL = "\ufe0f"
 _TAKEN_BACK = "(taken back)"
 
 
 def clean(text: str) -> str:
-    """A line of somebody else's without what a terminal would obey."""
-    return "".join(char if char.isprintable() or char == "\u200d" else " " for char in text)
+    """A line of somebody else's without what a terminal would obey.
+
+    Nor with the mark that asks for a colourful emoji: terminals do not agree how wide that makes it.
+    """
+    return "".join(char if char.isprintable() or char == _JOINER else " " for char in text.replace(_COLOURFUL, ""))
 
 
 def clean_lines(text: str) -> str:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from goim.client.answers import Message
 from goimctl.talk import attachments
-from goimctl.talk.screen.dialogs import Ask, Paths, React
-from goimctl.talk.texts import content_of, file_of
+from goimctl.talk.screen.dialogs import Ask, Paths, React, Reading, table_of
+from goimctl.talk.texts import clock_time, content_of, file_of
 
 if TYPE_CHECKING:
     from goimctl.talk.screen.app import ChatApp
@@ -58,6 +58,21 @@ async def _keep(app: ChatApp, message: Message, folder: Path) -> None:
     app.tell(f"saved as {path}")
 
 
+def readers(app: ChatApp, message: Message) -> None:
+    app.go(_show_readers(app, message))
+
+
+async def _show_readers(app: ChatApp, message: Message) -> None:
+    found = await app.session.readers(message)
+    name = app.session.people.name
+    rows = [(name(each.user_id), f"read {clock_time(each.read_at)}") for each in found.readers]
+    rows += [(name(user_id), "not yet") for user_id in found.unread]
+    if rows:
+        app.push_screen(Reading("Read by", table_of(rows)))
+    else:
+        app.tell("who has read it is not told here")
+
+
 def copy(app: ChatApp, message: Message) -> None:
     app.copy_to_clipboard(content_of(message))
     app.tell("copied")
@@ -70,4 +85,5 @@ ACTS: dict[str, Callable[[ChatApp, Message], None]] = {
     "react": react,
     "save": save,
     "copy": copy,
+    "readers": readers,
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Coroutine, Iterable
 from functools import partial
 from typing import Any, ClassVar
@@ -9,21 +10,24 @@ from typing import Any, ClassVar
 from textual.app import App, ComposeResult, SystemCommand
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
+from textual.css.query import NoMatches
 from textual.screen import Screen
+from textual.widget import MountError
 from textual.widgets import Footer, OptionList, Static
 
 from goim.client import GoimError, Unreachable
 from goim.client.answers import Message
 from goim.client.events import Event, MessagePush
 from goimctl.talk import attachments
-from goimctl.talk.commands import COMMANDS, Quit, obey, run
+from goimctl.talk.commands import COMMANDS, Quit, obey
 from goimctl.talk.news import told_of
 from goimctl.talk.rooms import Pending, Room
 from goimctl.talk.screen.acts import ACTS
 from goimctl.talk.screen.composer import Composer
 from goimctl.talk.screen.dialogs import Ask, Paths, Reading, table_of
-from goimctl.talk.screen.drawing import head_of, rows_of, state_of
-from goimctl.talk.screen.find import Find, Found
+from goimctl.talk.screen.drawing import Drawing, head_of, state_of
+from goimctl.talk.screen.find import Find, follow
+from goimctl.talk.screen.keys import KEYS
 from goimctl.talk.screen.lists import Rooms
 from goimctl.talk.screen.theme import DARK, LIGHT, THEMES
 from goimctl.talk.screen.thread import Thread
@@ -32,22 +36,11 @@ from goimctl.talk.texts import clean, line_of
 
 _FRAME = 1 / 20
 _WIDE = 76
-_LOOK_BACK = 10
-_KEYS = (
-    ("Enter", "send; in the list: open"),
-    ("Ctrl+J", "a new line"),
-    ("Ctrl+K", "go to a conversation, a person, or what was said; answer requests"),
-    ("Alt+↑  Alt+↓", "the conversation above or below"),
-    ("PgUp  PgDn", "scroll; further up comes what was said earlier"),
-    ("↑", "in an empty field: choose a message, then"),
-    ("  Enter  E  D", "  reply, edit, take back"),
-    ("  X  S  C", "  react, save its file, copy"),
-    ("Ctrl+O", "send a picture or another file"),
-    ("Esc", "give up a reply or an edit; otherwise: to the list"),
-    ("F2", "light or dark"),
-    ("Ctrl+P", "everything else by its name"),
-    ("Ctrl+Q", "leave (Ctrl+D in an empty field does, too)"),
-)
+
+
+def _while_it_stands() -> contextlib.AbstractContextManager[None]:
+    """The last frame may be due when all is being taken down already."""
+    return contextlib.suppress(NoMatches, MountError)
 
 
 class ChatApp(App[None]):
@@ -73,6 +66,7 @@ class ChatApp(App[None]):
         self.theme = theme
         self.session = session
         self.unsent = 0
+        self._drawing = Drawing(session)
         self._open_room: Room | None = None
         self._unread_from: int | None = None
         self._answering: Message | None = None
@@ -85,7 +79,13 @@ class ChatApp(App[None]):
 
     async def talk(self) -> None:
         await self.run_async()
+        if self._exception is not None:
+            raise self._exception
         self.unsent = sum(len(room.pending) for room in self.session.rooms.values())
+
+    def _fatal_error(self) -> None:
+        """End; `talk` raises what it was. The base class would print all variables, which hold what people said."""
+        self._close_messages_no_wait()
 
     def over(self) -> None:
         self.call_later(self.exit)
@@ -130,14 +130,22 @@ class ChatApp(App[None]):
     async def on_mount(self) -> None:
         self._main = self.screen
         self._list(self.session.here is None)
-        await self._draw()
-        self.set_interval(1.0, self._draw_head)  # who types may stop without saying so
+        await self.draw()
+        self.set_interval(1.0, self._tick)  # who types may stop without saying so
+
+    def _tick(self) -> None:
+        with _while_it_stands():
+            self._draw_head()
 
     def _soon(self) -> None:
-        self.set_timer(_FRAME, self._draw)
+        self.set_timer(_FRAME, self.draw)
 
-    async def _draw(self) -> None:
+    async def draw(self) -> None:
         self._is_due = False
+        with _while_it_stands():
+            await self._draw_all()
+
+    async def _draw_all(self) -> None:
         room = self.session.here
         if room is not self._open_room:
             self._turn_to(room)
@@ -147,7 +155,7 @@ class ChatApp(App[None]):
         if room is None:
             await thread.show([])
             return
-        await thread.show(rows_of(self.session, room, self._unread_from, dark=self.current_theme.dark))
+        await thread.show(self._drawing.rows_of(room, self._unread_from, dark=self.current_theme.dark))
         self.call_after_refresh(self._after_drawing, room)
 
     def _draw_head(self) -> None:
@@ -158,9 +166,17 @@ class ChatApp(App[None]):
 
     def _after_drawing(self, room: Room) -> None:
         """What is on the screen is read; what does not fill it is not all there is."""
-        thread = self._main.query_one(Thread)
-        if room is not self.session.here or not room.is_loaded:
+        with _while_it_stands():
+            self._look(room)
+
+    def _look(self, room: Room) -> None:
+        if room is not self.session.here:
             return
+        if not room.is_loaded:  # there was no connection when it was opened
+            if self.session.is_connected:
+                self._load(room)
+            return
+        thread = self._main.query_one(Thread)
         if thread.max_scroll_y == 0:
             self._load(room)
         if room.unread and thread.is_at_end and self.app_focus and self.screen is self._main and thread.is_on_screen:
@@ -213,6 +229,10 @@ class ChatApp(App[None]):
         if is_listing:
             self._main.query_one(Rooms).focus()
 
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:  # noqa: ARG002
+        """Not two questions at once."""
+        return len(self.screen_stack) == 1 or action not in ("find", "send_file", "step", "help")
+
     def visit(self, room: Room) -> None:
         self.session.here = room
         self._list(False)
@@ -231,29 +251,7 @@ class ChatApp(App[None]):
             self.visit(rooms[(rooms.index(here) + step) % len(rooms) if here in rooms else 0])
 
     def action_find(self) -> None:
-        self.push_screen(Find(self.session), self._follow)
-
-    def _follow(self, found: Found | None) -> None:
-        if found is None:
-            return
-        if found.command is not None:
-            self.go(run(self.session, found.command[0], found.command[1].split()))
-        elif found.room is not None:
-            self.visit(found.room)
-            if found.message is not None:
-                self.go(self._look_at(found.room, found.message))
-
-    async def _look_at(self, room: Room, message: Message) -> None:
-        """See a message, and what was said since, as far as that is not too much."""
-        for _ in range(_LOOK_BACK):
-            if message.seq in room.messages or not room.has_earlier:
-                break
-            await self.session.load(room, 200)
-        if message.seq not in room.messages:
-            self.tell("that was said long ago: scroll up to it")
-            return
-        await self._draw()
-        self._main.query_one(Thread).choose_message(message.seq)
+        self.push_screen(Find(self.session), partial(follow, self))
 
     # writing
 
@@ -337,6 +335,12 @@ class ChatApp(App[None]):
             return
         ACTS[event.act](self, message)
 
+    def on_thread_at_end(self) -> None:
+        self.changed(self.session.here)  # now it is read
+
+    def on_app_focus(self) -> None:
+        self.changed(self.session.here)
+
     # everything else
 
     def go(self, doing: Coroutine[Any, Any, None]) -> None:
@@ -362,11 +366,11 @@ class ChatApp(App[None]):
 
     def action_help(self) -> None:
         commands = [(entry.usage, entry.meaning) for entry in COMMANDS.values()]
-        self.push_screen(Reading("Keys and commands", table_of([*_KEYS, ("", ""), *commands])))
+        self.push_screen(Reading("Keys and commands", table_of([*KEYS, ("", ""), *commands])))
 
     async def action_theme(self) -> None:
         self.theme = LIGHT.name if self.current_theme.dark else DARK.name
-        await self._draw()
+        await self.draw()
 
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:  # noqa: ARG002
         """What Ctrl+P finds: the keys by their names, and the commands, ready to be completed."""
@@ -379,6 +383,7 @@ class ChatApp(App[None]):
     def write(self, text: str) -> None:
         """Have this in the composer, to be gone on with."""
         composer = self._main.query_one(Composer)
-        composer.load_text(text)
+        with self.prevent(Composer.Changed):  # nobody is typing
+            composer.load_text(text)
         composer.move_cursor(composer.document.end)
         composer.focus()

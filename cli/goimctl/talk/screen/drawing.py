@@ -12,10 +12,10 @@ from goim.client.answers import Message
 from goimctl.talk.rooms import Pending, Room
 from goimctl.talk.screen.theme import colour_of
 from goimctl.talk.session import Session
-from goimctl.talk.texts import clock_time, content_of, line_of
+from goimctl.talk.texts import clean, clock_time, content_of, line_of
 
 _RUN_MS = 5 * 60 * 1000
-_QUOTED = 60
+_QUOTED = 46
 _CURSOR = "▍"
 
 
@@ -101,33 +101,51 @@ def _when(ms: int, now_ms: int) -> str:
 # a conversation
 
 
-def rows_of(session: Session, room: Room, unread_from: int | None, *, dark: bool) -> list[Row]:
-    """Everything that is shown of a conversation; a line stands before the first message after `unread_from`."""
-    rows: list[Row] = []
-    before: Message | None = None
-    new = _first_new(session, room, unread_from)
-    for message in room.ordered():
-        if before is None or day_of(before.timestamp) != day_of(message.timestamp):
-            rows.append(_between(f"day:{day_of(message.timestamp)}", _day(message.timestamp), "day"))
-            before = None
-        if message is new:
-            rows.append(_between("unread", "new", "unread"))
-            before = None
-        rows.append(_row(session, room, message, is_head=not _continues(before, message), dark=dark))
-        before = message
-    is_head = before is None or before.from_ != session.me.user_id
-    for pending in room.pending:
-        rows.append(_pending_row(session, room, pending, is_head=is_head, dark=dark))
-        is_head = False
-    return rows
+class Drawing:
+    """Draws conversations, and again only what has changed: they may be long, and streams grow many times a second."""
 
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._drawn: dict[str, tuple[tuple[object, ...], Row]] = {}
 
-def _first_new(session: Session, room: Room, unread_from: int | None) -> Message | None:
-    """The first message of somebody else after `unread_from`."""
-    if unread_from is None:
-        return None
-    others = (m for m in room.ordered() if m.seq > unread_from and m.from_ != session.me.user_id)
-    return next(others, None)
+    def rows_of(self, room: Room, unread_from: int | None, *, dark: bool) -> list[Row]:
+        """Everything that is shown of it; a line stands before the first message after `unread_from`."""
+        rows: list[Row] = []
+        before: Message | None = None
+        messages = room.ordered()
+        new = self._first_new(messages, unread_from)
+        for message in messages:
+            if before is None or day_of(before.timestamp) != day_of(message.timestamp):
+                rows.append(_between(f"day:{day_of(message.timestamp)}", _day(message.timestamp), "day"))
+                before = None
+            if message is new:
+                rows.append(_between("unread", "new", "unread"))
+                before = None
+            rows.append(self._row(room, message, is_head=not _continues(before, message), dark=dark))
+            before = message
+        is_head = before is None or before.from_ != self._session.me.user_id
+        for pending in room.pending:
+            rows.append(_pending_row(self._session, room, pending, is_head=is_head))
+            is_head = False
+        self._drawn = {row.key: self._drawn[row.key] for row in rows if row.key in self._drawn}
+        return rows
+
+    def _first_new(self, messages: list[Message], unread_from: int | None) -> Message | None:
+        """The first message of somebody else after `unread_from`."""
+        if unread_from is None:
+            return None
+        return next((m for m in messages if m.seq > unread_from and m.from_ != self._session.me.user_id), None)
+
+    def _row(self, room: Room, message: Message, *, is_head: bool, dark: bool) -> Row:
+        """As it was drawn before, where nothing of it has changed: messages are replaced, never changed."""
+        key = f"{message.from_}:{message.client_msg_id}"
+        quoted = room.find(message.reply_to) if message.reply_to else None
+        readers = room.readers(message) if message.from_ == self._session.me.user_id else 0
+        state = (id(message), id(quoted), readers, is_head, dark, self._session.people.name(message.from_))
+        kept = self._drawn.get(key)
+        if kept is None or kept[0] != state or kept[1].message is not message:
+            kept = self._drawn[key] = (state, _row(self._session, room, message, is_head=is_head, dark=dark))
+        return kept[1]
 
 
 def _between(key: str, text: str, kind: str) -> Row:
@@ -157,8 +175,9 @@ def _row(session: Session, room: Room, message: Message, *, is_head: bool, dark:
 
 
 def _head(session: Session, message: Message, *, dark: bool) -> Content:
-    name = "You" if message.from_ == session.me.user_id else session.people.name(message.from_)
-    colour = colour_of(message.from_, dark=dark)
+    is_mine = message.from_ == session.me.user_id
+    name = "You" if is_mine else session.people.name(message.from_)
+    colour = "$primary" if is_mine else colour_of(message.from_, dark=dark)
     return Content.assemble((name, f"bold {colour}"), "  ", (clock_time(message.timestamp), "$soft"))
 
 
@@ -195,16 +214,19 @@ def _marks(room: Room, message: Message, *, is_mine: bool) -> Content:
 
 
 def _reactions(session: Session, message: Message) -> Content:
-    parts: list[Content | tuple[str, str]] = []
+    parts: list[str | tuple[str, str]] = []
     for each in message.reactions or []:
         is_mine = session.me.user_id in each.user_ids
-        parts += [(f" {each.emoji} {len(each.user_ids)} ", f"{'bold ' if is_mine else ''}on $panel"), Content(" ")]
+        parts += [
+            (f" {clean(each.emoji)} {len(each.user_ids)} ", f"{'bold ' if is_mine else ''}on $panel"),
+            " ",
+        ]
     return Content.assemble(*parts)
 
 
-def _pending_row(session: Session, room: Room, pending: Pending, *, is_head: bool, dark: bool) -> Row:
+def _pending_row(session: Session, room: Room, pending: Pending, *, is_head: bool) -> Row:
     text = str(pending.payload.get("text") or f"[{pending.kind}] {pending.payload.get('name', '')}")
-    head = Content.assemble(("You", f"bold {colour_of(session.me.user_id, dark=dark)}"), "\n") if is_head else ""
+    head = Content.assemble(("You", "bold $primary"), "\n") if is_head else ""
     quote = Content.assemble(_quote(session, room.find(pending.reply_to)), "\n") if pending.reply_to else ""
     waits = "  … sending" if session.is_connected else "  … waits for a connection"
     content = Content.assemble(head, quote, Content(text), (waits, "italic $soft"))
@@ -219,7 +241,8 @@ def head_of(session: Session, room: Room | None, now: float) -> Content:
     if room is None:
         return Content.styled("no conversation is open", "$soft")
     below = status_of(session, room, now)
-    return Content.assemble((room.title, "bold"), ("   ", ""), below)
+    new = (f"   ↓ {room.unread} new", "bold $warning") if room.unread else ""
+    return Content.assemble((room.title, "bold"), "   ", below, new)
 
 
 def status_of(session: Session, room: Room, now: float) -> Content:

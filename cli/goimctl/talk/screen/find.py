@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import ClassVar, TypeVar
+from typing import TYPE_CHECKING, ClassVar, TypeVar
 
 from msgspec import Struct
 from textual.app import ComposeResult
@@ -17,13 +17,20 @@ from textual.widgets.option_list import Option
 from goim.client import GoimError, Unreachable
 from goim.client.answers import Message
 from goim.model.conversations import ConvType
+from goimctl.talk.commands import run
 from goimctl.talk.rooms import Room
+from goimctl.talk.screen.thread import Thread
 from goimctl.talk.session import Session
 from goimctl.talk.texts import clean, line_of
+
+if TYPE_CHECKING:
+    from goimctl.talk.screen.app import ChatApp
 
 T = TypeVar("T")
 _MOST = 8
 _PAUSE = 0.2
+_PAGE = 200
+_PAGES_BACK = 10
 
 
 class Found(Struct, frozen=True, eq=False):
@@ -152,3 +159,28 @@ async def asked(session: Session, words: str) -> list[Found]:
         about = f"{session.people.name(message.from_)} in {room.title}"
         found.append(Found("“", line_of(message), about, room=room, message=message))
     return found
+
+
+def follow(app: ChatApp, found: Found | None) -> None:
+    """Go where it leads, or do what it says."""
+    if found is None:
+        return
+    if found.command is not None:
+        app.go(run(app.session, found.command[0], found.command[1].split()))
+    elif found.room is not None:
+        app.visit(found.room)
+        if found.message is not None:
+            app.go(_look_at(app, found.room, found.message))
+
+
+async def _look_at(app: ChatApp, room: Room, message: Message) -> None:
+    """See a message, and what was said since, as far as that is not too much."""
+    for _ in range(_PAGES_BACK):
+        if message.seq in room.messages or not room.has_earlier:
+            break
+        await app.session.load(room, _PAGE)
+    if message.seq not in room.messages:
+        app.tell("that was said long ago: scroll up to it")
+        return
+    await app.draw()
+    app.screen.query_one(Thread).choose_message(message.seq)

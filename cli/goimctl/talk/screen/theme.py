@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from zlib import crc32
+
 from textual.theme import Theme
 
 DARK = Theme(
@@ -58,7 +60,7 @@ _LIGHT_NAMES = ("#1f5fbf", "#0f766e", "#a3286a", "#8a5200", "#5b3cc4", "#0b6b88"
 def colour_of(user_id: str, *, dark: bool) -> str:
     """The same colour for the same person, everywhere and always."""
     colours = _DARK_NAMES if dark else _LIGHT_NAMES
-    return colours[sum(user_id.encode()) % len(colours)]
+    return colours[crc32(user_id.encode()) % len(colours)]
 
 
 def likely(colours: str) -> str:

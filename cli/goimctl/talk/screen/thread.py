@@ -26,6 +26,8 @@ class RowView(Static):
 
     def show(self, row: Row) -> None:
         """Show what has become of it, if anything has."""
+        if row is self.row:
+            return
         if not row.content.is_same(self.row.content):
             self.update(row.content)
         if _classes(row) != _classes(self.row):
@@ -49,6 +51,7 @@ class Thread(VerticalScroll):
         Binding("x", "do('react')", "React"),
         Binding("s", "do('save')", "Save file"),
         Binding("c", "do('copy')", "Copy"),
+        Binding("w", "do('readers')", "Who read it", show=False),
         Binding("escape,i", "do('leave')", "Write"),
     ]
 
@@ -62,6 +65,9 @@ class Thread(VerticalScroll):
 
     class NearTop(Posted):
         """Somebody has scrolled up to where no more is loaded."""
+
+    class AtEnd(Posted):
+        """The latest is on the screen again."""
 
     def __init__(self) -> None:
         super().__init__(id="thread")
@@ -79,7 +85,8 @@ class Thread(VerticalScroll):
         if kept != [row.key for row in rows if row.key in self._rows]:
             kept = []  # they have changed places, which hardly ever happens
         gone = [self._rows.pop(key) for key in set(self._rows) - set(kept)]
-        is_earlier = bool(kept) and rows[0].key != kept[0]
+        latest = rows.index(wanted[kept[-1]]) if kept else 0
+        is_earlier = any(row.key not in self._rows for row in rows[:latest])
         if is_earlier and not self.is_at_end:
             self._held = self.max_scroll_y - self.scroll_y
         with self.app.batch_update():
@@ -108,6 +115,8 @@ class Thread(VerticalScroll):
         super().watch_scroll_y(old_value, new_value)
         if new_value <= _NEAR_TOP and self._rows and self._held is None:
             self.post_message(self.NearTop())
+        if self.is_at_end:
+            self.post_message(self.AtEnd())
 
     def watch_virtual_size(self) -> None:
         """Earlier rows have their place above now: stay with those that were visible."""

@@ -1,0 +1,19 @@
+"""What the keys do, as F1 tells it."""
+
+from __future__ import annotations
+
+KEYS = (
+    ("Enter", "send; in the list: open"),
+    ("Ctrl+J", "a new line"),
+    ("Ctrl+K", "go to a conversation, a person, or what was said; answer requests"),
+    ("Alt+↑  Alt+↓", "the conversation above or below"),
+    ("PgUp  PgDn", "scroll; further up comes what was said earlier"),
+    ("↑", "in an empty field: choose a message, then"),
+    ("  Enter  E  D", "  reply, edit, take back"),
+    ("  X  S  C  W", "  react, save its file, copy, see who read it"),
+    ("Ctrl+O", "send a picture or another file"),
+    ("Esc", "give up a reply or an edit; otherwise: to the list"),
+    ("F2", "light or dark"),
+    ("Ctrl+P", "everything else by its name"),
+    ("Ctrl+Q", "leave (Ctrl+D in an empty field does, too)"),
+)
