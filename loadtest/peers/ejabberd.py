@@ -22,7 +22,7 @@ _CONFIG = """
 loglevel: warning
 hosts: [{host}]
 listen:
-  - {{port: {port}, ip: "127.0.0.1", module: ejabberd_c2s, max_stanza_size: 262144, starttls: false}}
+  - {{port: {port}, ip: "127.0.0.1", module: ejabberd_c2s, max_stanza_size: 262144, starttls: false, backlog: 1000}}
 auth_method: sql
 auth_password_format: plain
 sql_type: pgsql
