@@ -10,6 +10,7 @@ Each server is started on loopback in a temporary folder, and stopped again. Wha
 from __future__ import annotations
 
 import contextlib
+import signal
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -122,6 +123,7 @@ def main(
 ) -> None:
     """Measure them. Exits with 1 if a message was lost, doubled or refused."""
     take_all()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends a run as Ctrl-C does: every server is stopped
     screen, how, rows = Terminal(), How(synapse_python, relaxed), []
     for scenario in scenarios or [Scenario.C2C, Scenario.GROUP, Scenario.IDLE]:
         load = Load(
