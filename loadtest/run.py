@@ -115,7 +115,7 @@ def measure(load: Load, plans: list[Plan], stage: Stage, screen: Screen, profili
         def begun(start: float, end: float) -> None:
             live.begin(start, end)
             if profiling is not None:
-                stack.enter_context(profiling.of(stage.pids[0], start, end))
+                stack.enter_context(profiling.of(stage.pids[0], start, end, load.title))
 
         def turn(progress: object) -> None:
             watch.turn()

@@ -25,22 +25,31 @@ ORDER = (
 _MAIN, _CHILD = "): MainThread;", ";process "
 
 
-def steps_of(raw: str, pid: int) -> dict[str, float]:
-    """The share of each step in the main thread of a process, by its stacks: one a line, and how often it was met."""
-    counts: Counter[str] = Counter(dict.fromkeys(ORDER, 0))
+def stacks_of(raw: str, pid: int) -> list[tuple[str, int]]:
+    """The stacks of the main thread of a process in what py-spy wrote: one a line, and how often it was met."""
+    found: list[tuple[str, int]] = []
     for line in raw.splitlines():
         stack, _, count = line.rpartition(" ")
         if stack.startswith(f"process {pid}:") and _MAIN in stack and _CHILD not in stack:
-            counts[_step_of(stack)] += int(count)
+            found.append((stack, int(count)))
+    return found
+
+
+def steps_of(stacks: list[tuple[str, int]]) -> dict[str, float]:
+    """The share of each step in these stacks."""
+    counts: Counter[str] = Counter(dict.fromkeys(ORDER, 0))
+    for stack, count in stacks:
+        counts[step_of(stack)] += count
     total = max(1, counts.total())
     return {step: count / total for step, count in counts.items()}
 
 
-def lines(raw: str, pid: int, main_us: float) -> list[str]:
+def lines(stacks: list[tuple[str, int]], main_us: float) -> list[str]:
     """µs of the main thread's CPU for each step of a message."""
-    shares = steps_of(raw, pid)
+    shares = steps_of(stacks)
     return [f"  {step:22}{share * main_us:6.1f} µs {share:6.1%}" for step, share in shares.items() if share]
 
 
-def _step_of(stack: str) -> str:
+def step_of(stack: str) -> str:
+    """Which step a stack belongs to."""
     return next((step for step, marks in RULES if any(mark in stack for mark in marks)), "other")

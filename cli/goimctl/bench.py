@@ -17,6 +17,7 @@ from goimctl.bench_screen import Screen
 from goimctl.output import ExitCode, Failed
 
 if TYPE_CHECKING:
+    from loadtest.profile import Profiling
     from loadtest.report import Report
     from loadtest.run import Where
     from loadtest.scenarios import Load
@@ -103,18 +104,18 @@ def bench(
         variables=_variables(variable or []),
         store=_one_of(Store, store, "database"),
     )
-    report = _measure(load, where, profile)
+    report, profiling = _measure(load, where, profile)
     if html:
         html.write_text(as_html(report), encoding="utf-8")
     if as_json:
         typer.echo(json_of(report))
     else:
         show(report)
-        _show_steps(report, profile)
+        _show_steps(report, profiling)
     raise typer.Exit(ExitCode.DONE if report.is_good else ExitCode.FAILED)
 
 
-def _measure(load: Load, where: Where, profile: Path | None) -> Report:
+def _measure(load: Load, where: Where, profile: Path | None) -> tuple[Report, Profiling | None]:
     from goimctl import open_files
     from loadtest.errors import Refused
     from loadtest.profile import Profiling
@@ -123,21 +124,21 @@ def _measure(load: Load, where: Where, profile: Path | None) -> Report:
     open_files.take_all()
     try:
         with _screen() as screen:
-            return run(load, where, screen, Profiling(profile) if profile else None)
+            profiling = Profiling(profile) if profile else None
+            return run(load, where, screen, profiling), profiling
     except Refused as error:
         raise Failed(str(error), hint=error.hint) from None
 
 
-def _show_steps(report: Report, profile: Path | None) -> None:
+def _show_steps(report: Report, profiling: Profiling | None) -> None:
     """What each step of a message costs the node, where there is a profile that can be read."""
-    from loadtest.profile import format_of
     from loadtest.steps import lines
 
-    if profile is None or format_of(profile) != "raw" or report.server is None or not profile.exists():
+    if profiling is None or not profiling.stacks or report.server is None:
         return
     node = report.server.processes[0]
     typer.echo(f"main thread of {node.pid}, of each {report.unit}")
-    typer.echo("\n".join(lines(profile.read_text(encoding="utf-8"), node.pid, node.main_us)))
+    typer.echo("\n".join(lines(profiling.stacks, node.main_us)))
 
 
 def _find_loadtest() -> None:

@@ -10,17 +10,19 @@ import subprocess
 import sys
 import threading
 from time import thread_time
+from xml.etree import ElementTree as ET
 
 import pytest
 
 from loadtest.errors import Refused
+from loadtest.flame import flame_graph
 from loadtest.histogram import Histogram
 from loadtest.plan import Outcome
 from loadtest.processes import Sample, Usage, family, listening_on, sample, usage_of
 from loadtest.report import as_json, lines, report_of
 from loadtest.scenarios import Load, Scenario
 from loadtest.steps import lines as lines_of_steps
-from loadtest.steps import steps_of
+from loadtest.steps import stacks_of, steps_of
 from loadtest.target import Target, target_of
 from loadtest.watch import Watch
 
@@ -193,9 +195,14 @@ def test_a_profile_is_summed_up_by_the_steps_of_a_message() -> None:
 process 7:"goimctl serve";thread (8): sqlite-reader-0;Worker._work (goim/stores/sqlite_worker.py:110) 9
 process 7:"python";process 9:"writer";thread (9): MainThread;main (goim/stores/sqlite_writer.py:81) 9
 """
-    shares = steps_of(raw, 7)
+    stacks = stacks_of(raw, 7)
+    shares = steps_of(stacks)
     assert {step: share * 20 for step, share in shares.items() if share} == pytest.approx(
         {"loop and read": 8, "parse": 1, "decode": 2, "ack": 3, "push": 5, "lists and watermarks": 1}
     )
     assert list(shares)[:2] == ["loop and read", "parse"], "in the order in which a message goes through them"
-    assert "  push                     2.5 µs  25.0%" in lines_of_steps(raw, 7, 10.0)
+    assert "  push                     2.5 µs  25.0%" in lines_of_steps(stacks, 10.0)
+    picture = ET.fromstring(flame_graph(stacks, "c2c & more"))
+    titles = [each.text for each in picture.iter("{http://www.w3.org/2000/svg}title")]
+    assert titles[0] == "event loop: 100.0%"
+    assert "Messages._tell (goim/services/messages.py): 45.0%" in titles
