@@ -181,7 +181,7 @@ async def test_at_a_terminal_a_message_comes_in_while_chinese_is_typed(people: W
         await keyboard.shows("\x1b[?1049l")  # the terminal is as it was
 
 
-async def test_at_a_terminal_an_account_is_offered(people: World, goimctl: Goimctl) -> None:
+async def test_at_a_terminal_an_account_is_offered_and_its_end_told(people: World, goimctl: Goimctl) -> None:
     async with at_terminal(goimctl, "chat", "ann", "--url", people.base_url, "--with", "bob") as (keyboard, process):
         await keyboard.shows("Password of ann: ")
         keyboard.type(f"{PASSWORD}\r")
@@ -191,6 +191,7 @@ async def test_at_a_terminal_an_account_is_offered(people: World, goimctl: Goimc
         keyboard.type(f"{PASSWORD}\r")
         await keyboard.shows("no conversation is open")
         await keyboard.shows("there is nobody called bob; /with bob when")
-        keyboard.type("\x11")
+        await goimctl.meanwhile("users", "disable", "ann")
+        await keyboard.shows("error: the server ended this session")
         async with asyncio.timeout(15):
-            assert await process.wait() == 0
+            assert await process.wait() == 1

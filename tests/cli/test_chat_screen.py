@@ -10,6 +10,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
+from PIL import Image
 from textual.widgets import Input
 
 from tests.cli.picture import PICTURE, draw
@@ -159,6 +160,18 @@ async def test_a_file_is_sent_and_another_one_saved(people: World, tmp_path: Pat
         assert (tmp_path / "计划 (1).txt").read_text() == "the plan"
 
 
+async def test_a_picture_is_sent_as_one(people: World, tmp_path: Path) -> None:
+    _, _, phone = await pair(people)
+    Image.new("RGB", (4, 3)).save(tmp_path / "dot.png")
+    async with seated(people.base_url, "ann", "bob") as seat:
+        await seat.say(f"/send '{tmp_path / 'dot.png'}'")
+        await seat.shows("[image] dot.png · 4×3 · ")
+        message = await phone.push("message")
+        assert (message["type"], message["payload"]["width"]) == ("image", 4)
+        await seat.say("/send nowhere.png")
+        await seat.shows("No such file or directory")
+
+
 async def test_what_is_said_without_a_connection_waits_and_arrives_once(people: World) -> None:
     ann, bob, phone = await pair(people)
     async with proxied(people) as (proxy, url), seated(url, "ann", "bob") as seat:
@@ -191,6 +204,12 @@ async def test_people_groups_and_words_are_found_by_a_part_of_them(people: World
         await seat.say("/group new Sailors bob cathy")
         await seat.shows("# Sailors", "3 members")
         assert (await phone.push("group_created"))["name"] == "Sailors"
+        await seat.until(lambda: any(room.members for room in seat.app.session.rooms.values()))
+        await seat.type("ahoy @b")
+        await seat.press("tab")
+        await seat.shows("ahoy @bob")
+        await seat.press("enter")
+        assert (await phone.push("mention"))["from"] == ann.user_id
         await seat.press("ctrl+k")
         await seat.type("harbour")
         await seat.shows("“ the harbour at night")

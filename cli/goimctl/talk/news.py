@@ -33,7 +33,8 @@ async def _disconnected(session: Session, _: Disconnected) -> None:
 
 async def _message(session: Session, event: MessagePush) -> Room:
     message = event.data
-    await session.people.learn({message.from_, *([] if message.group_id else [str(message.to)])})
+    to = [] if message.group_id else [str(message.to)]
+    await session.people.learn({message.from_, *to, *(message.mentions or [])})
     room = session.room_of(message)
     room.add(message, session.me.user_id)
     return room
@@ -123,9 +124,10 @@ async def _group(session: Session, event: Any) -> Room | None:
 
 async def _member(session: Session, event: Any) -> Room | None:
     await session.people.learn({event.data.user_id})
-    if event.data.user_id != session.me.user_id:
-        return session.rooms.get(event.data.group_id)
-    return await _group(session, event)
+    room = await _group(session, event)
+    if room is not None and room.members:
+        await session.load_members(room)
+    return room
 
 
 async def _invited(session: Session, event: pushes.GroupInvite) -> None:

@@ -25,6 +25,7 @@ class Pending(Struct, frozen=True, kw_only=True):
     kind: str
     payload: _Payload
     reply_to: str | None = None
+    mentions: list[str] = []
     timestamp: int = 0
 
 
@@ -47,6 +48,8 @@ class Room(Struct, kw_only=True, eq=False):
     has_earlier: bool = True
     is_loaded: bool = False
     draft: str = ""
+    members: list[str] = []
+    """Of a group: as many as the server tells at once."""
     read_by: dict[str, int] = field(default_factory=dict)
     typing: dict[str, float] = field(default_factory=dict)
     """Who is typing, until when."""

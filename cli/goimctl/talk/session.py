@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Coroutine, Iterable
+from collections.abc import Coroutine, Iterable, Sequence
 from typing import Protocol
 
 import msgspec
@@ -185,6 +185,13 @@ class Session:
         if is_first:
             await self._load_reads(room)
 
+    async def load_members(self, room: Room) -> None:
+        """Learn who may be mentioned here."""
+        if room.other_id in self.groups:
+            members = (await self.client.api.members(room.other_id)).members
+            await self.people.learn(member.user_id for member in members)
+            room.members = [member.user_id for member in members if member.user_id != self.me.user_id]
+
     async def _load_reads(self, room: Room) -> None:
         """How far others have read: that is pushed while we are here, and asked for when we come."""
         others = [message for message in room.ordered() if message.from_ != self.me.user_id]
@@ -219,20 +226,30 @@ class Session:
     def named_in(self, messages: Iterable[Message]) -> set[str]:
         """Everybody whose name is shown with these."""
         users = {message.from_ for message in messages}
+        users.update(*(message.mentions or [] for message in messages))
         return users.union(*(each.user_ids for message in messages for each in message.reactions or []))
 
     # saying something
 
     def say(self, room: Room, text: str, reply_to: str | None = None) -> None:
-        """Send a text when everything before it has arrived."""
-        self.send(room, "text", {"text": text}, reply_to)
+        """Send a text when everything before it has arrived; `@name` mentions members of the group by that name."""
+        mentions = [user_id for user_id in room.members if f"@{self.people.name(user_id)}" in text]
+        self.send(room, "text", {"text": text}, reply_to, mentions)
 
-    def send(self, room: Room, kind: str, payload: dict[str, object], reply_to: str | None = None) -> None:
+    def send(
+        self,
+        room: Room,
+        kind: str,
+        payload: dict[str, object],
+        reply_to: str | None = None,
+        mentions: Sequence[str] = (),
+    ) -> None:
         pending = Pending(
             client_msg_id=secrets.token_urlsafe(12),
             kind=kind,
             payload=payload,
             reply_to=reply_to,
+            mentions=list(mentions),
             timestamp=self.clock.now_ms(),
         )
         room.pending.append(pending)
@@ -262,6 +279,7 @@ class Session:
                 kind=pending.kind,
                 payload=pending.payload,
                 reply_to=pending.reply_to,
+                mentions=pending.mentions or None,
                 client_msg_id=pending.client_msg_id,
             )
         except GoimError as error:
@@ -291,6 +309,7 @@ class Session:
             to=UNSET if room.is_group else room.other_id,
             group_id=room.other_id if room.is_group else UNSET,
             reply_to=pending.reply_to or UNSET,
+            mentions=pending.mentions or UNSET,
         )
 
     async def all_sent(self, patience: float = _PATIENCE) -> int:

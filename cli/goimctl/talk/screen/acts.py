@@ -1,4 +1,4 @@
-"""What the keys do with a chosen message."""
+"""What the keys do with a chosen message, and with a name that was begun."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from goim.client.answers import Message
 from goimctl.talk import attachments
+from goimctl.talk.screen.composer import Composer
 from goimctl.talk.screen.dialogs import Ask, Paths, React, Reading, table_of
 from goimctl.talk.texts import clock_time, content_of, file_of
 
@@ -76,6 +77,17 @@ async def _show_readers(app: ChatApp, message: Message) -> None:
 def copy(app: ChatApp, message: Message) -> None:
     app.copy_to_clipboard(content_of(message))
     app.tell("copied")
+
+
+def complete(app: ChatApp, composer: Composer, start: str) -> None:
+    """Put the name of the first member in that is called like this."""
+    room, people = app.session.here, app.session.people
+    for user_id in room.members if room else []:
+        name = people.name(user_id)
+        if any(each.lower().startswith(start.lower()) for each in (name, people.username(user_id))):
+            row, column = composer.cursor_location
+            composer.replace(f"{name} ", (row, column - len(start)), (row, column))
+            return
 
 
 ACTS: dict[str, Callable[[ChatApp, Message], None]] = {

@@ -22,7 +22,7 @@ from goimctl.talk import attachments
 from goimctl.talk.commands import COMMANDS, Quit, obey
 from goimctl.talk.news import told_of
 from goimctl.talk.rooms import Pending, Room
-from goimctl.talk.screen.acts import ACTS
+from goimctl.talk.screen.acts import ACTS, complete
 from goimctl.talk.screen.composer import Composer
 from goimctl.talk.screen.dialogs import Ask, Paths, Reading, table_of
 from goimctl.talk.screen.drawing import Drawing, head_of, state_of
@@ -210,6 +210,8 @@ class ChatApp(App[None]):
         thread.anchor()
         if not room.is_loaded:
             self._load(room)
+        if room.is_group and not room.members:
+            self.go(self.session.load_members(room))
 
     def _load(self, room: Room) -> None:
         if self._is_loading or (room.is_loaded and not room.has_earlier):
@@ -296,6 +298,9 @@ class ChatApp(App[None]):
         text, room = event.text_area.text, self.session.here
         if text and not text.startswith("/") and room is not None and event.text_area.has_focus:
             self.session.typing(room)
+
+    def on_composer_completing(self, event: Composer.Completing) -> None:
+        complete(self, self._main.query_one(Composer), event.start)
 
     def _give_back(self, room: Room, text: str) -> None:
         """What was refused is there to be sent again, or to somebody else."""

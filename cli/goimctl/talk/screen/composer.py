@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from typing import ClassVar
 
 from textual.binding import Binding, BindingType
 from textual.events import Key
 from textual.message import Message as Posted
 from textual.widgets import TextArea
+
+_BEGUN = re.compile(r"@(\w*)$")
 
 
 class Composer(TextArea):
@@ -42,6 +45,13 @@ class Composer(TextArea):
             super().__init__()
             self.pages = pages
 
+    class Completing(Posted):
+        """A name is to be completed that begins like this."""
+
+        def __init__(self, start: str) -> None:
+            super().__init__()
+            self.start = start
+
     def __init__(self) -> None:
         super().__init__(id="composer", compact=True, highlight_cursor_line=False, soft_wrap=True)
 
@@ -65,6 +75,12 @@ class Composer(TextArea):
             event.prevent_default()
             event.stop()
             self.action_submit()
+            return
+        begun = _BEGUN.search(self.get_text_range((self.cursor_location[0], 0), self.cursor_location))
+        if event.key == "tab" and begun:
+            event.prevent_default()
+            event.stop()
+            self.post_message(self.Completing(begun[1]))
             return
         where = {"up": "up", "ctrl+d": "had_enough"}.get(event.key)
         if where is not None and not self.text:

@@ -167,7 +167,7 @@ def _row(session: Session, room: Room, message: Message, *, is_head: bool, dark:
     parts = [_head(session, message, dark=dark)] if is_head else []
     if message.reply_to:
         parts.append(_quote(session, room.find(message.reply_to)))
-    parts.append(Content.assemble(_said(message), _marks(room, message, is_mine=is_mine)))
+    parts.append(Content.assemble(_mentioning(session, message), _marks(room, message, is_mine=is_mine)))
     if message.reactions:
         parts.append(_reactions(session, message))
     key = f"{message.from_}:{message.client_msg_id}"
@@ -184,6 +184,17 @@ def _head(session: Session, message: Message, *, dark: bool) -> Content:
 def _quote(session: Session, quoted: Message | None) -> Content:
     text = f"{session.people.name(quoted.from_)}: {line_of(quoted)}" if quoted else "an earlier message"
     return Content.assemble(("▎ ", "$primary"), Content.styled(text, "italic $soft").truncate(_QUOTED, ellipsis=True))
+
+
+def _mentioning(session: Session, message: Message) -> Content:
+    """What it says, with the names of those who are mentioned in colour."""
+    said = _said(message)
+    for user_id in message.mentions or []:
+        name = f"@{session.people.name(user_id)}"
+        at = said.plain.find(name)
+        if at >= 0:
+            said = said.stylize("bold $primary", at, at + len(name))
+    return said
 
 
 def _said(message: Message) -> Content:

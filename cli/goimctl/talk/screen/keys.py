@@ -5,6 +5,7 @@ from __future__ import annotations
 KEYS = (
     ("Enter", "send; in the list: open"),
     ("Ctrl+J", "a new line"),
+    ("@… Tab", "mention a member of the group"),
     ("Ctrl+K", "go to a conversation, a person, or what was said; answer requests"),
     ("Alt+↑  Alt+↓", "the conversation above or below"),
     ("PgUp  PgDn", "scroll; further up comes what was said earlier"),
