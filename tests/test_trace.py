@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -74,7 +73,7 @@ class Wire:
     def __init__(self) -> None:
         self.came: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
 
-    def start(self, receive: Callable[..., None]) -> None: ...
+    def start(self, listener: object) -> None: ...
 
     def send_frame(self, frame: Frame) -> None:
         self.came.put_nowait(json.loads(frame.body))

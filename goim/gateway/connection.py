@@ -98,6 +98,10 @@ class Connection:
 
     # in
 
+    def ended(self) -> None:
+        """The socket is over."""
+        self._services.delivery.detach(self)
+
     def receive(self, data: bytes, *, is_text: bool) -> None:
         """One message of the client."""
         if not is_text:

@@ -1,87 +1,104 @@
-"""The fast way in and out of a WebSocket: a path for whole data frames in front of uvicorn's own sans-I/O protocol.
+"""The fast way in and out of a WebSocket, and a small one: the connection itself reads whole messages, pings and pongs.
 
-Complete, unfragmented, uncompressed data frames are parsed here and go straight to the connection. Every other whole
-frame (control, fragments, RSV bits, oversize, malformed) is handed to the parent, so that handshake, ping and pong,
-close codes, fragmentation, limits and shutdown stay uvicorn's. Outgoing frames of one loop iteration leave in one
-`write`. It leans on uvicorn's internals: the version is pinned and `tests/gateway/test_conformance.py` holds it to
-that.
+Everything else that may come (messages in fragments, closes, reserved bits, oversize, malformed) is given to the
+websockets library, which is there only for as long as it is needed (`rare.py`). Outgoing frames of one loop iteration
+leave in one `write`.
 """
 
 from __future__ import annotations
 
 import asyncio
-import logging
-from collections import Counter
 from typing import Any
 
-from uvicorn._types import ASGISendEvent
-from uvicorn.protocols.utils import ClientDisconnected
-from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
-from websockets.frames import Frame as WsFrame
-from websockets.http11 import Request
 from websockets.speedups import apply_mask
 
 from goim.gateway.cork import Cork
-from goim.gateway.transport import EXTENSION, Receive
+from goim.gateway.keepalive import Keepalive
+from goim.gateway.rare import RareFrames
+from goim.gateway.transport import Listener
 from goim.protocol.close_codes import CloseCode
-from goim.protocol.frames import Frame, text_frame
+from goim.protocol.frames import Frame
 
 _TEXT = 0x81
 _DATA = (_TEXT, 0x82)  # whole text and binary messages
+_CLOSE, _PING, _PONG = 0x88, 0x89, 0x8A
+_LONGEST_CONTROL = 125
 _CLOSE_SECONDS = 5.0
-QUIET = "goim.websocket"
-"""The logger of the protocol."""
-_quiet = logging.getLogger(QUIET)
-_quiet.setLevel(logging.WARNING)  # uvicorn tells every accept, with the URL: 100 µs each and nobody's business
+_GIVEN_UP, _RESTART = 1011, 1012
 
 
-class DirectProtocol(WebSocketsSansIOProtocol):
-    """uvicorn's WebSocket protocol with a direct connection object (itself) in `scope["extensions"]`."""
+class Sockets:
+    """What all direct connections of a server share."""
 
-    _receive: Receive | None = None
-    _out: list[bytes] | None = None
-    _partial = b""
-    _close_when_open: CloseCode | None = None
-    _is_fast = False
-    _spoke_early = False
-    _in_fragments = False
-    is_open = False  # from the 101 to the first sign of an end
+    def __init__(self, cork: Cork, keepalive: Keepalive, max_frame_bytes: int, path: bytes) -> None:
+        self.cork = cork
+        self.keepalive = keepalive
+        self.max_frame_bytes = max_frame_bytes
+        self.path = path
 
-    def __init__(self, *args: Any, cork: Cork, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.logger = self.conn.logger = _quiet
-        self._cork = cork
+
+class DirectProtocol(asyncio.Protocol):
+    """A WebSocket from the upgrade on; it stands in uvicorn's `register` of what is to be shut down at the end.
+
+    There may be very many: each byte here is one per connection.
+    """
+
+    __slots__ = (
+        "_abort",
+        "_close_when_open",
+        "_is_waiting",
+        "_listener",
+        "_out",
+        "_partial",
+        "_rare",
+        "_register",
+        "_sockets",
+        "asked",
+        "is_open",
+        "slot",
+        "transport",
+    )
+
+    def __init__(self, sockets: Sockets, transport: asyncio.Transport, register: set[Any]) -> None:
+        self.transport = transport
+        self.is_open = False  # from the 101 to the first sign of an end
+        self.slot, self.asked = -1, 0
+        self._sockets = sockets
+        self._register = register
+        self._is_waiting = True  # for the 101
+        self._listener: Listener | None = None
+        self._out: list[bytes] | None = None
+        self._partial = b""
+        self._rare: RareFrames | None = None
+        self._close_when_open: CloseCode | None = None
+        self._abort: asyncio.TimerHandle | None = None
+        register.add(self)
+
+    @property
+    def loop(self) -> asyncio.AbstractEventLoop:
+        return asyncio.get_running_loop()
 
     # what a connection asks of its transport
 
-    def start(self, receive: Receive) -> None:
-        """Hand every message to `receive` from now on."""
-        self._receive = receive
+    def start(self, listener: Listener) -> None:
+        """Tell `listener` of every message from the 101 on, and of the end."""
+        self._listener = listener
 
     def send_frame(self, frame: Frame) -> None:
         """Queue a frame; what is queued in one loop iteration leaves in one write."""
         out = self._out
         if out is None:
             self._out = [frame.ws]
-            self._cork.add(self)
+            self._sockets.cork.add(self)
         else:
             out.append(frame.ws)
 
     def close(self, code: CloseCode) -> None:
         """Say what is queued, then why it ends; whoever does not answer in 5 s is cut off."""
-        if not self.handshake_complete:
+        if self._is_waiting:
             self._close_when_open = self._close_when_open or code  # replaced or kicked before the 101
-        if not self.is_open:
-            return
-        self._write_queued()
-        self.is_open = False
-        self._cork.closes[int(code)] += 1
-        self.stop_keepalive()
-        self.conn.send_close(code)
-        self.transport.write(b"".join(self.conn.data_to_send()))
-        self.close_sent = True
-        self.queue.put_nowait({"type": "websocket.disconnect", "code": int(code), "reason": ""})
-        self.close_timer = self.loop.call_later(_CLOSE_SECONDS, self.transport.abort)
+        elif self.is_open:
+            self._say_close(code)
 
     def pause(self) -> None:
         self.transport.pause_reading()
@@ -93,13 +110,13 @@ class DirectProtocol(WebSocketsSansIOProtocol):
     @property
     def queued_bytes(self) -> int:
         """What waits in the process for this reader."""
-        return int(self.transport.get_write_buffer_size())
+        return self.transport.get_write_buffer_size()
 
     def flush(self) -> None:
         """Write what is queued; a reader that leaves too much lying is closed."""
-        if not self.handshake_complete:
+        if self._is_waiting:
             return  # what was sent to a connection before its 101 leaves right after it
-        if self.is_open and self.transport.get_write_buffer_size() > self._cork.queue_bytes:
+        if self.is_open and self.transport.get_write_buffer_size() > self._sockets.cork.queue_bytes:
             return self.close(CloseCode.SLOW_CONSUMER)
         self._write_queued()
 
@@ -108,81 +125,85 @@ class DirectProtocol(WebSocketsSansIOProtocol):
         if out and self.is_open and not self.transport.is_closing():
             self.transport.write(out[0] if len(out) == 1 else b"".join(out))
 
-    # the parent's hooks
+    # the beginning
 
-    def handle_connect(self, event: Request) -> None:
-        super().handle_connect(event)
-        if self.handshake_initiated and not self.close_sent:
-            extensions: dict[str, Any] = self.scope["extensions"]
-            extensions[EXTENSION] = self
+    def opened(self, head: bytes) -> None:
+        """The application accepts: from now on it is open."""
+        assert self._listener is not None, "start() comes before the accept"
+        self._is_waiting = False
+        if self.transport.is_closing():
+            return self._listener.ended()
+        self.is_open = True
+        self._out = [head, *(self._out or ())]
+        self._write_queued()
+        self._sockets.keepalive.add(self)
+        if self._close_when_open is not None:
+            return self.close(self._close_when_open)
+        early, self._partial = self._partial, b""
+        if early:
+            self._parse(early)
+            self.resume()
 
-    def handle_close(self, event: WsFrame) -> None:
-        self.is_open = False
-        super().handle_close(event)
+    def failed(self) -> None:
+        self.give_up()
 
-    def handle_parser_exception(self) -> None:
-        self.is_open = False
-        super().handle_parser_exception()
-        self._count_failure()
+    def refused(self, response: bytes) -> None:
+        self._is_waiting = False
+        if not self.transport.is_closing():
+            self.transport.write(response)
+            self.transport.close()
 
-    def keepalive_timeout(self) -> None:
-        was_over = self.close_sent
-        self.is_open = False
-        super().keepalive_timeout()
-        if not was_over:
-            self._count_failure()
+    # the end
 
-    def _count_failure(self) -> None:
-        """The parent has ended the connection with a code of its own."""
-        if self.conn.close_sent is not None:
-            self._cork.closes[self.conn.close_sent.code] += 1
+    def ping(self) -> None:
+        self._write_control(_PING, b"")
 
-    def connection_lost(self, exc: Exception | None) -> None:
-        self.is_open = False
-        self._receive = None
-        super().connection_lost(exc)
+    def give_up(self) -> None:
+        """It has not answered a ping in time, or we cannot go on with it."""
+        if self.is_open:
+            self._say_close(_GIVEN_UP)
+        self.transport.close()
 
     def shutdown(self) -> None:
-        self.is_open = False
-        super().shutdown()
+        """uvicorn's last word."""
+        if self.is_open:
+            self._say_close(_RESTART)
+        self.transport.close()
 
-    def send_receive_event_to_app(self) -> None:
-        """A message that came in fragments is whole."""
-        self._in_fragments = False
-        if self._receive is None or self.close_sent:
-            return super().send_receive_event_to_app()
-        data, self.frames = b"".join(self.frames), []
-        self._receive(data, is_text=self.curr_msg_data_type == "text")
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 an end is an end
+        self._end()
+        self._register.discard(self)
+        if self._abort is not None:
+            self._abort.cancel()
 
-    async def send(self, message: ASGISendEvent) -> None:
-        """An event from the ASGI application."""
-        if message["type"] == "websocket.send" and self.is_open:
-            if self.disconnected:
-                raise ClientDisconnected
-            return self.transport.write(text_frame((message.get("text") or "").encode()))
-        if message["type"] == "websocket.close":
+    def _say_close(self, code: int) -> None:
+        self._write_queued()
+        self._sockets.cork.closes[int(code)] += 1
+        self._write_control(_CLOSE, code.to_bytes(2, "big"))
+        self._end()
+
+    def _end(self) -> None:
+        """The first sign of an end, whoever gave it: nobody is told of anything any more."""
+        if self.is_open:
             self.is_open = False
-        await super().send(message)
-        if message["type"] == "websocket.accept":
-            self.is_open = self.handshake_complete and not self.close_sent
-            if self._close_when_open is not None:
-                return self.close(self._close_when_open)
-            if self._out is not None:
-                self._cork.add(self)
+            self._out, self._rare, self._partial = None, None, b""
+            self._sockets.keepalive.drop(self)
+            self._abort = self.loop.call_later(_CLOSE_SECONDS, self.transport.abort)
+            if self._listener is not None:
+                self._listener.ended()
+                self._listener = None
 
     # incoming
 
     def data_received(self, data: bytes) -> None:
-        if not self._is_fast:
-            if not self.handshake_complete or self._spoke_early:
-                # A client that talks before our 101 stays on the parent's parser for good: it may hold half a frame.
-                self._spoke_early = self._spoke_early or self.handshake_initiated
-                return super().data_received(data)
-            self._is_fast = True
         if self._partial:
             data = self._partial + data
             self._partial = b""
-        self._parse(data)
+        if self._is_waiting:  # a client that talks before our 101 waits for it
+            self._partial = data
+            self.pause()
+        else:
+            self._parse(data)
 
     def _parse(self, data: bytes) -> None:
         """Take whole frames off the front of `data` and keep the rest."""
@@ -191,7 +212,7 @@ class DirectProtocol(WebSocketsSansIOProtocol):
             second, start = data[at + 1], at + 2
             length = second & 127
             if second < 128:
-                return self._give_to_parent(data[at:])  # not masked: the parent answers 1002
+                return self._give_to_library(data[at:])  # not masked: 1002
             if length == 126:
                 if size < start + 2:
                     break
@@ -200,8 +221,8 @@ class DirectProtocol(WebSocketsSansIOProtocol):
                 if size < start + 8:
                     break
                 length, start = int.from_bytes(data[start : start + 8], "big"), start + 8
-            if length > self.config.ws_max_size:
-                return self._give_to_parent(data[at:])  # the parent answers 1009
+            if length > self._sockets.max_frame_bytes:
+                return self._give_to_library(data[at:])  # 1009
             end = start + 4 + length
             if end > size:
                 break
@@ -213,26 +234,39 @@ class DirectProtocol(WebSocketsSansIOProtocol):
 
     def _take(self, data: bytes, at: int, start: int, end: int) -> None:
         """One whole frame: header at `at`, mask at `start`, payload up to `end`."""
-        first = data[at]
-        receive = self._receive
-        if first in _DATA and receive is not None and not (self._in_fragments or self.close_sent):
-            receive(apply_mask(data[start + 4 : end], data[start : start + 4]), is_text=first == _TEXT)
+        first, listener = data[at], self._listener
+        if listener is None:  # we have said that it is over, and wait for the other side to say so
+            if first & 15 == _CLOSE & 15:
+                self.transport.close()
+        elif first in _DATA and self._rare is None:
+            listener.receive(apply_mask(data[start + 4 : end], data[start : start + 4]), is_text=first == _TEXT)
+        elif first == _PONG and end - start - 4 <= _LONGEST_CONTROL:
+            self.asked = 0
+        elif first == _PING and end - start - 4 <= _LONGEST_CONTROL:
+            self.flush()
+            self._write_control(_PONG, apply_mask(data[start + 4 : end], data[start : start + 4]))
         else:
-            if not first & 8:
-                self._in_fragments = not first & 0x80
-            self._give_to_parent(data[at:end])
+            self._give_to_library(data[at:end])
 
-    def _give_to_parent(self, data: bytes) -> None:
-        """Something uvicorn answers, perhaps with a close: what is queued goes out before it."""
+    def _give_to_library(self, data: bytes) -> None:
+        """A frame of a rarer kind, perhaps a close: what is queued goes out before the answer."""
         self.flush()
-        super().data_received(data)
+        if not self.is_open:
+            return
+        rare = self._rare or RareFrames(self._sockets.max_frame_bytes)
+        outcome = rare.feed(data)
+        if outcome.answer:
+            self.transport.write(outcome.answer)
+        if outcome.is_over:
+            if outcome.failure is not None:
+                self._sockets.cork.closes[outcome.failure] += 1
+            self._end()
+            self.transport.close()
+            return
+        self._rare = rare if rare.is_amid else None
+        if outcome.message is not None and self._listener is not None:
+            self._listener.receive(outcome.message, is_text=outcome.is_text)
 
-
-class DirectProtocolFactory:
-    """What uvicorn calls for each upgraded connection: all connections of a server share one cork."""
-
-    def __init__(self, queue_bytes: int, closes: Counter[int]) -> None:
-        self._cork = Cork(queue_bytes, closes)
-
-    def __call__(self, *args: Any, **kwargs: Any) -> asyncio.Protocol:
-        return DirectProtocol(*args, cork=self._cork, **kwargs)
+    def _write_control(self, first: int, payload: bytes) -> None:
+        if self.is_open and not self.transport.is_closing():
+            self.transport.write(bytes((first, len(payload))) + payload)

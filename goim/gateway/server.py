@@ -8,6 +8,7 @@ import logging
 from asyncio import TimerHandle
 from collections import Counter
 from collections.abc import Callable, Coroutine
+from functools import partial
 from types import FrameType
 from typing import Any
 
@@ -15,7 +16,12 @@ from uvicorn import Config, Server
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from goim.config import Settings
-from goim.gateway.direct import QUIET, DirectProtocolFactory
+from goim.config.settings import Gateway
+from goim.gateway.cork import Cork
+from goim.gateway.direct import DirectProtocol, Sockets
+from goim.gateway.keepalive import Keepalive
+from goim.gateway.opening import Opening, accepted_key, websocket_scope
+from goim.gateway.transport import EXTENSION, PATH
 
 _HEAD_SECONDS = 10.0
 _HEAD_BYTES = 64 * 1024
@@ -34,6 +40,10 @@ class PatientlessHttp(HttpToolsProtocol):
     _is_in_head = True
     _is_in_body = False
     _head_bytes = 0
+
+    def __init__(self, *args: Any, sockets: Sockets | None = None, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._sockets = sockets
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
@@ -64,6 +74,27 @@ class PatientlessHttp(HttpToolsProtocol):
         self._expect_nothing()
         super().on_message_complete()
 
+    def handle_websocket_upgrade(self) -> None:
+        """Whoever asks for a socket as everybody does gets a direct one without another look at the request; who does
+        not is served, or answered, by uvicorn's own protocol."""
+        sockets = self._sockets
+        key = accepted_key(self.scope) if sockets is not None and self.url.split(b"?")[0] == sockets.path else None
+        if sockets is None or key is None:
+            super().handle_websocket_upgrade()
+        else:
+            self._become_direct(sockets, key)
+        self.parser = None  # type: ignore[assignment]  # it and we would keep each other alive
+
+    def _become_direct(self, sockets: Sockets, key: bytes) -> None:
+        connection = DirectProtocol(sockets, self.transport, self.connections)
+        self.connections.discard(self)
+        self.transport.set_protocol(connection)
+        opening = Opening(connection, key, self.server_state.default_headers)
+        scope = websocket_scope(self.scope, self.url, {EXTENSION: connection})
+        task = self.loop.create_task(opening.run(self.app, scope))
+        self.tasks.add(task)
+        task.add_done_callback(self.tasks.discard)
+
     def connection_lost(self, exc: Exception | None) -> None:
         self._expect_nothing()
         super().connection_lost(exc)
@@ -92,6 +123,13 @@ class PatientlessHttp(HttpToolsProtocol):
             self.transport.close()
         elif not self.transport.is_closing():
             self.send_400_response(why)
+
+
+def sockets_of(gateway: Gateway, closes: Counter[int]) -> Sockets:
+    """What the direct connections of a server share."""
+    cork = Cork(gateway.send_queue_bytes, closes)
+    keepalive = Keepalive(gateway.ping_interval, gateway.ping_timeout)
+    return Sockets(cork, keepalive, gateway.max_frame_bytes, PATH.encode())
 
 
 class NodeServer(Server):
@@ -151,16 +189,15 @@ def server_of(
 
     `closes` counts the connections that were ended, by close code.
     """
-    for name in ("uvicorn.error", QUIET):
-        logging.getLogger(name).addFilter(_is_worth_saying)
-    ws: Any = DirectProtocolFactory(settings.gateway.send_queue_bytes, closes) if is_direct else "websockets-sansio"
+    logging.getLogger("uvicorn.error").addFilter(_is_worth_saying)
+    http: Any = partial(PatientlessHttp, sockets=sockets_of(settings.gateway, closes) if is_direct else None)
     config = Config(
         app,
         host=settings.server.listen.host or None,  # type: ignore[arg-type]  # asyncio: every interface
         port=settings.server.listen.port,
         loop="auto",
-        http=PatientlessHttp,
-        ws=ws,
+        http=http,
+        ws="websockets-sansio",
         ws_max_size=settings.gateway.max_frame_bytes,
         ws_ping_interval=settings.gateway.ping_interval,
         ws_ping_timeout=settings.gateway.ping_timeout,

@@ -17,7 +17,7 @@ from goim.errors import ConfigError, ErrorCode, GoimError, StoreDown, invalid
 from goim.gateway.connection import Connection
 from goim.gateway.cork import Cork
 from goim.gateway.device import device_of
-from goim.gateway.transport import Receive
+from goim.gateway.transport import Listener
 from goim.protocol.close_codes import CloseCode
 from goim.protocol.envelope import RequestId
 from goim.protocol.frames import Frame, frame_of
@@ -42,7 +42,7 @@ class TcpProtocol(asyncio.Protocol):
         self._gateway = gateway
         self._lines = Lines(gateway.max_line)
         self._waiting: list[bytes] = []
-        self._receive: Receive | None = None
+        self._listener: Listener | None = None
         self._out: list[bytes] | None = None
         self.is_open = False
         self._is_asked = False
@@ -60,7 +60,7 @@ class TcpProtocol(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 an end is an end
         self.is_open = False
-        self._receive = None
+        self._listener = None
         self._gateway.gone(self)
         if self._deadline is not None:
             self._deadline.cancel()
@@ -78,8 +78,8 @@ class TcpProtocol(asyncio.Protocol):
     def _take(self, line: bytes) -> None:
         if not self.is_open:
             return
-        if self._receive is not None:
-            self._receive(line, is_text=True)
+        if self._listener is not None:
+            self._listener.receive(line, is_text=True)
         elif self._is_asked:
             self._waiting.append(line)  # said before we knew who it is
             if len(self._waiting) > 64:
@@ -89,7 +89,7 @@ class TcpProtocol(asyncio.Protocol):
             self._gateway.tasks.start(self._gateway.admit(self, line))
 
     def _too_slow(self) -> None:
-        if self._receive is None:
+        if self._listener is None:
             self.refuse(GoimError(ErrorCode.UNAUTHORIZED, "say who you are within 10 seconds"))
 
     # what the gateway and a connection ask of it
@@ -99,13 +99,13 @@ class TcpProtocol(asyncio.Protocol):
         self.send_frame(frame_of(Error(id=request_id, data=error_data(error, "auth"))))
         self._end()
 
-    def start(self, receive: Receive) -> None:
-        """Hand every line to `receive`, those that came early first."""
+    def start(self, listener: Listener) -> None:
+        """Tell `listener` of every line, those that came early first."""
         if self._deadline is not None:
             self._deadline.cancel()
         if not self.is_open:
             return
-        self._receive = receive
+        self._listener = listener
         waiting, self._waiting = self._waiting, []
         for line in waiting:
             self._take(line)
@@ -141,7 +141,7 @@ class TcpProtocol(asyncio.Protocol):
     def _end(self) -> None:
         self.flush()
         self.is_open = False
-        self._receive = None
+        self._listener = None
         self._transport.close()
         self.loop.call_later(_LINGER_SECONDS, self._transport.abort)
 
@@ -215,7 +215,7 @@ class TcpGateway:
             self._services.delivery.enter_groups(connection, await self._services.access.groups_of(login.user_id))
             await self._services.delivery.settled()
             connection.reply(AuthOk(id=request.id, data=AuthOkData(login.user_id, device_id)))
-            client.start(connection.receive)
+            client.start(connection)
         except GoimError as error:
             client.refuse(error, request_id)
         except StoreDown:

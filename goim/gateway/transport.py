@@ -12,20 +12,29 @@ from goim.protocol.close_codes import CloseCode
 from goim.protocol.frames import Frame
 
 EXTENSION = "goim.direct"
-"""Where a server that can offers a `Transport` in `scope["extensions"]`."""
+"""Where a server that can offers a `Transport` in `scope["extensions"]`. It lives on when the application returns."""
+
+PATH = "/ws"
+"""Where clients connect."""
 
 
-class Receive(Protocol):
-    """Takes one whole message of the client."""
+class Listener(Protocol):
+    """Who is told what comes."""
 
-    def __call__(self, data: bytes, *, is_text: bool) -> None: ...
+    def receive(self, data: bytes, *, is_text: bool) -> None:
+        """One whole message of the client."""
+        ...
+
+    def ended(self) -> None:
+        """Nothing more will come, and nothing more goes out."""
+        ...
 
 
 class Transport(Protocol):
     """A live socket. Nothing here waits for the client."""
 
-    def start(self, receive: Receive) -> None:
-        """Hand every message of the client to `receive` from now on."""
+    def start(self, listener: Listener) -> None:
+        """Tell `listener` of every message of the client from now on, and of the end."""
         ...
 
     def send_frame(self, frame: Frame) -> None:
@@ -64,13 +73,13 @@ class AsgiTransport:
         self._wake = asyncio.Event()
         self._reading = asyncio.Event()
         self._reading.set()
-        self._receive: Receive | None = None
+        self._listener: Listener | None = None
         self._close_code: CloseCode | None = None
         self._fresh_bytes = 0
         self.queued_bytes = 0
 
-    def start(self, receive: Receive) -> None:
-        self._receive = receive
+    def start(self, listener: Listener) -> None:
+        self._listener = listener
 
     def send_frame(self, frame: Frame) -> None:
         if self._close_code is not None:
@@ -102,11 +111,15 @@ class AsgiTransport:
 
     async def run(self) -> None:
         """Carry messages both ways until one side ends it."""
-        async with asyncio.TaskGroup() as tasks:
-            reader = tasks.create_task(self._read())
-            writer = tasks.create_task(self._write())
-            reader.add_done_callback(lambda _: writer.cancel())
-            writer.add_done_callback(lambda _: reader.cancel())
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                reader = tasks.create_task(self._read())
+                writer = tasks.create_task(self._write())
+                reader.add_done_callback(lambda _: writer.cancel())
+                writer.add_done_callback(lambda _: reader.cancel())
+        finally:
+            if self._listener is not None:
+                self._listener.ended()
 
     async def _read(self) -> None:
         while True:
@@ -115,8 +128,8 @@ class AsgiTransport:
             if event["type"] == "websocket.disconnect":
                 return
             text = event.get("text")
-            if self._receive is not None and self._close_code is None:
-                self._receive(event["bytes"] if text is None else text.encode(), is_text=text is not None)
+            if self._listener is not None and self._close_code is None:
+                self._listener.receive(event["bytes"] if text is None else text.encode(), is_text=text is not None)
 
     async def _write(self) -> None:
         with contextlib.suppress(OSError):  # what ASGI servers raise when the client has gone

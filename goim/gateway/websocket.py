@@ -15,7 +15,7 @@ from litestar.types import Receive, Scope, Send
 from goim.errors import HTTP_STATUS, ErrorCode, GoimError, StoreDown
 from goim.gateway.connection import Connection
 from goim.gateway.device import device_of
-from goim.gateway.transport import EXTENSION, AsgiTransport, Transport
+from goim.gateway.transport import EXTENSION, PATH, AsgiTransport, Transport
 from goim.model.users import Login
 from goim.protocol.close_codes import CloseCode
 from goim.protocol.frames import encode_json
@@ -41,7 +41,7 @@ class WebSocketGateway:
     def route(self) -> ASGIRouteHandler:
         """The handler for Litestar."""
 
-        @asgi("/ws", copy_scope=False, public=True)
+        @asgi(PATH, copy_scope=False, public=True)
         async def ws(scope: Scope, receive: Receive, send: Send) -> None:
             await self._serve(scope, receive, send)
 
@@ -77,19 +77,23 @@ class WebSocketGateway:
         connection = Connection(login, device_id, transport, "websocket", self._services, self._tasks)
         delivery = self._services.delivery
         delivery.attach(connection)
+        lives_on = False
         try:
             try:
                 delivery.enter_groups(connection, await self._services.access.groups_of(login.user_id))
             except StoreDown:
                 return await _refuse(send, _AWAY)
             await delivery.settled()
-            transport.start(connection.receive)
+            transport.start(connection)
             if self._services.messages.is_overloaded:
                 connection.close(CloseCode.OVERLOADED)  # browsers do not see the status of a refused handshake
             await send({"type": "websocket.accept", "subprotocol": subprotocol, "headers": []})
-            await (receive() if plain is None else plain.run())  # the direct way, only the end comes here
+            lives_on = plain is None  # the direct way: without us
+            if plain is not None:
+                await plain.run()
         finally:
-            delivery.detach(connection)
+            if not lives_on:
+                connection.ended()
 
     def _check_origin(self, scope: Any) -> None:
         """Browsers say where a page comes from; CORS does not cover WebSockets."""

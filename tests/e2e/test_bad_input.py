@@ -17,7 +17,7 @@ from goim.actions.table import ACTIONS
 from tests.client import Device, Envelope, Person, World
 from tests.e2e.conftest import BOTH_WAYS
 from tests.e2e.wire import socket_of
-from tests.gateway.test_conformance import client_frame
+from tests.gateway.raw import client_frame
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), BOTH_WAYS]
 

@@ -18,7 +18,7 @@ from websockets.typing import Subprotocol
 from tests.client import Person, Refused, World
 from tests.e2e.conftest import BOTH_WAYS
 from tests.e2e.wire import socket_of
-from tests.gateway.test_conformance import client_frame
+from tests.gateway.raw import client_frame
 from tests.node import started_node
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), BOTH_WAYS]

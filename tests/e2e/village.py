@@ -16,7 +16,7 @@ from goim.app.storage_memory import memory_stores
 from goim.config import Settings
 from goim.errors import GoimError
 from goim.gateway.connection import Connection
-from goim.gateway.transport import Receive
+from goim.gateway.transport import Listener
 from goim.model.users import Login, User
 from goim.protocol.close_codes import CloseCode
 from goim.protocol.frames import Frame, encode_json
@@ -93,12 +93,12 @@ class Wire:
 
     def __init__(self, phone: Phone) -> None:
         self._phone = phone
-        self.receive: Receive | None = None
+        self.listener: Listener | None = None
         self.inbox: list[Envelope] = []
         self.closed: CloseCode | None = None
 
-    def start(self, receive: Receive) -> None:
-        self.receive = receive
+    def start(self, listener: Listener) -> None:
+        self.listener = listener
 
     def send_frame(self, frame: Frame) -> None:
         envelope = json.loads(frame.body)
@@ -142,7 +142,7 @@ class Phone:
 
     @property
     def is_live(self) -> bool:
-        return self.wire is not None and self.wire.receive is not None and self.wire.closed is None
+        return self.wire is not None and self.wire.listener is not None and self.wire.closed is None
 
     @property
     def pending(self) -> list[asyncio.Future[Envelope]]:
@@ -163,7 +163,7 @@ class Phone:
         node.services.delivery.enter_groups(connection, groups)
         self.client.arrive(self._village.deleted)
         self.client.is_one_of_many = len(self._village.nodes) > 1
-        wire.start(connection.receive)
+        wire.start(connection)
         await self._village.seed(self)
 
     def hang_up(self, *, is_lost: bool = False) -> None:
@@ -181,12 +181,12 @@ class Phone:
     def ask(self, action: str, data: Envelope) -> asyncio.Future[Envelope]:
         """Send a request."""
         assert self.wire is not None
-        assert self.wire.receive is not None
+        assert self.wire.listener is not None
         number = next(self._village.numbers)
         request = {"action": action, "data": data, "id": number}
         asked = Asked(request, asyncio.get_running_loop().create_future())
         self._asked[number] = asked
-        self.wire.receive(json.dumps(request).encode(), is_text=True)
+        self.wire.listener.receive(json.dumps(request).encode(), is_text=True)
         return asked.answer
 
     def answered(self, envelope: Envelope) -> None:

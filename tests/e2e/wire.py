@@ -8,7 +8,7 @@ import socket
 from collections.abc import AsyncIterator
 
 from tests.client import Person, World
-from tests.gateway.test_conformance import Raw
+from tests.gateway.raw import Raw
 
 __all__ = ["Raw", "socket_of"]
 

@@ -7,11 +7,15 @@ import contextlib
 import socket
 from collections import Counter
 from collections.abc import AsyncIterator
+from functools import partial
 from typing import Any
 
 from uvicorn import Config, Server
 
-from goim.gateway.direct import DirectProtocolFactory
+from goim.gateway.cork import Cork
+from goim.gateway.direct import Sockets
+from goim.gateway.keepalive import Keepalive
+from goim.gateway.server import PatientlessHttp
 from goim.gateway.transport import EXTENSION, AsgiTransport, Transport
 from goim.protocol.close_codes import CloseCode
 from goim.protocol.frames import Frame
@@ -19,11 +23,27 @@ from goim.protocol.frames import Frame
 MAX_FRAME = 128 * 1024
 QUEUE_BYTES = 256 * 1024
 CLOSES: Counter[int] = Counter()
+ENDED: Counter[str] = Counter()
+
+
+class Gate:
+    """Where the handshakes wait of those who ask for `?wait`."""
+
+    def __init__(self) -> None:
+        self.reached = asyncio.Event()
+        self.opened = asyncio.Event()
+
+    async def pass_through(self) -> None:
+        self.reached.set()
+        await self.opened.wait()
+
+
+GATE = Gate()
 
 
 async def echo(scope: Any, receive: Any, send: Any) -> None:
     """Text comes back as it is; "close" ends the connection with 4010, "flood" answers with 64 MiB one after
-    another, "burst" with 2 MiB at once, bytes come back in hex."""
+    another, "burst" with 2 MiB at once, "way?" says how the connection is carried, bytes come back in hex."""
     if scope["type"] == "lifespan":
         while True:
             message = await receive()
@@ -35,43 +55,60 @@ async def echo(scope: Any, receive: Any, send: Any) -> None:
     plain = AsgiTransport(receive, send, QUEUE_BYTES, CLOSES) if direct is None else None
     transport = direct or plain
     assert transport is not None
+    if scope["query_string"] == b"wait":
+        await GATE.pass_through()
+    transport.start(Echo(transport, "plain" if direct is None else "direct"))
+    await send({"type": "websocket.accept"})
+    if plain is not None:
+        await plain.run()
 
-    def answer(data: bytes, *, is_text: bool) -> None:
+
+class Echo:
+    """Answers what comes."""
+
+    def __init__(self, transport: Transport, way: str) -> None:
+        self._transport = transport
+        self._way = way
+
+    def receive(self, data: bytes, *, is_text: bool) -> None:
+        transport = self._transport
         if data == b"close":
             transport.close(CloseCode.KICKED)
         elif data == b"flood":
-            asyncio.get_running_loop().call_soon(flood, 1024)
+            asyncio.get_running_loop().call_soon(self._flood, 1024)
         elif data == b"burst":
-            burst(transport)
+            for _ in range(32):
+                transport.send_frame(Frame(b"x" * 65536))
+        elif data == b"way?":
+            transport.send_frame(Frame(self._way.encode()))
         else:
             transport.send_frame(Frame(data if is_text else data.hex().encode()))
 
-    def flood(times: int) -> None:
-        transport.send_frame(Frame(b"x" * 65536))
+    def ended(self) -> None:
+        ENDED["echo"] += 1
+
+    def _flood(self, times: int) -> None:
+        self._transport.send_frame(Frame(b"x" * 65536))
         if times:
-            asyncio.get_running_loop().call_soon(flood, times - 1)
-
-    transport.start(answer)
-    await send({"type": "websocket.accept"})
-    await (receive() if plain is None else plain.run())
-
-
-def burst(transport: Transport) -> None:
-    for _ in range(32):
-        transport.send_frame(Frame(b"x" * 65536))
+            asyncio.get_running_loop().call_soon(self._flood, times - 1)
 
 
 @contextlib.asynccontextmanager
-async def echo_server(*, is_direct: bool, ping_interval: float = 30.0) -> AsyncIterator[int]:
+async def echo_server(
+    *, is_direct: bool, ping_interval: float = 30.0, ping_timeout: float = 30.0
+) -> AsyncIterator[int]:
     """Run it on a free port and say which."""
     listener = socket.create_server(("127.0.0.1", 0))
-    ws: Any = DirectProtocolFactory(QUEUE_BYTES, CLOSES) if is_direct else "websockets-sansio"
+    sockets = Sockets(Cork(QUEUE_BYTES, CLOSES), Keepalive(ping_interval, ping_timeout), MAX_FRAME, b"/")
+    http: Any = partial(PatientlessHttp, sockets=sockets if is_direct else None)
     config = Config(
         echo,
-        ws=ws,
+        http=http,
+        ws="websockets-sansio",
         ws_max_size=MAX_FRAME,
         ws_per_message_deflate=False,
         ws_ping_interval=ping_interval,
+        ws_ping_timeout=ping_timeout,
         log_config=None,
         lifespan="on",
         timeout_graceful_shutdown=1,
