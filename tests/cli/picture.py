@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import html
 import os
 import re
 import time
+from collections.abc import Iterator
 from pathlib import Path
+from unittest import mock
 
 from goimctl.talk.rooms import Room
 from goimctl.talk.screen.app import ChatApp
@@ -113,22 +116,27 @@ def _tell(room: Room) -> None:
         room.has_read(who, seq)
 
 
+@contextlib.contextmanager
+def _anywhere() -> Iterator[None]:
+    """With nothing of this machine's zone and taste."""
+    with mock.patch.dict(os.environ, {"TZ": "UTC"}):
+        os.environ.pop("NO_COLOR", None)
+        time.tzset()
+        yield
+    time.tzset()
+
+
 async def draw() -> str:
     """The same picture whenever and wherever it is drawn."""
-    before, os.environ["TZ"] = os.environ.get("TZ"), "UTC"
-    time.tzset()
-    try:
+    with _anywhere():
         app = ChatApp(_session())
         async with app.run_test(size=(98, 34)) as pilot:
             app.query_one(Composer).cursor_blink = False
-            await pilot.pause()
-            return _self_contained(app.export_screenshot(title="goimctl chat"))
-    finally:
-        if before is None:
-            del os.environ["TZ"]
-        else:
-            os.environ["TZ"] = before
-        time.tzset()
+            before, drawn = "", app.export_screenshot(title="goimctl chat")
+            while drawn != before:
+                await pilot.pause(0.1)
+                before, drawn = drawn, app.export_screenshot(title="goimctl chat")
+            return _self_contained(drawn)
 
 
 def _self_contained(svg: str) -> str:

@@ -129,6 +129,7 @@ def test_help_loads_nothing_heavy() -> None:
         "redis",
         "rich",
         "structlog",
+        "textual",
         "uvicorn",
         "websockets",
     }

@@ -135,7 +135,7 @@ def test_a_message_of_any_type_has_something_to_show() -> None:
         )
 
     assert shown("text", {"text": "hi\n there\x1b[2J"}) == "hi\n there [2J"
-    assert shown("image", {"url": "/files/1/a.png?x=1"}) == "[image] a.png"
+    assert shown("image", {"url": "/files/1/%E5%9B%BE.png?x=/1"}) == "[image] 图.png"
     picture = {"url": "/u", "name": "a.png", "width": 4, "height": 3, "size": 2048, "text": "see?"}
     assert shown("image", picture) == "[image] a.png · 4×3 · 2 KB\nsee?"
     assert shown("voice", {"url": "/a.ogg", "duration": 2.6}) == "[voice] a.ogg · 3 s"

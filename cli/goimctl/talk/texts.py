@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import datetime
+from urllib.parse import unquote
 
 from goim.client.answers import Message
 
@@ -62,7 +63,7 @@ def file_of(message: Message) -> tuple[str, str] | None:
     if not isinstance(url, str) or not url:
         return None
     name = payload.get("name")
-    return url, clean(name if isinstance(name, str) and name else url.rpartition("/")[2].partition("?")[0])
+    return url, clean(name if isinstance(name, str) and name else _last_part(url))
 
 
 def _described(kind: str, payload: dict[str, object]) -> str:
@@ -80,7 +81,7 @@ def _described(kind: str, payload: dict[str, object]) -> str:
 
 
 def _last_part(url: object) -> str:
-    return str(url or "").rpartition("/")[2].partition("?")[0]
+    return unquote(str(url or "").partition("?")[0].rpartition("/")[2])
 
 
 def _measure(payload: dict[str, object]) -> str:
