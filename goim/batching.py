@@ -28,7 +28,8 @@ class Batcher(Generic[T]):
     def __init__(self, work: Callable[[list[T]], Awaitable[None]], *, limit: int = 512) -> None:
         self._work = work
         self._limit = limit
-        self._items: deque[T] = deque()
+        self.items: deque[T] = deque()
+        """What waits for the batch now running."""
         self._is_idle = True
         self._wake = asyncio.Event()
         self._idle = asyncio.Event()
@@ -36,16 +37,11 @@ class Batcher(Generic[T]):
 
     def put(self, item: T) -> None:
         """Queue an item: it is part of the next batch."""
-        self._items.append(item)
+        self.items.append(item)
         if self._is_idle:
             self._is_idle = False
             self._idle.clear()
             self._wake.set()
-
-    @property
-    def backlog(self) -> int:
-        """Items that wait for the batch now running."""
-        return len(self._items)
 
     async def drain(self) -> None:
         """Return when nothing waits and nothing runs."""
@@ -59,7 +55,7 @@ class Batcher(Generic[T]):
             await self.drain()
 
     async def _run(self) -> None:
-        items = self._items
+        items = self.items
         while True:
             await self._wake.wait()
             self._wake.clear()

@@ -23,7 +23,7 @@ from goim.notices import (
 )
 from goim.ordering import Lanes, decode_placed, encode_placed
 from goim.protocol.close_codes import CloseCode
-from goim.protocol.frames import Frame, frame_of
+from goim.protocol.frames import Frame, frame_of, framed
 from goim.protocol.pushes import Push
 
 
@@ -253,11 +253,17 @@ class Delivery:
             self._publish_to_group(group_id, frame.body)
 
     def _to_those_here(self, conv: Conversation, frame: Frame, but: object) -> None:
-        if conv.conv_type is ConvType.C2C:
-            self._send(self._users.get(conv.user_a), frame, but)
-            self._send(self._users.get(conv.user_b), frame, but)
-        else:
-            self._send(self._members.get(conv.group_id), frame, but)
+        if conv.group_id:
+            return self._send(self._members.get(conv.group_id), frame, but)
+        told = 0
+        for sinks in (self._users.get(conv.user_a), self._users.get(conv.user_b)):
+            if sinks:
+                for sink in sinks:
+                    if sink is not but:
+                        sink.send(frame)
+                        told += 1
+        self._metrics.deliveries += told
+        return None
 
     def _is_anybody_here(self, conv: Conversation) -> bool:
         if conv.conv_type is ConvType.C2C:
@@ -292,19 +298,19 @@ class Delivery:
             return self._arrive_in_order(body)
         is_user = topic.startswith(_USER)
         sinks = self._users.get(topic[len(_USER) :]) if is_user else self._members.get(topic[len(_GROUP) :])
-        return self._send(sinks, Frame(body))
+        return self._send(sinks, framed(body))
 
     def _arrive_in_order(self, body: bytes) -> None:
         placed = decode_placed(body)
         conv = placed.conv
         if not self._bus.has_company:
             if placed.body:
-                self._to_those_here(conv, Frame(placed.body), None)  # a command's: nothing else comes from elsewhere
+                self._to_those_here(conv, framed(placed.body), None)  # a command's: nothing else comes from elsewhere
         elif self._is_anybody_here(conv):
             self.lanes.take(placed)
 
     def _arrive_at_device(self, user_id: str, device_id: str, body: bytes) -> None:
-        self._send_to_device(user_id, device_id, Frame(body))
+        self._send_to_device(user_id, device_id, framed(body))
 
     # topics: a node asks the bus for those of the users and groups that it has connections of
 

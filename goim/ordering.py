@@ -13,7 +13,7 @@ import msgspec
 from msgspec import Struct
 
 from goim.model.conversations import Conversation, ConvType, c2c, of_group
-from goim.protocol.frames import Frame
+from goim.protocol.frames import Frame, framed
 
 MOST_HELD = 256
 """So many pushes of one conversation wait for an earlier one; those beyond are read from the log."""
@@ -153,7 +153,7 @@ class Lanes:
         conv = placed.conv if lane is None else lane.conv
         if not placed.body:
             return self.remind(conv, placed.seq)
-        return self.offer(conv, placed.seq, placed.change, Frame(placed.body))
+        return self.offer(conv, placed.seq, placed.change, framed(placed.body))
 
     def _offer_message(self, lane: _Lane, seq: int, frame: Frame, but: object) -> None:
         if lane.seq == UNKNOWN or seq == lane.seq + 1:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from goim.model.conversations import Conversation, c2c, of_group
 from goim.ordering import FOLLOWS, MOST_HELD, Filled, Lanes, Missing, Placed, decode_placed, encode_placed
-from goim.protocol.frames import Frame
+from goim.protocol.frames import Frame, framed
 
 CONV = c2c("ann", "bob")
 
@@ -67,7 +67,7 @@ class Desk:
 
 
 def frame_for(event: Event) -> Frame:
-    return Frame(f"{event[0]} {event[1]}".encode())
+    return framed(f"{event[0]} {event[1]}".encode())
 
 
 @st.composite

@@ -19,8 +19,7 @@ from goim.gateway.transport import Listener
 from goim.protocol.close_codes import CloseCode
 from goim.protocol.frames import Frame
 
-_TEXT = 0x81
-_DATA = (_TEXT, 0x82)  # whole text and binary messages
+_TEXT, _BINARY = 0x81, 0x82  # whole messages
 _CLOSE, _PING, _PONG = 0x88, 0x89, 0x8A
 _LONGEST_CONTROL = 125
 _CLOSE_SECONDS = 5.0
@@ -114,11 +113,14 @@ class DirectProtocol(asyncio.Protocol):
 
     def flush(self) -> None:
         """Write what is queued; a reader that leaves too much lying is closed."""
-        if self._is_waiting:
+        if not self.is_open:
             return  # what was sent to a connection before its 101 leaves right after it
-        if self.is_open and self.transport.get_write_buffer_size() > self._sockets.cork.queue_bytes:
+        transport = self.transport
+        if transport.get_write_buffer_size() > self._sockets.cork.queue_bytes:
             return self.close(CloseCode.SLOW_CONSUMER)
-        self._write_queued()
+        out, self._out = self._out, None
+        if out and not transport.is_closing():
+            transport.write(out[0] if len(out) == 1 else b"".join(out))
 
     def _write_queued(self) -> None:
         out, self._out = self._out, None
@@ -207,46 +209,49 @@ class DirectProtocol(asyncio.Protocol):
 
     def _parse(self, data: bytes) -> None:
         """Take whole frames off the front of `data` and keep the rest."""
-        at, size = 0, len(data)
+        at, size, most = 0, len(data), self._sockets.max_frame_bytes
         while size - at >= 2:
-            second, start = data[at + 1], at + 2
-            length = second & 127
+            second = data[at + 1]
             if second < 128:
                 return self._give_to_library(data[at:])  # not masked: 1002
-            if length == 126:
-                if size < start + 2:
+            if second < 254:
+                start, length = at + 2, second - 128
+            else:
+                start = at + (4 if second == 254 else 10)
+                if size < start:
                     break
-                length, start = int.from_bytes(data[start : start + 2], "big"), start + 2
-            elif length == 127:
-                if size < start + 8:
-                    break
-                length, start = int.from_bytes(data[start : start + 8], "big"), start + 8
-            if length > self._sockets.max_frame_bytes:
+                length = int.from_bytes(data[at + 2 : start], "big")
+            if length > most:
                 return self._give_to_library(data[at:])  # 1009
-            end = start + 4 + length
+            body = start + 4
+            end = body + length
             if end > size:
                 break
-            self._take(data, at, start, end)
+            listener = self._listener
+            if data[at] == _TEXT and listener is not None and self._rare is None:
+                listener.receive(apply_mask(data[body:end], data[start:body]), is_text=True)
+            else:
+                self._take(data[at:end], start - at)
             if self.transport.is_closing():
                 return
             at = end
         self._partial = data[at:] if at else data
 
-    def _take(self, data: bytes, at: int, start: int, end: int) -> None:
-        """One whole frame: header at `at`, mask at `start`, payload up to `end`."""
-        first, listener = data[at], self._listener
+    def _take(self, frame: bytes, start: int) -> None:
+        """A whole frame that is not simply a text; its mask is at `start`."""
+        first, listener, body = frame[0], self._listener, start + 4
         if listener is None:  # we have said that it is over, and wait for the other side to say so
             if first & 15 == _CLOSE & 15:
                 self.transport.close()
-        elif first in _DATA and self._rare is None:
-            listener.receive(apply_mask(data[start + 4 : end], data[start : start + 4]), is_text=first == _TEXT)
-        elif first == _PONG and end - start - 4 <= _LONGEST_CONTROL:
+        elif first == _BINARY and self._rare is None:
+            listener.receive(apply_mask(frame[body:], frame[start:body]), is_text=False)
+        elif first == _PONG and len(frame) - body <= _LONGEST_CONTROL:
             self.asked = 0
-        elif first == _PING and end - start - 4 <= _LONGEST_CONTROL:
+        elif first == _PING and len(frame) - body <= _LONGEST_CONTROL:
             self.flush()
-            self._write_control(_PONG, apply_mask(data[start + 4 : end], data[start : start + 4]))
+            self._write_control(_PONG, apply_mask(frame[body:], frame[start:body]))
         else:
-            self._give_to_library(data[at:end])
+            self._give_to_library(frame)
 
     def _give_to_library(self, data: bytes) -> None:
         """A frame of a rarer kind, perhaps a close: what is queued goes out before the answer."""

@@ -10,25 +10,26 @@ encode_json = msgspec.json.Encoder().encode
 _SHORT = 1024
 
 
-class Frame:
+class Frame(msgspec.Struct, frozen=True):
     """The bytes of one envelope; `ws` is the same as a whole unmasked WebSocket text frame (RFC 6455 §5.2)."""
 
-    __slots__ = ("body", "ws")
-
-    def __init__(self, body: bytes) -> None:
-        self.body = body
-        size = len(body)
-        self.ws = _HEADS[size] + body if size < _SHORT else text_frame(body)
+    body: bytes
+    ws: bytes
 
     @property
     def line(self) -> bytes:
-        """The same as a line. Payloads are passed on as they came, and between its values JSON may have line ends."""
-        return self.body.replace(b"\n", b" ").replace(b"\r", b" ") + b"\n"
+        return self.body + b"\n"
 
 
 def frame_of(envelope: msgspec.Struct) -> Frame:
     """Encode an envelope."""
-    return Frame(encode_json(envelope))
+    return framed(encode_json(envelope))
+
+
+def framed(body: bytes) -> Frame:
+    """An encoded envelope."""
+    size = len(body)
+    return Frame(body, _HEADS[size] + body if size < _SHORT else text_frame(body))
 
 
 def text_frame(body: bytes) -> bytes:
@@ -41,5 +42,5 @@ def text_frame(body: bytes) -> bytes:
     return b"\x81\x7f" + size.to_bytes(8, "big") + body
 
 
-_HEADS = [text_frame(bytes(size))[:-size] if size else text_frame(b"") for size in range(_SHORT)]
+_HEADS = [text_frame(bytes(size)).removesuffix(bytes(size)) for size in range(_SHORT)]
 """What comes before a short body."""

@@ -15,8 +15,8 @@ class MemoryRateLimiter:
 
     def __init__(self, clock: Clock, *, per_second: float, burst: int) -> None:
         self._clock = clock
-        self._rate = per_second
-        self._burst = float(burst)
+        self._token = 1.0 / per_second  # a bucket that lacks one is full so many seconds later
+        self._slack = (burst - 1) / per_second  # and an empty one but for one token
         self._full_at: dict[Hashable, float] = {}
         self._takes = 0
 
@@ -25,10 +25,10 @@ class MemoryRateLimiter:
         full_at = self._full_at.get(key, now)  # a bucket is known by when it will be full again
         if full_at < now:
             full_at = now
-        tokens = self._burst - (full_at - now) * self._rate
-        if tokens < 1.0 - 1e-9:
-            return max(1, ceil((1.0 - tokens) / self._rate * 1000))
-        self._full_at[key] = full_at + 1.0 / self._rate
+        wait = full_at - now - self._slack
+        if wait > 1e-6:
+            return max(1, ceil(wait * 1000 - 1e-3))
+        self._full_at[key] = full_at + self._token
         self._takes += 1
         if self._takes >= _SWEEP_EVERY:
             self._sweep(now)
@@ -37,7 +37,7 @@ class MemoryRateLimiter:
     def give_back(self, key: Hashable) -> None:
         full_at = self._full_at.get(key)
         if full_at is not None:
-            self._full_at[key] = full_at - 1.0 / self._rate
+            self._full_at[key] = full_at - self._token
 
     def lacks(self, key: Hashable) -> float:
         """The seconds until a bucket is full."""

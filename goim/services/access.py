@@ -99,9 +99,11 @@ class AccessBook:
                 return None
         known = self._known.get(conv_id)
         access = known.get(user_id) if known is not None else None
-        if access is None or not _agrees(access.conv, user_id, target):
+        if access is None:
             return None
-        return access
+        if target.conv_type is target.to is target.group_id is None:  # nothing else is said of the conversation
+            return access
+        return access if _agrees(access.conv, user_id, target) else None
 
     def remembered(self, user_id: str, conv_id: str) -> Access | None:
         """The answer if it is remembered."""

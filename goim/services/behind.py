@@ -12,7 +12,7 @@ import structlog
 from goim.clock import Clock
 from goim.errors import StoreDown
 from goim.events.base import GroupEvent, GroupEvents
-from goim.model.conversations import Activity, Conversation, ConvType, Receipt
+from goim.model.conversations import Activity, Conversation, Receipt
 from goim.stores.base import Conversations, Groups, Receipts
 from goim.tasks import beside
 
@@ -22,7 +22,8 @@ GROUP_REST_SECONDS = 5.0
 _REST = 5.0
 """So many times as long as a flush took, nothing is written: when all are busy, more is coalesced instead."""
 _LONGEST_REST = 2.0
-_Key = tuple[str, str]  # (conversation, reader)
+Reader = tuple[str, str]
+"""(conversation, user)"""
 _log = structlog.get_logger(__name__)
 
 
@@ -43,22 +44,22 @@ class Behind:
         self._events = events
         self._clock = clock
         self._pairs: dict[str, tuple[Conversation, int]] = {}  # and when it moved
-        self._marks: dict[_Key, tuple[int, int]] = {}  # seqs, and when they were read
+        self._marks: dict[Reader, tuple[int, int]] = {}  # seqs, and when they were read
         self._ready: dict[str, GroupEvent] = {}
         self._resting: dict[str, GroupEvent] = {}
         self._rests: dict[str, float] = {}  # until when, the first to end first
         self._writing = asyncio.Lock()
 
-    def sent(self, conv: Conversation, sender: str, kind: str, seq: int, at: int) -> None:
+    def sent(self, conv: Conversation, sender: Reader, kind: str, seq: int, at: int) -> None:
         """A message was stored: it moves the conversation up in its members' lists and its sender's watermark."""
-        if conv.conv_type is ConvType.C2C:
+        if not conv.group_id:
             self._pairs[conv.conv_id] = (conv, at)
         else:
             events = self._resting if conv.group_id in self._rests else self._ready
             events[conv.group_id] = GroupEvent(
-                group_id=conv.group_id, conv_id=conv.conv_id, from_=sender, type=kind, seq=seq, ts=at
+                group_id=conv.group_id, conv_id=conv.conv_id, from_=sender[1], type=kind, seq=seq, ts=at
             )
-        self._marks[conv.conv_id, sender] = (seq, at)
+        self._marks[sender] = (seq, at)
 
     async def flush(self) -> None:
         """Write everything that is due; when this returns, it is in the store."""
@@ -88,7 +89,7 @@ class Behind:
     async def _write(
         self,
         pairs: Collection[tuple[Conversation, int]],
-        marks: dict[_Key, tuple[int, int]],
+        marks: dict[Reader, tuple[int, int]],
         events: dict[str, GroupEvent],
     ) -> None:
         if pairs:

@@ -18,7 +18,7 @@ from goim.model.conversations import Conversation, ConvType, of_group
 from goim.model.messages import Change, MessageRow, message_of, seq_of_change
 from goim.notices import Interrupted, Notices
 from goim.ordering import Filled, Missing
-from goim.protocol.frames import Frame, encode_json, frame_of
+from goim.protocol.frames import encode_json, frame_of, framed
 from goim.protocol.pushes import MessagePush
 from goim.services.changes import ChangeDesk
 from goim.services.in_flight import InFlight
@@ -139,7 +139,7 @@ class CatchUp:
 
     def _filled_change(self, conv_id: str, change: Change) -> Filled:
         envelope = b'{"action":' + encode_json(change.action) + b',"data":' + bytes(change.data) + b"}"
-        return Filled(change.change, seq_of_change(change), Frame(envelope), self._desk.actor_of(conv_id, change))
+        return Filled(change.change, seq_of_change(change), framed(envelope), self._desk.actor_of(conv_id, change))
 
     # an interruption
 

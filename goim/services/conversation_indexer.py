@@ -30,7 +30,9 @@ _AT_ONCE = 128
 _CONVERSATIONS_AT_ONCE = 200
 _BEAT_SECONDS = 0.5
 _REST = 9.0
-"""So many seconds of rest for each of work: sending has nine tenths of a core to itself."""
+"""So many seconds of rest for each of work, when nothing new comes."""
+_REST_AT_WORK = 40.0
+"""The same while people write: sending has nearly all of a core to itself."""
 _MOST_NOTED = 100_000
 _TIE_BITS = 22
 _log = structlog.get_logger(__name__)
@@ -54,10 +56,12 @@ class ConversationIndexer:
         self._index = index
         self._clock = clock
         self._noted: dict[str, None] = {}
+        self._has_news = False
         self._turn = asyncio.Lock()
 
     def note(self, conv_ids: Collection[str]) -> None:
         """Something was written to these conversations; what is forgotten here is found by who searches."""
+        self._has_news = True
         if len(self._noted) < _MOST_NOTED:
             self._noted.update(dict.fromkeys(conv_ids))
 
@@ -122,11 +126,12 @@ class ConversationIndexer:
         pause = _BEAT_SECONDS
         while True:
             await self._clock.sleep(pause)
-            started = self._clock.monotonic()
+            started, self._has_news = self._clock.monotonic(), False
             noted = list(self._noted)[:_CONVERSATIONS_AT_ONCE]
             try:
                 await self.catch_up(noted)
-                pause = max(_BEAT_SECONDS, (self._clock.monotonic() - started) * _REST)
+                rest = _REST_AT_WORK if self._has_news else _REST
+                pause = max(_BEAT_SECONDS, (self._clock.monotonic() - started) * rest)
             except StoreDown as error:
                 _log.warning("search_index_waits", error=str(error))
                 continue

@@ -20,7 +20,7 @@ from goim.metrics import Metrics
 from goim.model.conversations import Conversation
 from goim.model.messages import Sent
 from goim.model.payloads import checked_payload
-from goim.protocol.frames import Frame, encode_json
+from goim.protocol.frames import frame_of
 from goim.protocol.pushes import MessagePush
 from goim.protocol.replies import SentData
 from goim.protocol.requests import SendData
@@ -119,7 +119,7 @@ class Messages:
     @property
     def is_overloaded(self) -> bool:
         """Whether more waits than can be written soon."""
-        return self.batches.backlog + self.contested.batches.backlog >= self.max_backlog
+        return len(self.batches.items) + len(self.contested.batches.items) >= self.max_backlog
 
     async def send_now(self, sender: Sender, data: SendData, *, stream: bool = False) -> SentData:
         """The same, to be awaited."""
@@ -230,7 +230,7 @@ class Messages:
                 self._delivery.remind(conv, seq)
             return
         message = message_sent(sending, place, server_msg_id)
-        self._delivery.to_conversation(conv, Frame(encode_json(MessagePush(message))), sending.sender, seq=seq)
+        self._delivery.to_conversation(conv, frame_of(MessagePush(message)), sending.sender, seq=seq)
         if self.feed is not None:
             self.feed.sent(conv, message)
         self._receipts.sent(conv, sending.sender, sending.type, seq, timestamp)
@@ -294,7 +294,7 @@ class Messages:
             del self._returning[user_id]
 
     def _check_pace(self, sender: Sender) -> None:
-        if self.batches.backlog + self.contested.batches.backlog >= self.max_backlog:
+        if len(self.batches.items) + len(self.contested.batches.items) >= self.max_backlog:
             raise GoimError(ErrorCode.UNAVAILABLE, "too much at once; send it again", retry_after_ms=1000)
         wait_ms = self._limiter.take((sender.user_id, sender.device_id))
         if wait_ms:

@@ -17,14 +17,13 @@ from goim.notices import GroupJoined, GroupLeft, Interrupted, Notices
 from goim.protocol.frames import frame_of
 from goim.protocol.pushes import ReadBy, ReadByData
 from goim.services.access import Access, AccessBook
-from goim.services.behind import Behind
+from goim.services.behind import Behind, Reader
 from goim.services.changes import Actor
 from goim.services.specials import Specials
 from goim.stores.base import Receipts
 from goim.stores.log import Log
 
 _REMEMBERED = 200_000
-_Key = tuple[str, str]  # (conversation, reader)
 Done = Callable[[int | GoimError], None]
 
 
@@ -36,7 +35,7 @@ class _Mark(Struct):
     but: object
 
     @property
-    def key(self) -> _Key:
+    def key(self) -> Reader:
         return (self.conv_id, self.user_id)
 
     def answer(self, result: int | GoimError) -> None:
@@ -69,8 +68,8 @@ class ReceiptBook:
         self._clock = clock
         self._limit = receipt_limit
         self._specials = specials
-        self._known: Recent[_Key, int] = Recent(_REMEMBERED)
-        self._answering: dict[_Key, int] = {}
+        self._known: Recent[Reader, int] = Recent(_REMEMBERED)
+        self._answering: dict[Reader, int] = {}
         self.batches: Batcher[_Mark] = Batcher(self._advance)
         notices.on(GroupJoined, lambda notice: self._forget(notice.user_id, notice.group_id))
         notices.on(GroupLeft, lambda notice: self._forget(notice.user_id, notice.group_id))
@@ -96,14 +95,14 @@ class ReceiptBook:
 
     def sent(self, conv: Conversation, sender: Actor, kind: str, seq: int, at: int) -> None:
         """Who sends has read up to there: known at once, written a moment later."""
-        user_id = sender.user_id
-        if self._specials.is_burning(conv.conv_id):
-            self._read_by_answering((conv.conv_id, user_id), seq, sender)
-        elif seq > (self._known.get((conv.conv_id, user_id)) or 0):
-            self._known.put((conv.conv_id, user_id), seq)
-        self._behind.sent(conv, user_id, kind, seq, at)
+        key = (conv.conv_id, sender.user_id)
+        if self._specials.is_burning(key[0]):
+            self._read_by_answering(key, seq, sender)
+        elif seq > (self._known.get(key) or 0):
+            self._known.put(key, seq)
+        self._behind.sent(conv, key, kind, seq, at)
 
-    def _read_by_answering(self, key: _Key, seq: int, sender: Actor) -> None:
+    def _read_by_answering(self, key: Reader, seq: int, sender: Actor) -> None:
         """An answer reads what it answers: what burns is burned first, but the sender knows their watermark by now."""
         self._answering[key] = seq
 
@@ -143,7 +142,7 @@ class ReceiptBook:
         for mark in marks:
             self._answer(mark, accesses, rises)
 
-    async def _burn(self, rises: dict[_Key, Receipt], accesses: dict[_Key, Access]) -> None:
+    async def _burn(self, rises: dict[Reader, Receipt], accesses: dict[Reader, Access]) -> None:
         """What was to be read once is recalled before the watermark is stored: a crash in between loses nothing."""
         for key, receipt in rises.items():
             if self._specials.is_burning(key[0]):
@@ -151,7 +150,7 @@ class ReceiptBook:
 
     def _one_device_each(self, marks: list[_Mark]) -> list[_Mark]:
         """Marks of one watermark from two devices at once go one after another: each is told of the other's."""
-        devices: dict[_Key, object] = {}
+        devices: dict[Reader, object] = {}
         now = []
         for mark in marks:
             if devices.setdefault(mark.key, mark.but) is mark.but:
@@ -164,9 +163,9 @@ class ReceiptBook:
         """Who comes or goes starts with a watermark that others set."""
         self._known.drop((f"group:{group_id}", user_id))
 
-    async def _accesses_of(self, marks: list[_Mark]) -> dict[_Key, Access]:
+    async def _accesses_of(self, marks: list[_Mark]) -> dict[Reader, Access]:
         """Who may read where; the others are refused."""
-        accesses: dict[_Key, Access] = {}
+        accesses: dict[Reader, Access] = {}
         for mark in marks:
             try:
                 accesses[mark.key] = await self._access.of(mark.user_id, mark.conv_id)
@@ -174,12 +173,12 @@ class ReceiptBook:
                 mark.answer(error)
         return accesses
 
-    async def _rises(self, marks: list[_Mark], accesses: dict[_Key, Access]) -> dict[_Key, Receipt]:
+    async def _rises(self, marks: list[_Mark], accesses: dict[Reader, Access]) -> dict[Reader, Receipt]:
         """The watermarks that this batch raises, each to the greatest seq asked for that exists."""
         ends = await self._log.last_seqs({conv_id for conv_id, _ in accesses})
         await self._load(accesses)
         now = self._clock.now_ms()
-        rises: dict[_Key, Receipt] = {}
+        rises: dict[Reader, Receipt] = {}
         for mark in marks:
             if mark.key not in accesses:
                 continue
@@ -189,14 +188,14 @@ class ReceiptBook:
                 rises[mark.key] = Receipt(conv_id=mark.conv_id, user_id=mark.user_id, seq=seq, read_at=now)
         return rises
 
-    async def _load(self, keys: Iterable[_Key]) -> None:
+    async def _load(self, keys: Iterable[Reader]) -> None:
         by_user: dict[str, list[str]] = {}
         for conv_id, user_id in keys:
             by_user.setdefault(user_id, []).append(conv_id)
         for user_id, conv_ids in by_user.items():
             await self.of_user(user_id, conv_ids)
 
-    def _answer(self, mark: _Mark, accesses: dict[_Key, Access], rises: dict[_Key, Receipt]) -> None:
+    def _answer(self, mark: _Mark, accesses: dict[Reader, Access], rises: dict[Reader, Receipt]) -> None:
         """Ack the mark; the first mark of a batch that moved a watermark is the one that is told to others."""
         access = accesses.get(mark.key)
         if access is None:

@@ -68,7 +68,7 @@ def number(
         if key in fresh or key in sent:
             places.append(replace(fresh.get(key) or sent[key], is_duplicate=True))
             continue
-        if key in stored:
+        if stored and key in stored:
             fresh[key] = stored[key]
             places.append(stored[key])
             continue

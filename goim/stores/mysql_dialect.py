@@ -103,14 +103,16 @@ def many(sql: str, each: Sequence[Args], room: int) -> list[list[str]]:
 
 def inserts(into: str, rows: Sequence[Row], room: int) -> list[str]:
     """Rows as one INSERT, or as few of about `room` characters."""
-    parts: list[list[str]] = [[]]
-    size = 0
-    for values in _values(rows):
-        if parts[-1] and size + len(values) > room:
-            parts.append([])
-            size = 0
-        parts[-1].append(values)
-        size += len(values)
+    each = _values(rows)
+    parts: list[list[str]] = [each]
+    if sum(map(len, each)) > room:
+        parts, size = [[]], 0
+        for values in each:
+            if parts[-1] and size + len(values) > room:
+                parts.append([])
+                size = 0
+            parts[-1].append(values)
+            size += len(values)
     return [f"INSERT INTO {into} VALUES {','.join(part)}" for part in parts]  # noqa: S608 a table of ours
 
 
@@ -126,6 +128,8 @@ def _literals(column: Sequence[Any]) -> Sequence[Any]:
     kinds = set(map(type, column))
     if kinds == {int}:
         return column
+    if kinds == {type(None)}:
+        return ["NULL"] * len(column)
     if kinds == {str}:
         quoted = _quoted(_NUL.join(column)).replace(_NUL, f"'{_NUL}'").split(_NUL)
         if len(quoted) == len(column):  # else there is one in a text

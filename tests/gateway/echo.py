@@ -18,7 +18,7 @@ from goim.gateway.keepalive import Keepalive
 from goim.gateway.server import PatientlessHttp
 from goim.gateway.transport import EXTENSION, AsgiTransport, Transport
 from goim.protocol.close_codes import CloseCode
-from goim.protocol.frames import Frame
+from goim.protocol.frames import framed
 
 MAX_FRAME = 128 * 1024
 QUEUE_BYTES = 256 * 1024
@@ -78,17 +78,17 @@ class Echo:
             asyncio.get_running_loop().call_soon(self._flood, 1024)
         elif data == b"burst":
             for _ in range(32):
-                transport.send_frame(Frame(b"x" * 65536))
+                transport.send_frame(framed(b"x" * 65536))
         elif data == b"way?":
-            transport.send_frame(Frame(self._way.encode()))
+            transport.send_frame(framed(self._way.encode()))
         else:
-            transport.send_frame(Frame(data if is_text else data.hex().encode()))
+            transport.send_frame(framed(data if is_text else data.hex().encode()))
 
     def ended(self) -> None:
         ENDED["echo"] += 1
 
     def _flood(self, times: int) -> None:
-        self._transport.send_frame(Frame(b"x" * 65536))
+        self._transport.send_frame(framed(b"x" * 65536))
         if times:
             asyncio.get_running_loop().call_soon(self._flood, times - 1)
 

@@ -203,7 +203,7 @@ async def test_a_message_is_not_overtaken_by_a_later_one_while_it_is_made_ready(
     await _until(lambda: house.calls["Pending.put"] == 1 and house.calls["Messages.insert"] == 3)
     house.messages.send(ann, _text("second", to="bob"), _nobody)
     preparing.set()
-    await _until(lambda: house.messages.batches.backlog == 2)
+    await _until(lambda: len(house.messages.batches.items) == 2)
     inserting.set()
     await _until(lambda: len(phone.pushes) == 3)
     assert [message["payload"]["text"] for message in phone.take("message")] == ["beside", "first", "second"]
@@ -219,7 +219,7 @@ async def test_a_database_that_goes_away_when_rights_are_asked_again_is_told(hou
     answers: list[SentData | GoimError] = []
     house.messages.send(Phone("ann", "pen"), _text("one", conv_id=conv_id), answers.append)
     house.messages.send(Phone("bob", "pen"), _text("two", conv_id=conv_id), answers.append)
-    await _until(lambda: house.calls["Messages.insert"] == 2 and house.messages.batches.backlog == 1)
+    await _until(lambda: house.calls["Messages.insert"] == 2 and len(house.messages.batches.items) == 1)
     house.access.group_changed(group)
     house.failures["Conversations.get"] = [StoreDown("away")]
     inserting.set()
