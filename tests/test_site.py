@@ -12,6 +12,8 @@ from urllib.parse import unquote, urlsplit
 
 import pytest
 
+from tests.browser.axe import faults
+from tests.browser.conftest import chromium
 from tests.pages import ROOT
 
 LOADING = {"src", "srcset", "data", "poster"}
@@ -97,3 +99,14 @@ def test_a_page_that_is_written_in_chinese_is_the_chinese_one(site: Path) -> Non
         built = built.with_name(built.name.replace("README", "index"))
         assert title
         assert title[1].replace("`", "") in re.sub(r"<[^>]+>", "", built.read_text()), source
+
+
+async def test_axe_has_nothing_serious_to_say_against_it(site: Path) -> None:
+    found = []
+    async with chromium() as browser:
+        for scheme in ("light", "dark"):
+            page = await browser.new_page(color_scheme=scheme)
+            for name in ("index", "quickstart", "reference/http", "zh/index", "zh/concepts"):
+                await page.goto((site / f"{name}.html").as_uri())
+                found += [f"{name}, {scheme}: {each}" for each in await faults(page)]
+    assert not found, "\n".join(found)

@@ -68,6 +68,7 @@ class Village:
         self.world = world
         self.people: dict[str, Person] = {}
         self.devices: dict[str, Device] = {}
+        self.group = ""
 
     async def settle(self) -> None:
         everybody = await self.world.friends(*NAMES)
@@ -85,8 +86,13 @@ class Village:
     def pair(self, one: str) -> dict[str, Any]:
         return {"convType": "c2c", "to": self.people[one].user_id}
 
-    async def talk(self) -> str:
-        """Everything that was said; the id of the group's conversation."""
+    async def conv_with(self, one: str) -> str:
+        """Mara's conversation with somebody."""
+        lines = (await self.people["mara"].get("/api/conversations"))["conversations"]
+        return next(str(line["convId"]) for line in lines if line.get("peerId") == self.people[one].user_id)
+
+    async def talk(self) -> None:
+        """Everything that was said."""
         people = self.people
         ids = [people[name].user_id for name in ("tomas", "wei", "priya", "aiko")]
         group = await people["mara"].post("/api/groups", {"name": "Product launch", "memberIds": ids})
@@ -111,8 +117,7 @@ class Village:
         await self.say("priya", here, "@Mara Lindqvist over to you then", mentions=[mara])
         notice = {"title": "Launch on Friday at ten", "content": "Everybody meets in the big room."}
         await people["mara"].post(f"/api/groups/{group['groupId']}/notices", notice)
-        conv_id: str = group["convId"]
-        return conv_id
+        self.group = group["convId"]
 
     async def stream(self) -> None:
         """The assistant is in the middle of an answer."""
