@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import zlib
 from collections.abc import AsyncIterator, Collection, Sequence
+from itertools import islice
 
 import msgspec
 import structlog
@@ -28,6 +29,7 @@ from goim.tasks import beside
 
 _AT_ONCE = 128
 _CONVERSATIONS_AT_ONCE = 200
+_AT_A_TIME = 20
 _BEAT_SECONDS = 0.5
 _REST = 9.0
 """So many seconds of rest for each of work, when nothing new comes."""
@@ -126,17 +128,18 @@ class ConversationIndexer:
         pause = _BEAT_SECONDS
         while True:
             await self._clock.sleep(pause)
-            started, self._has_news = self._clock.monotonic(), False
-            noted = list(self._noted)[:_CONVERSATIONS_AT_ONCE]
+            started, self._has_news, is_away = self._clock.monotonic(), False, False
+            noted = dict.fromkeys(islice(self._noted, _AT_A_TIME))
+            for conv_id in noted:
+                del self._noted[conv_id]
             try:
-                await self.catch_up(noted)
-                rest = _REST_AT_WORK if self._has_news else _REST
-                pause = max(_BEAT_SECONDS, (self._clock.monotonic() - started) * rest)
+                await self.catch_up(list(noted))
             except StoreDown as error:
                 _log.warning("search_index_waits", error=str(error))
-                continue
-            for conv_id in noted:
-                self._noted.pop(conv_id, None)
+                self._noted, is_away = noted | self._noted, True
+            pause = (self._clock.monotonic() - started) * (_REST_AT_WORK if self._has_news else _REST)
+            if not self._noted or is_away:
+                pause = max(_BEAT_SECONDS, pause)
 
 
 def _doc(row: MessageRow) -> Doc:
