@@ -124,30 +124,38 @@ def main(
     """Measure them. Exits with 1 if a message was lost, doubled or refused."""
     take_all()
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends a run as Ctrl-C does: every server is stopped
-    screen, how, rows = Terminal(), How(synapse_python, relaxed), []
-    for scenario in scenarios or [Scenario.C2C, Scenario.GROUP, Scenario.IDLE]:
-        load = Load(
-            scenario=scenario,
-            senders=senders,
-            window=window,
-            rate=rate,
-            groups=groups,
-            size=size,
-            online=online,
-            connections=connections,
-            seconds=seconds if scenario is not Scenario.IDLE else 1.0,
-            warmup=warmup,
-        )
-        if not json:
-            print(f"\n{load.title}\n\n{IDLE_HEAD if scenario is Scenario.IDLE else HEAD}", flush=True)
-        for one in server or list(Server):
-            with contextlib.suppress(Refused):
-                rows.append(_one(one, load, how, screen))
+    screen, how, rows = Terminal(), How(synapse_python, relaxed), list[Row]()
+    try:
+        for scenario in scenarios or [Scenario.C2C, Scenario.GROUP, Scenario.IDLE]:
+            load = Load(
+                scenario=scenario,
+                senders=senders,
+                window=window,
+                rate=rate,
+                groups=groups,
+                size=size,
+                online=online,
+                connections=connections,
+                seconds=seconds if scenario is not Scenario.IDLE else 1.0,
+                warmup=warmup,
+            )
+            if not json:
+                print(f"\n{load.title}\n\n{IDLE_HEAD if scenario is Scenario.IDLE else HEAD}", flush=True)
+            for row in _each(server or list(Server), load, how, screen):
+                rows.append(row)
                 if not json:
-                    print(line_of(rows[-1]), flush=True)
-    if json:
-        print(as_json(rows))
+                    print(line_of(row), flush=True)
+    finally:  # also what was measured before somebody ended it
+        if json:
+            print(as_json(rows))
     sys.exit(any(not row.is_good for row in rows))
+
+
+def _each(servers: list[Server], load: Load, how: How, screen: Terminal) -> Iterator[Row]:
+    """What can be measured here."""
+    for server in servers:
+        with contextlib.suppress(Refused):
+            yield _one(server, load, how, screen)
 
 
 def _one(server: Server, load: Load, how: How, screen: Terminal) -> Row:
