@@ -186,7 +186,10 @@ def _notification(ring: _Ring) -> Notification:
 
 
 def _text(message: Message) -> str | UnsetType:
-    """The beginning of what a message says, of the types that say something."""
+    """The beginning of what a message says, of the types that say something; nothing of what does not stay: a push
+    does."""
+    if message.burn_after_read is True or message.expire_at is not UNSET:
+        return UNSET
     if message.payload is None or message.type not in ("text", "stream"):
         return UNSET
     return _decode_text(message.payload).text[:MAX_TEXT] or UNSET

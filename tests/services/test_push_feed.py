@@ -142,6 +142,16 @@ async def test_with_too_much_waiting_no_more_is_taken(street: Street) -> None:
     assert street.metrics.hooks_dropped == {"push": 1}
 
 
+@pytest.mark.parametrize(
+    "special", [{"burn_after_read": True}, {"expire_at": 2_000_000_000_000}], ids=["burns", "expires"]
+)
+async def test_content_that_does_not_stay_is_never_shown(street: Street, special: dict[str, Any]) -> None:
+    message = street.said(1, payload=Raw(b'{"text":"hello"}'), **special)
+    [told] = await street._feed(show_content=True).of_messages([message])
+    assert "hello" not in told.body
+    assert json.loads(told.body)["fromName"] == "Ann"
+
+
 async def test_content_is_shown_only_where_the_settings_say_so(street: Street) -> None:
     message = street.said(1, payload=Raw(b'{"text":"hello"}'))
     [hidden] = await street.feed.of_messages([message])

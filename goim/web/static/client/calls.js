@@ -212,8 +212,8 @@ export class Calls {
     const call = await this.#client.http.get("/api/webrtc/current-call").catch((error) => (error.code === "NOT_FOUND" ? null : undefined));
     if (call === undefined || this.#isBusy) return;
     const { state } = this.current ?? {};
-    if (state && state !== "ended" && call?.callId !== this.current.call.callId) this.#finish({ ...this.current.call, status: "ended", reason: "connection_lost" });
-    else if (!state || state === "ended") this.#remember(call);
+    if (!state || state === "ended") this.#remember(call);
+    else if (call?.callId !== this.current.call.callId) this.#over({ ...this.current.call, status: "ended", reason: "connection_lost" });
     if (!call) return;
     if (call.status === "ringing" && call.to === this.#client.userId) this.#ring(call);
     else if (call.status === "answered") this.#answered(call);

@@ -2,6 +2,7 @@
 import { Client, LocalStore } from "../../goim.js";
 import { Conversations } from "../store/conversations.js";
 import { Devices } from "../store/devices.js";
+import { Fading } from "../store/fading.js";
 import { Files } from "../store/files.js";
 import { Groups } from "../store/groups.js";
 import { Notifier } from "../store/notifier.js";
@@ -20,14 +21,15 @@ export const online = new Signal(null);
 export const files = new Files(client);
 export const people = new People(client);
 export const groups = new Groups(client, people);
-export const conversations = new Conversations(client, people, groups);
+export const fading = new Fading();
+export const conversations = new Conversations(client, people, groups, fading);
 export const devices = new Devices();
 export const player = new Player(files, devices);
 export const notifier = new Notifier(conversations);
 export const webPush = new WebPush(client, conversations);
 
 const PATIENCE = 1500;
-const STORES = [people, groups, conversations, player, files, webPush];
+const STORES = [fading, people, groups, conversations, player, files, webPush];
 
 client.on("connected", () => (online.value = true));
 client.on("disconnected", () => (online.value = false));

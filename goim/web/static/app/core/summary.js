@@ -15,7 +15,9 @@ const KINDS = {
 
 export function summary(message) {
   if (!message) return "";
-  if (message.recalled) return t("message.recalled");
+  if (message.recalled) return t(message.burnAfterRead ? "message.burned" : "message.recalled");
+  if (message.expireAt <= Date.now()) return "";
+  if (message.burnAfterRead) return `🔥 ${t("message.burns")}`;
   const { type, payload } = message;
   if (type === "text" || type === "stream") {
     if (message.streamStatus === "streaming" && !payload?.text) return t("message.writing");

@@ -53,6 +53,20 @@ export function length(seconds) {
   return hours ? `${hours}:${parts.join(":")}` : `${Number(parts[0])}:${parts[1]}`;
 }
 
+const UNITS = [["day", 86_400], ["hour", 3600], ["minute", 60], ["second", 1]];
+
+/** 3600 → 1 hour */
+export function term(seconds, unitDisplay = "long") {
+  const [unit, size] = UNITS.find(([, size]) => seconds >= size) ?? UNITS.at(-1);
+  return new Intl.NumberFormat(language.value, { style: "unit", unit, unitDisplay }).format(Math.floor(seconds / size));
+}
+
+/** How long it is until then: 0:42, 59:10, 23h. */
+export function left(until) {
+  const seconds = Math.max(0, Math.ceil((until - Date.now()) / 1000));
+  return seconds < 3600 ? length(seconds) : term(seconds, "narrow");
+}
+
 export function bytes(size) {
   if (size < 1024) return `${size} B`;
   const [unit, divisor] = size < 1024 ** 2 ? ["KB", 1024] : size < 1024 ** 3 ? ["MB", 1024 ** 2] : ["GB", 1024 ** 3];

@@ -12,6 +12,7 @@ export class Conversations {
   #client;
   #people;
   #groups;
+  #fading;
   #timelines = new Map(); // convId → Timeline, the one opened last at the end
   #drafts = new Map(); // convId → timer
   #reading = new Map(); // convId → seq on its way
@@ -23,8 +24,9 @@ export class Conversations {
   changed = new Signal(0);
   onNews = () => {};
 
-  constructor(client, people, groups) {
+  constructor(client, people, groups, fading) {
     this.#client = client;
+    this.#fading = fading;
     this.#people = people;
     this.#groups = groups;
     client.on("conversations", (lines) => this.#take(lines, { isAll: true }));
@@ -84,6 +86,17 @@ export class Conversations {
     for (const { lastMessage } of fresh) if (lastMessage && lastMessage.convType === "group") this.#people.name(lastMessage.from);
     this.isLoaded = true;
     this.#poke();
+    this.#expireNext();
+  }
+
+  #expiry = null;
+  /** The last message of a conversation is another one as soon as it has expired. */
+  #expireNext() {
+    clearTimeout(this.#expiry);
+    const now = Date.now();
+    const times = [...this.#byId.values()].map(({ lastMessage }) => lastMessage?.expireAt ?? 0).filter((at) => at > now);
+    const wait = Math.min(...times) - now;
+    if (wait < 2 ** 31) this.#expiry = setTimeout(() => this.reload(), wait);
   }
 
   #reloading = null;
@@ -174,6 +187,7 @@ export class Conversations {
       unread: from === this.#client.userId ? lastSeq - readSeq : conv.unread + (isCounted ? 0 : 1),
       ...(isNewest ? { lastMessage: message, updatedAt: timestamp } : {}),
     });
+    if (message.expireAt) this.#expireNext();
     this.#announce(message);
   }
 
@@ -223,7 +237,8 @@ export class Conversations {
   /** `send` of the client, to this conversation. */
   say(conv, text, more = {}) {
     const where = conv.groupId ? { group: conv.groupId } : conv.isNew ? { to: conv.peerId } : { conv: conv.convId };
-    return this.#client.send(text, { ...where, ...more }).catch(() => {}); // `refused` shows it at its place
+    const fades = more.burnAfterRead || more.expireAtMs ? {} : this.#fading.fieldsFor(conv.convId);
+    return this.#client.send(text, { ...where, ...fades, ...more }).catch(() => {}); // `refused` shows it at its place
   }
 
   #sent(data, ack) {
@@ -252,8 +267,18 @@ export class Conversations {
     this.#change(message, changes.reacted({ userId, emoji, removed }));
   }
 
-  /** Somebody has looked at everything up to here. */
-  async seen(convId, seq) {
+  /** Look at what disappears once read; when its time is over it counts as read, by which the server burns it. */
+  uncover(message) {
+    const { convId, seq } = message;
+    this.#timelines.get(convId)?.uncover(message, () => {
+      this.#change(message, changes.recalled());
+      this.seen(convId, seq);
+    });
+  }
+
+  /** Somebody has looked at everything up to here, but for what is covered. */
+  async seen(convId, upto) {
+    const seq = Math.min(upto, (this.#timelines.get(convId)?.covered ?? Infinity) - 1);
     const conv = this.#byId.get(convId);
     if (!conv || seq <= conv.readSeq || seq <= (this.#reading.get(convId) ?? 0)) return;
     this.#reading.set(convId, seq);

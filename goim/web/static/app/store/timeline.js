@@ -1,5 +1,6 @@
 // The messages of one conversation, as far as they are loaded: one stretch without gaps that can grow at both ends.
 import { Signal } from "../core/signal.js";
+import { secondsFor } from "./fading.js";
 
 const PAGE = 50;
 
@@ -153,6 +154,34 @@ export class Timeline {
     this.messages = this.messages.filter(({ expireAt }) => !expireAt || expireAt > now);
     const next = Math.min(...times.filter((at) => at > now));
     if (next - now < 2 ** 31) this.#expiry = setTimeout(() => (this.#hideExpired(), this.changed.poke()), next - now);
+  }
+
+  // what disappears once it is read
+
+  /** seq → {until, seconds}: it is looked at just now. */
+  uncovered = new Map();
+
+  /** Whether it is not shown before somebody asks for it. */
+  isCovered = ({ burnAfterRead, recalled, from, seq }) =>
+    burnAfterRead === true && !recalled && from !== this.#client.userId && !this.uncovered.has(seq);
+
+  /** The seq of the first message that is not read yet, however much is shown below it. */
+  get covered() {
+    const { readSeq } = this.#conv();
+    const first = this.messages.find((message) => message.seq > readSeq && (this.isCovered(message) || this.uncovered.has(message.seq)));
+    return first?.seq ?? Infinity;
+  }
+
+  uncover(message, over) {
+    const { seq } = message;
+    if (!this.isCovered(message)) return;
+    const seconds = secondsFor(message);
+    this.uncovered.set(seq, { until: Date.now() + seconds * 1000, seconds });
+    setTimeout(() => {
+      this.uncovered.delete(seq);
+      over();
+    }, seconds * 1000);
+    this.changed.poke();
   }
 
   /** Nothing of it is to be seen any more. */

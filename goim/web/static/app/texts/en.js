@@ -123,6 +123,15 @@ export default {
   "error.USERNAME_TAKEN": "This username is taken.",
   "error.Unreachable": "The server cannot be reached.",
 
+  "fade.after": "After {term}",
+  "fade.burn": "Once read",
+  "fade.label": "Disappearing messages",
+  "fade.left": "Time left",
+  "fade.off": "Let messages stay",
+  "fade.open": "Open",
+  "fade.open_hint": "It disappears afterwards, or when you answer.",
+  "fade.stays": "They stay",
+
   "file.gone": "This file is not there any more.",
   "file.play": "Play video",
   "file.save": "Save {name}",
@@ -209,8 +218,10 @@ export default {
   "mention.label": "People to mention",
 
   "message.broke_off": "Broke off",
+  "message.burned": "Disappeared once read",
   "message.burns": "Disappears once read",
   "message.edited": "edited",
+  "message.expires": "Disappears in",
   "message.recalled": "Message taken back",
   "message.unknown": "Message",
   "message.writing": "Writing …",

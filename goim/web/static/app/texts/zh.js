@@ -123,6 +123,15 @@ export default {
   "error.USERNAME_TAKEN": "该用户名已被使用。",
   "error.Unreachable": "无法连接服务器。",
 
+  "fade.after": "{term}后",
+  "fade.burn": "阅后即焚",
+  "fade.label": "消息自动消失",
+  "fade.left": "剩余时间",
+  "fade.off": "保留消息",
+  "fade.open": "点击查看",
+  "fade.open_hint": "查看或回复后消失。",
+  "fade.stays": "不消失",
+
   "file.gone": "文件已不存在。",
   "file.play": "播放视频",
   "file.save": "保存 {name}",
@@ -207,8 +216,10 @@ export default {
   "mention.label": "选择要@的人",
 
   "message.broke_off": "已中断",
+  "message.burned": "已阅后即焚",
   "message.burns": "阅后即焚",
   "message.edited": "已编辑",
+  "message.expires": "距消失",
   "message.recalled": "消息已撤回",
   "message.unknown": "消息",
   "message.writing": "正在输出…",

@@ -6,6 +6,7 @@ import { Pure } from "../core/pure.js";
 import { clock, whole } from "../core/times.js";
 import { Avatar, colourOf } from "./avatar.js";
 import { contentOf, hasNoFrame } from "./contents.js";
+import { Burning, Cover, Sign } from "./fading.js";
 import { Icon, Ticks } from "./icons.js";
 import { wordsFor } from "./overlay.js";
 import { Quote } from "./quote.js";
@@ -33,11 +34,11 @@ function Reactions({ message, acts }) {
 export class Bubble extends Pure {
   #press = null;
 
-  render({ message, at, isMine, isFirst, isLast, name, avatarUrl, quoted, names, state, error, isLit, acts }) {
+  render({ message, at, isMine, isFirst, isLast, name, avatarUrl, quoted, names, state, error, isLit, isCovered, uncovered, acts }) {
     const { seq, recalled, from, type } = message;
     const isGone = recalled === true;
     const Content = contentOf(type);
-    const isFrameless = !isGone && hasNoFrame(message) && !message.replyTo;
+    const isFrameless = !isGone && !isCovered && !uncovered && hasNoFrame(message) && !message.replyTo;
     const isSystem = type === "call";
     const classes = ["message", isMine ? "mine" : "theirs", isFirst && "first", isLast && "last", isLit && "lit", isFrameless && "frameless", isGone && "gone", isSystem && "system", state === "failed" && "failed", name && "named"];
     const menu = (event) => !isGone && seq && acts.menu(event, message, isMine);
@@ -49,9 +50,10 @@ export class Bubble extends Pure {
         <div class="bubble">
           ${isFirst && name && html`<b class="message-name name-${colourOf(from)}">${name}</b>`}
           ${quoted !== undefined && !isGone && html`<${Quote} convId=${message.convId} serverMsgId=${message.replyTo} message=${quoted} />`}
-          ${isGone ? html`<div class="text"><${Icon} name="recall" size=${15} /> ${t("message.recalled")}</div>` : html`<${Content} message=${message} isMine=${isMine} names=${names} />`}
+          ${isGone ? html`<div class="text"><${Icon} name=${message.burnAfterRead ? "flame" : "recall"} size=${15} /> ${t(message.burnAfterRead ? "message.burned" : "message.recalled")}</div>` : isCovered ? html`<${Cover} message=${message} />` : html`<${Content} message=${message} isMine=${isMine} names=${names} />`}
+          ${uncovered && !isGone && html`<${Burning} ...${uncovered} />`}
           <span class="meta">
-            ${message.burnAfterRead && html`<span title=${t("message.burns")}>🔥</span>`}
+            ${!isGone && html`<${Sign} message=${message} />`}
             ${message.editedAt && !isGone && html`<span>${t("message.edited")}</span>`}
             <time title=${whole(time)}>${clock(time)}</time>
             ${isMine && html`<${State} state=${state} />`}

@@ -7,6 +7,7 @@ import { summary } from "../core/summary.js";
 import { sendCard, sendFiles, sendLocation, Uploads } from "./attach.js";
 import { Avatar } from "./avatar.js";
 import { EmojiPicker } from "./emoji.js";
+import { chooseTerm, FadingNotice } from "./fading.js";
 import { Icon } from "./icons.js";
 import { attempt, closeMenu, openMenu } from "./overlay.js";
 import { RecordButton, RecordingBar } from "./voice.js";
@@ -159,13 +160,17 @@ export function Composer({ conv, timeline, about, dropped }) {
     input.onchange = () => sendFiles(conv, [...input.files]);
     input.click();
   };
-  const attach = (event) =>
+  const fade = (button) => chooseTerm({ preventDefault() {}, currentTarget: button }, conv);
+  const attach = (event) => {
+    const button = event.currentTarget;
     openMenu(event, [
       { label: t("attach.image"), icon: "image", act: () => pick("image/*,video/*") },
       { label: t("attach.file"), icon: "file", act: () => pick("") },
       { label: t("attach.card"), icon: "card", act: () => sendCard(conv) },
       "geolocation" in navigator && { label: t("attach.location"), icon: "place", act: () => sendLocation(conv) },
+      { label: t("fade.label"), icon: "flame", act: () => fade(button) },
     ]);
+  };
   const emoji = (event) => openMenu(event, [], { head: html`<${EmojiPicker} onChoose=${(one) => (closeMenu(), insert(one))} />` });
   const paste = (event) => {
     if (!event.clipboardData.files.length) return;
@@ -182,6 +187,7 @@ export function Composer({ conv, timeline, about, dropped }) {
   if (reason) return html`<footer class="composer closed"><p><${Icon} name="lock" size=${16} />${reason}</p></footer>`;
   return html`<footer class="composer">
     <${Uploads} convId=${conv.convId} />
+    <${FadingNotice} conv=${conv} />
     <${About} about=${about} />
     ${found.length > 0 && html`<ul class="mentions" role="listbox" aria-label=${t("mention.label")}>
       ${found.map((each, at) => html`<li role="option" aria-selected=${at === chosen} onPointerDown=${(event) => (event.preventDefault(), mention(each))}>

@@ -56,7 +56,7 @@ export function messageActs(conv, timeline, about) {
         event,
         [
           { label: t("do.reply"), icon: "reply", act: () => acts.reply(message) },
-          isText && { label: t("do.copy"), icon: "copy", act: () => acts.copy(message) },
+          isText && !message.burnAfterRead && { label: t("do.copy"), icon: "copy", act: () => acts.copy(message) },
           isMine && message.type === "text" && { label: t("do.edit"), icon: "edit", act: () => acts.edit(message) },
           !message.burnAfterRead && !message.expireAt && message.type !== "call" && { label: t("do.save_message"), icon: "saved", act: () => acts.keep(message) },
           isMine && conv.groupId && { label: t("readers.title"), icon: "check", act: () => acts.readers(message) },

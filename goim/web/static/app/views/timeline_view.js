@@ -224,6 +224,7 @@ function rowsOf({ conv, timeline, start, end, acts, lit }) {
       name=${conv.groupId && !isMine ? people.name(message.from) || "…" : ""} avatarUrl=${conv.groupId && !isMine ? people.avatar(message.from) : ""}
       quoted=${message.replyTo ? (timeline.byId(message.replyTo) ?? null) : undefined} quotedSeq=${message.replyTo ? seqHint(message.replyTo) : 0}
       names=${message.mentions ? namesOf(message.mentions) : ""} state=${isMine ? (timeline.isRead(message.seq) ? "read" : "sent") : ""}
+      isCovered=${timeline.isCovered(message)} uncovered=${timeline.uncovered.get(message.seq)}
       isLit=${lit?.isLit && lit.seq === message.seq} />`);
   }
   if (end === messages.length && timeline.isAtEnd) rows.push(...unsent(timeline, acts));
