@@ -14,6 +14,7 @@ from pathlib import Path
 from time import perf_counter
 
 from loadtest.errors import Refused
+from loadtest.processes import listening_on
 from loadtest.target import Target
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -36,10 +37,10 @@ class Server:
     def target(self) -> Target:
         return Target("127.0.0.1", self.port)
 
-    def wait_ready(self) -> None:
-        """Return when it can serve."""
+    def wait_ready(self, workers: int = 1) -> None:
+        """Return when all of its workers can serve: the first that listens would get everybody who comes before."""
         deadline = perf_counter() + _STARTING_SECONDS
-        while not self._is_ready():
+        while not (self._is_ready() and (workers < 2 or len(listening_on("127.0.0.1", self.port)) >= workers)):
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self._process.wait(0.05)
                 raise Refused(f"the server ended with {self._process.returncode}\n{self.last_words()}")
@@ -83,7 +84,7 @@ def running_server(environment: Mapping[str, str], folder: Path, *, command: str
         )
     server = Server(process, port, log)
     try:
-        server.wait_ready()
+        server.wait_ready(int(environment.get("IM_SERVER_WORKERS", "1")))
         yield server
     finally:
         server.stop()

@@ -7,12 +7,14 @@ import json
 import signal
 import subprocess
 import sys
+from pathlib import Path
 from time import monotonic
 
 import pytest
 
 from tests.cli.conftest import BINARY, Goimctl
 from tests.mysql_server import needs_mariadb
+from tests.redis_server import running_redis
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 UNLIMITED = {"IM_WS_SEND_QPS": "1000000", "IM_WS_SEND_BURST": "1000000"}
@@ -98,13 +100,20 @@ def test_a_server_that_lets_devices_send_only_so_fast_is_no_measure(goimctl: Goi
     assert "hint: start it with IM_WS_SEND_QPS" in done.stderr
 
 
-def test_a_server_on_mariadb_is_measured_with_what_the_database_costs(goimctl: Goimctl) -> None:
+@pytest.mark.timeout(180)
+def test_two_workers_on_mariadb_are_measured_with_what_the_database_costs(goimctl: Goimctl, tmp_path: Path) -> None:
     needs_mariadb()
-    done = goimctl.done("bench", "c2c", "--senders", "3", "--window", "2", "--store", "mysql", *SHORT, "--json")
+    with running_redis(tmp_path / "redis") as redis:
+        workers = ("--set", "IM_SERVER_WORKERS=2", "--set", f"IM_REDIS_ADDR={redis.addr}")
+        command = ("bench", "c2c", "--senders", "20", "--window", "2", "--store", "mysql")
+        done = goimctl.done(*command, *workers, *SHORT, "--json")
     report = json.loads(done.stdout)
     assert report["problems"] == {}
-    costs = {process["name"]: process["mainUs"] + process["threadsUs"] for process in report["server"]["processes"]}
-    assert costs["mariadbd"] > 0
+    costs = [(each["name"], each["mainUs"] + each["threadsUs"]) for each in report["server"]["processes"]]
+    assert dict(costs)["mariadbd"] > 0
+    busiest = max(cost for name, cost in costs if name == "python")
+    at_work = [cost for name, cost in costs if name == "python" and cost > busiest / 20]
+    assert len(at_work) == 2, f"people are with both workers: {costs}"
 
 
 def test_locust_is_an_extra(goimctl: Goimctl) -> None:

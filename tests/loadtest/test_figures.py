@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import re
 import socket
 import subprocess
 import sys
@@ -21,8 +22,9 @@ from loadtest.plan import Outcome
 from loadtest.processes import Sample, Usage, family, listening_on, sample, usage_of
 from loadtest.report import as_json, lines, report_of
 from loadtest.scenarios import Load, Scenario
+from loadtest.server import ROOT
+from loadtest.steps import RULES, stacks_of, steps_of
 from loadtest.steps import lines as lines_of_steps
-from loadtest.steps import stacks_of, steps_of
 from loadtest.target import Target, target_of
 from loadtest.watch import Watch
 
@@ -188,7 +190,7 @@ def test_a_profile_is_summed_up_by_the_steps_of_a_message() -> None:
     raw = f"""{node} 4
 {receive} 1
 {receive};Connection.receive (goim/gateway/connection.py:101) 2
-{tell};send.<locals>.done (goim/actions/messages.py:15) 3
+{tell};_answer (goim/actions/messages.py:15) 3
 {tell};_message (goim/services/messages.py:375) 5
 {tell};ReceiptBook.sent (goim/services/receipts.py:97) 1
 {node};uuid4 (uuid.py:1) 4
@@ -206,3 +208,12 @@ process 7:"python";process 9:"writer";thread (9): MainThread;main (goim/stores/s
     titles = [each.text for each in picture.iter("{http://www.w3.org/2000/svg}title")]
     assert titles[0] == "event loop: 100.0%"
     assert "Messages._tell (goim/services/messages.py): 45.0%" in titles
+
+
+def test_every_function_that_tells_a_step_is_in_the_code() -> None:
+    sources = {path.relative_to(ROOT).as_posix(): path.read_text() for path in (ROOT / "goim").rglob("*.py")}
+    known = {*re.findall(r"\bdef (\w+)", "\n".join(sources.values())), "run"}
+    for mark in (mark for _, marks in RULES for mark in marks):
+        name, _, place = mark.partition("(")
+        assert place.startswith("asyncmy/") or any(path.startswith(place) for path in sources), mark
+        assert not name or any(each.startswith(name.strip().rpartition(".")[2]) for each in known), mark
