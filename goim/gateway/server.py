@@ -13,7 +13,9 @@ from types import FrameType
 from typing import Any
 
 from uvicorn import Config, Server
+from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+from uvicorn.protocols.utils import is_ssl
 
 from goim.config import Settings
 from goim.config.settings import Gateway
@@ -46,7 +48,14 @@ class PatientlessHttp(HttpToolsProtocol):
         self._sockets = sockets
 
     def connection_made(self, transport: Any) -> None:
-        super().connection_made(transport)
+        """What uvicorn does, except that the transport is asked for the addresses: asking its socket makes an object
+        for it, which stays as long as the connection."""
+        self.connections.add(self)
+        self.transport = transport
+        self.flow = FlowControl(transport)
+        self.server = _address(transport, "sockname")
+        self.client = _address(transport, "peername")
+        self.scheme = "https" if is_ssl(transport) else "http"
         self._expect_more(_HEAD_SECONDS)
 
     def data_received(self, data: bytes) -> None:
@@ -123,6 +132,12 @@ class PatientlessHttp(HttpToolsProtocol):
             self.transport.close()
         elif not self.transport.is_closing():
             self.send_400_response(why)
+
+
+def _address(transport: asyncio.Transport, side: str) -> tuple[str, int] | None:
+    """Host and port; the peer of one that has hung up has none."""
+    address = transport.get_extra_info(side)
+    return (str(address[0]), int(address[1])) if isinstance(address, tuple) else None
 
 
 def sockets_of(gateway: Gateway, closes: Counter[int]) -> Sockets:
