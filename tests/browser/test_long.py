@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import logging
 from typing import Any
 
 import pytest
@@ -15,25 +16,41 @@ from tests.client import Person, World
 
 pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(180)]
 
+_log = logging.getLogger(__name__)
 MANY = 10_000
 MOST_ROWS = 160
 EARLY = 17
 
-# Scrolls up, a bit each frame, until so many messages have been in sight; says which, how many were in the page at
-# most, and whether ever anything in sight has moved by itself.
+MOST_ELEMENTS = 4000
+LONGEST_TASK = 1500.0
+"""In milliseconds: a page that works through all of its messages at once is stuck for longer."""
+
+# Scrolls up, a bit each frame, until so many messages have been in sight; says which, how many rows and elements were
+# in the page at most, whether ever anything in sight has moved by itself, how long each frame took and each long task.
 SCROLL_UP = """async (wanted) => {
   const box = document.querySelector(".timeline");
   const seen = new Set();
   let most = 0;
   let jumps = 0;
+  let elements = 0;
+  const frames = [];
+  const tasks = [];
+  const watcher = new PerformanceObserver((list) => tasks.push(...list.getEntries().map(({ duration }) => duration)));
+  watcher.observe({ type: "longtask" });
   const inSight = () => {
     const rows = [...box.querySelectorAll("[data-seq]")];
     most = Math.max(most, rows.length);
+    elements = Math.max(elements, document.getElementsByTagName("*").length);
     const top = box.getBoundingClientRect().top;
     return rows.map((row) => [Number(row.dataset.seq), row.getBoundingClientRect().bottom - top])
       .filter(([, y]) => y > 0 && y <= box.clientHeight);
   };
-  const frame = () => new Promise(requestAnimationFrame);
+  let last = performance.now();
+  const frame = async () => {
+    const now = await new Promise(requestAnimationFrame);
+    frames.push(now - last);
+    last = now;
+  };
   while (seen.size < wanted) {
     const before = new Map(inSight());
     for (const seq of before.keys()) seen.add(seq);
@@ -44,7 +61,7 @@ SCROLL_UP = """async (wanted) => {
     const now = moved && new Map(inSight()).get(moved[0]);
     if (now !== undefined && Math.abs(now - moved[1]) > 2) jumps += 1;
   }
-  return { seen: [...seen].sort((a, b) => a - b), most, jumps };
+  return { seen: [...seen].sort((a, b) => a - b), most, jumps, elements, frames: frames.slice(1), tasks };
 }"""
 
 
@@ -61,6 +78,16 @@ async def write(world: World, writer: Person, reader: Person) -> Any:
                 return await device.push("ack", lambda data: data["seq"] == MANY)
 
 
+def tell(found: Any) -> None:
+    """The figures of `docs/web.md`: seen with `--log-cli-level=INFO`."""
+    frames = sorted(found["frames"])
+    median, late, worst = (frames[int(share * (len(frames) - 1))] for share in (0.5, 0.99, 1))
+    _log.info(
+        "%d frames: median %.1f ms, 99%% %.1f ms, worst %.1f ms; %d long tasks, longest %.0f ms; %d elements at most",
+        *(len(frames), median, late, worst, len(found["tasks"]), max(found["tasks"], default=0.0), found["elements"]),
+    )
+
+
 async def test_ten_thousand_messages_are_scrolled_jumped_into_and_left_again(town: World, browser: Browser) -> None:
     ann, bob = await town.circle(2)
     await write(town, ann, bob)
@@ -73,6 +100,9 @@ async def test_ten_thousand_messages_are_scrolled_jumped_into_and_left_again(tow
         assert found["seen"] == list(range(MANY + 1 - len(found["seen"]), MANY + 1)), "nothing is left out"
         assert found["most"] <= MOST_ROWS
         assert found["jumps"] == 0
+        tell(found)
+        assert found["elements"] <= MOST_ELEMENTS
+        assert max(found["tasks"], default=0.0) < LONGEST_TASK
 
         await his.button("Search in this conversation").click()
         await his.page.locator(".chat-search input").fill("needle")
