@@ -137,3 +137,6 @@ class Behind:
             except StoreDown as error:
                 pause = FLUSH_SECONDS
                 _log.warning("derived_data_waits", error=str(error), conversations=len(self._pairs) + len(self._ready))
+            except Exception:  # noqa: BLE001 what goes wrong once must not end it for all
+                _log.exception("derived_data_waits")
+                pause = _LONGEST_REST

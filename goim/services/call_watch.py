@@ -120,6 +120,8 @@ class CallWatch:
                     await self._records.take_up(self._clock.now_ms() - int(OWED_SECONDS * 1000))
             except StoreDown as error:
                 _log.warning("call_deadlines_wait", error=str(error))
+            except Exception:  # noqa: BLE001 what goes wrong once must not end it for all
+                _log.exception("call_deadlines_wait")
 
     async def _end_those_due(self) -> None:
         now = self._clock.now_ms()

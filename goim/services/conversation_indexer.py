@@ -137,6 +137,8 @@ class ConversationIndexer:
             except StoreDown as error:
                 _log.warning("search_index_waits", error=str(error))
                 self._noted, is_away = noted | self._noted, True
+            except Exception:  # noqa: BLE001 what goes wrong once must not end it for all
+                _log.exception("search_index_waits")
             pause = (self._clock.monotonic() - started) * (_REST_AT_WORK if self._has_news else _REST)
             if not self._noted or is_away:
                 pause = max(_BEAT_SECONDS, pause)

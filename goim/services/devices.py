@@ -18,6 +18,7 @@ from goim.notices import DeviceKicked, Notices
 from goim.protocol.close_codes import CloseCode
 from goim.services.sessions import SessionDesk
 from goim.stores.base import Sessions
+from goim.tasks import beside
 
 FLUSH_SECONDS = 1.0
 _log = structlog.get_logger(__name__)
@@ -133,12 +134,8 @@ class DeviceBook:
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Flush once a second while the context is open, and at its end."""
-        async with asyncio.TaskGroup() as tasks:
-            task = tasks.create_task(self._run())
-            try:
-                yield
-            finally:
-                task.cancel()
+        async with beside(self._run()):
+            yield
         await self.flush()
 
     async def _run(self) -> None:
@@ -148,6 +145,8 @@ class DeviceBook:
                 await self.flush()
             except StoreDown as error:
                 _log.warning("devices_wait", error=str(error), devices=len(self._waiting))
+            except Exception:  # noqa: BLE001 what goes wrong once must not end it for all
+                _log.exception("devices_wait")
 
 
 def connected(sink: Sink) -> Connected:

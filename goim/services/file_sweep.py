@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from typing import Protocol
@@ -15,6 +14,7 @@ from goim.clock import Clock
 from goim.errors import StoreDown
 from goim.model.files import PARTIAL, FileStats, StoredFile, file_id_of
 from goim.stores.base import Files
+from goim.tasks import beside
 
 _AT_ONCE = 200
 # Bytes come before their row, and S3 dates them from the beginning of the upload. So nothing younger is an orphan.
@@ -93,12 +93,8 @@ class FileSweeper:
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Sweep from time to time while the context is open."""
-        async with asyncio.TaskGroup() as tasks:
-            task = tasks.create_task(self._run())
-            try:
-                yield
-            finally:
-                task.cancel()
+        async with beside(self._run()):
+            yield
 
     async def _run(self) -> None:
         while True:
@@ -107,6 +103,9 @@ class FileSweeper:
                 swept = await self.sweep()
             except StoreDown as error:
                 _log.warning("files_not_swept", error=str(error))
+                continue
+            except Exception:  # noqa: BLE001 what goes wrong once must not end it for all
+                _log.exception("files_not_swept")
                 continue
             if any((swept.expired, swept.orphans, swept.partial, swept.broken)):
                 _log.info(

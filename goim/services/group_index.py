@@ -82,6 +82,11 @@ class GroupIndex(GroupEvents):
         except StoreDown as error:
             _log.warning("group_index_waits", error=str(error), groups=len(self._begun))
             return await self._clock.sleep(_RETRY_SECONDS)
+        except Exception:  # noqa: BLE001 one group that cannot be moved must not keep all others
+            _log.exception("group_index_failed", group_id=group_id)
+            self._begun.pop(group_id, None)
+            self._again.pop(group_id, None)
+            return None
         newest, _ = self._begun.pop(group_id)  # to the end: the other groups are next
         if last is None:
             last = self._again.pop(group_id, None)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 
@@ -13,6 +12,7 @@ from goim.clock import Clock
 from goim.delivery import Delivery
 from goim.errors import StoreDown
 from goim.stores.mailbox import Letter, Mailbox
+from goim.tasks import beside
 
 POLL_SECONDS = 0.5
 KEPT_SECONDS = 600.0
@@ -74,12 +74,8 @@ class Mailroom:
     async def running(self) -> AsyncIterator[None]:
         """Deliver what is posted while the context is open; what lay there before was for those before us."""
         self._read = await self._mailbox.newest()
-        async with asyncio.TaskGroup() as tasks:
-            task = tasks.create_task(self._run())
-            try:
-                yield
-            finally:
-                task.cancel()
+        async with beside(self._run()):
+            yield
 
     async def _run(self) -> None:
         while True:
@@ -88,6 +84,8 @@ class Mailroom:
                 await self.collect()
             except StoreDown as error:
                 _log.warning("letters_wait", error=str(error))
+            except Exception:  # noqa: BLE001 what goes wrong once must not end it for all
+                _log.exception("letters_wait")
 
     async def collect(self) -> None:
         """Deliver what has come since the last time."""

@@ -22,6 +22,7 @@ from goim.protocol.pushes import Presence, PresenceData, TypingBy, TypingByData
 from goim.services.access import AccessBook
 from goim.services.changes import Actor
 from goim.stores.base import Blocks, Friends, Members, Sessions
+from goim.tasks import beside
 
 MAX_ASKED = 200
 LASTING_SECONDS = 2.0
@@ -117,12 +118,8 @@ class PresenceBook:
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Tell friends who came and went while the context is open."""
-        async with asyncio.TaskGroup() as tasks:
-            task = tasks.create_task(self._run())
-            try:
-                yield
-            finally:
-                task.cancel()
+        async with beside(self._run()):
+            yield
 
     async def _run(self) -> None:
         while True:

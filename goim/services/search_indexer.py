@@ -84,6 +84,8 @@ class SearchIndexer:
                     pause = (self._clock.monotonic() - started) * (_SHORT_REST if last == before else _REST)
             except StoreDown as error:
                 _log.warning("search_index_waits", error=str(error))
+            except Exception:  # noqa: BLE001 what goes wrong once must not end it for all
+                _log.exception("search_index_waits")
 
 
 def _doc(written: Written) -> Doc:

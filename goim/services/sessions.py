@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import hashlib
 import secrets
@@ -22,6 +21,7 @@ from goim.notices import Interrupted, Notices, SessionsEnded
 from goim.protocol.close_codes import CloseCode
 from goim.services.tokens import TokenSigner, unauthorized
 from goim.stores.base import Sessions, Users
+from goim.tasks import beside
 
 MAX_DEVICE_ID = 64
 MAX_SESSIONS = 200
@@ -215,12 +215,8 @@ class SessionDesk:
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Once a minute, look for live connections whose session is gone from the database."""
-        async with asyncio.TaskGroup() as tasks:
-            task = tasks.create_task(self._run())
-            try:
-                yield
-            finally:
-                task.cancel()
+        async with beside(self._run()):
+            yield
 
     async def _run(self) -> None:
         while True:
@@ -229,6 +225,8 @@ class SessionDesk:
                 await self.sweep()
             except StoreDown as error:
                 _log.warning("sessions_not_checked", error=str(error))
+            except Exception:  # noqa: BLE001 what goes wrong once must not end it for all
+                _log.exception("sessions_not_checked")
 
     async def sweep(self) -> None:
         """Close the connections whose session has ended behind our back."""

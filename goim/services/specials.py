@@ -172,3 +172,5 @@ class Specials:
                 await work()
             except StoreDown as error:
                 _log.warning("sweep_waits", error=str(error))
+            except Exception:  # noqa: BLE001 what goes wrong once must not end it for all
+                _log.exception("sweep_waits")

@@ -17,6 +17,7 @@ from goim.metrics import Metrics
 from goim.model.files import FileStats
 from goim.stores.base import Files
 from goim.stores.overview import Overview
+from goim.tasks import beside
 
 SAMPLE_SECONDS = 5.0
 COUNTED_SECONDS = 10.0
@@ -126,12 +127,8 @@ class Statistics:
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Take a sample every five seconds while the context is open."""
-        async with asyncio.TaskGroup() as tasks:
-            task = tasks.create_task(self._run())
-            try:
-                yield
-            finally:
-                task.cancel()
+        async with beside(self._run()):
+            yield
 
     async def _run(self) -> None:
         while True:

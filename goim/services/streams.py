@@ -329,6 +329,8 @@ class Streams:
                     await self.take_up_orphans()
             except StoreDown as error:
                 _log.warning("streams_wait", error=str(error), live=len(self._live))
+            except Exception:  # noqa: BLE001 what goes wrong once must not end it for all
+                _log.exception("streams_wait")
 
     async def save(self) -> None:
         """Store what has grown: a crash costs at most what came in the last second."""

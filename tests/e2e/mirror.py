@@ -170,6 +170,8 @@ class Client:
         message = {name: value for name, value in data.items() if name != "duplicate"}
         message |= {name: asked[name] for name in ("type", "payload", "replyTo", "burnAfterRead") if name in asked}
         mirror.put_message(message | _address(asked, data, self.user_id) | {"from": self.user_id, "recalled": False})
+        if self.is_one_of_many and not mirror.is_whole:
+            mirror.needs_sync = True  # where nothing was delivered yet a node does not know that something is owed
 
     def _changed(self, _: Envelope, data: Envelope) -> None:
         """The ack has the number of the change, and `sync` what it is: when it was, for one."""

@@ -14,6 +14,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
+from structlog.testing import capture_logs
 
 from goim.app import Stores, open_stores
 from goim.errors import GoimError
@@ -190,18 +191,19 @@ def play(
         pace, number = Pace(), next(numbers)
         return Village(config, stores(pace), FakeClock(), tuple(f"{name}{number}" for name in NAMES), pace, ways)
 
-    run_state_machine_as_test(
-        lambda: Machine(runner, open_village),  # type: ignore[arg-type]  # hypothesis takes any factory
-        settings=settings(
-            max_examples=examples * (LONGER or 1),
-            stateful_step_count=steps,
-            derandomize=not LONGER,
-            database=None,
-            deadline=None,
-            suppress_health_check=list(HealthCheck),
-            phases=[Phase.generate] if LONGER else list(Phase),
-        ),
-    )
+    with capture_logs():  # printing them takes longer than everything else
+        run_state_machine_as_test(
+            lambda: Machine(runner, open_village),  # type: ignore[arg-type]  # hypothesis takes any factory
+            settings=settings(
+                max_examples=examples * (LONGER or 1),
+                stateful_step_count=steps,
+                derandomize=not LONGER,
+                database=None,
+                deadline=None,
+                suppress_health_check=list(HealthCheck),
+                phases=[Phase.generate] if LONGER else list(Phase),
+            ),
+        )
 
 
 @pytest.mark.timeout(300 * (LONGER or 1))  # it takes seconds, unless there is something to find and to shrink
