@@ -21,6 +21,7 @@ _CONFIG = """
 run_as_root = true
 daemonize = false
 gc = {{ mode = "generational" }}
+network_settings = {{ nagle = false }}
 pidfile = "{folder}/prosody.pid"
 data_path = "{folder}/data"
 log = {{ warn = "*console" }}
