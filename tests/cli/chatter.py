@@ -140,7 +140,7 @@ async def at_terminal(goimctl: Goimctl, *args: str) -> AsyncIterator[tuple[Keybo
         BINARY,
         *args,
         cwd=goimctl.folder,
-        env=goimctl.environ(TERM="xterm-256color"),
+        env=goimctl.environ(TERM="xterm-256color", COLUMNS="100", LINES="30"),
         stdin=theirs,
         stdout=theirs,
         stderr=theirs,

@@ -189,8 +189,7 @@ async def test_at_a_terminal_an_account_is_offered_and_its_end_told(people: Worl
         keyboard.type("y\r")
         await keyboard.shows("Password again: ")
         keyboard.type(f"{PASSWORD}\r")
-        await keyboard.shows("no conversation is open")
-        await keyboard.shows("there is nobody called bob; /with bob when")
+        await keyboard.shows("there is nobody called bob;")
         await goimctl.meanwhile("users", "disable", "ann")
         await keyboard.shows("error: the server ended this session")
         async with asyncio.timeout(15):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
+import asyncio
 from collections.abc import Coroutine, Iterable
 from functools import partial
 from typing import Any, ClassVar
@@ -10,9 +10,7 @@ from typing import Any, ClassVar
 from textual.app import App, ComposeResult, SystemCommand
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
-from textual.css.query import NoMatches
 from textual.screen import Screen
-from textual.widget import MountError
 from textual.widgets import Footer, OptionList, Static
 
 from goim.client import GoimError, Unreachable
@@ -27,20 +25,15 @@ from goimctl.talk.screen.composer import Composer
 from goimctl.talk.screen.dialogs import Ask, Paths, Reading, table_of
 from goimctl.talk.screen.drawing import Drawing, head_of, state_of
 from goimctl.talk.screen.find import Find, follow
-from goimctl.talk.screen.keys import KEYS
+from goimctl.talk.screen.keys import KEYS, commands_of
 from goimctl.talk.screen.lists import Rooms
 from goimctl.talk.screen.theme import DARK, LIGHT, THEMES
-from goimctl.talk.screen.thread import Thread
+from goimctl.talk.screen.thread import Thread, while_it_stands
 from goimctl.talk.session import Session
 from goimctl.talk.texts import clean, line_of
 
 _FRAME = 1 / 20
 _WIDE = 76
-
-
-def _while_it_stands() -> contextlib.AbstractContextManager[None]:
-    """The last frame may be due when all is being taken down already."""
-    return contextlib.suppress(NoMatches, MountError)
 
 
 class ChatApp(App[None]):
@@ -67,6 +60,9 @@ class ChatApp(App[None]):
         self.session = session
         self.unsent = 0
         self._drawing = Drawing(session)
+        self._drawing_now = asyncio.Lock()
+        self._notes: list[str] = []
+        self._may_note = False
         self._open_room: Room | None = None
         self._unread_from: int | None = None
         self._answering: Message | None = None
@@ -112,7 +108,15 @@ class ChatApp(App[None]):
         self.changed(room)
 
     def note(self, text: str) -> None:
-        self.call_later(self.tell, text)
+        self._notes.append(text)
+        self.call_later(self._tell_all)
+
+    def _tell_all(self) -> None:
+        """Tell what there is to tell, as soon as there is a screen to see it on."""
+        if self._may_note:
+            notes, self._notes = self._notes, []
+            for note in notes:
+                self.tell(note)
 
     # drawing
 
@@ -131,10 +135,12 @@ class ChatApp(App[None]):
         self._main = self.screen
         self._list(self.session.here is None)
         await self.draw()
+        self._may_note = True
+        self.call_after_refresh(self._tell_all)
         self.set_interval(1.0, self._tick)  # who types may stop without saying so
 
     def _tick(self) -> None:
-        with _while_it_stands():
+        with while_it_stands():
             self._draw_head()
 
     def _soon(self) -> None:
@@ -142,8 +148,9 @@ class ChatApp(App[None]):
 
     async def draw(self) -> None:
         self._is_due = False
-        with _while_it_stands():
-            await self._draw_all()
+        async with self._drawing_now:
+            with while_it_stands():
+                await self._draw_all()
 
     async def _draw_all(self) -> None:
         room = self.session.here
@@ -166,7 +173,7 @@ class ChatApp(App[None]):
 
     def _after_drawing(self, room: Room) -> None:
         """What is on the screen is read; what does not fill it is not all there is."""
-        with _while_it_stands():
+        with while_it_stands():
             self._look(room)
 
     def _look(self, room: Room) -> None:
@@ -378,12 +385,7 @@ class ChatApp(App[None]):
         await self.draw()
 
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:  # noqa: ARG002
-        """What Ctrl+P finds: the keys by their names, and the commands, ready to be completed."""
-        yield SystemCommand("Light or dark", "Change the colours", self.action_theme)
-        yield SystemCommand("Keys", "What the keys do", self.action_help)
-        yield SystemCommand("Send a file", "A picture or anything else", self.action_send_file)
-        for name, entry in COMMANDS.items():
-            yield SystemCommand(entry.usage, entry.meaning, partial(self.write, f"/{name} "))
+        return commands_of(self)
 
     def write(self, text: str) -> None:
         """Have this in the composer, to be gone on with."""

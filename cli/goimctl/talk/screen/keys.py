@@ -1,6 +1,17 @@
-"""What the keys do, as F1 tells it."""
+"""What the keys do, as F1 tells it, and what Ctrl+P finds."""
 
 from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import partial
+from typing import TYPE_CHECKING
+
+from textual.app import SystemCommand
+
+from goimctl.talk.commands import COMMANDS
+
+if TYPE_CHECKING:
+    from goimctl.talk.screen.app import ChatApp
 
 KEYS = (
     ("Enter", "send; in the list: open"),
@@ -18,3 +29,12 @@ KEYS = (
     ("Ctrl+P", "everything else by its name"),
     ("Ctrl+Q", "leave (Ctrl+D in an empty field does, too)"),
 )
+
+
+def commands_of(app: ChatApp) -> Iterable[SystemCommand]:
+    """The keys by their names, and the commands, ready to be completed."""
+    yield SystemCommand("Light or dark", "Change the colours", app.action_theme)
+    yield SystemCommand("Keys", "What the keys do", app.action_help)
+    yield SystemCommand("Send a file", "A picture or anything else", app.action_send_file)
+    for name, entry in COMMANDS.items():
+        yield SystemCommand(entry.usage, entry.meaning, partial(app.write, f"/{name} "))

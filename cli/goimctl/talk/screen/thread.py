@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+import contextlib
 from itertools import groupby
 from typing import ClassVar
 
 from textual.binding import Binding, BindingType
 from textual.containers import VerticalScroll
+from textual.css.query import NoMatches
 from textual.events import Click
 from textual.message import Message as Posted
+from textual.widget import MountError
 from textual.widgets import Static
 
 from goim.client.answers import Message
 from goimctl.talk.screen.drawing import Row
 
 _NEAR_TOP = 2
+
+
+def while_it_stands() -> contextlib.AbstractContextManager[None]:
+    """The last frame may be due when all is being taken down already."""
+    return contextlib.suppress(NoMatches, MountError)
 
 
 class RowView(Static):
@@ -96,6 +104,8 @@ class Thread(VerticalScroll):
                 self._rows[key].show(wanted[key])
             await self._mount_new(rows)
         self._rows = {row.key: self._rows[row.key] for row in rows}
+        if self._held is not None:
+            self.call_after_refresh(self._release)
 
     async def _mount_new(self, rows: list[Row]) -> None:
         """Each run of new rows behind the one that it follows."""
@@ -113,6 +123,8 @@ class Thread(VerticalScroll):
 
     def watch_scroll_y(self, old_value: float, new_value: float) -> None:
         super().watch_scroll_y(old_value, new_value)
+        if self._held is not None:  # somebody scrolls on meanwhile
+            self._held = self.max_scroll_y - new_value
         if new_value <= _NEAR_TOP and self._rows and self._held is None:
             self.post_message(self.NearTop())
         if self.is_at_end:
@@ -121,8 +133,12 @@ class Thread(VerticalScroll):
     def watch_virtual_size(self) -> None:
         """Earlier rows have their place above now: stay with those that were visible."""
         if self._held is not None:
-            held, self._held = self._held, None
-            self.scroll_to(y=self.max_scroll_y - held, animate=False, immediate=True)
+            self.scroll_to(y=self.max_scroll_y - self._held, animate=False, immediate=True)
+
+    def _release(self) -> None:
+        self._held = None
+        if self.scroll_y <= _NEAR_TOP:
+            self.post_message(self.NearTop())
 
     # choosing
 
