@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import http.client
 import json
-import os
+import shutil
 import subprocess
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -39,6 +39,7 @@ _SERVER = "localhost"
 @contextlib.contextmanager
 def synapse(load: Load, folder: Path, database: Postgres, python: str, screen: Screen) -> Iterator[Site]:
     """A new one with people on it, and a room for each pair."""
+    python = _program(python)
     version = _version(python)
     home, port = folder / "synapse", free_port()
     home.mkdir()
@@ -60,14 +61,17 @@ def synapse(load: Load, folder: Path, database: Postgres, python: str, screen: S
         )
 
 
-def _version(python: str) -> str:
-    if not python:
+def _program(python: str) -> str:
+    """Where it is, whatever folder it is started in."""
+    found = shutil.which(python)
+    if not found:
         raise Refused(MISSING)
+    return str(Path(found).absolute())
+
+
+def _version(python: str) -> str:
     ask = "from importlib.metadata import version; print(version('matrix-synapse'))"
-    try:
-        done = subprocess.run([python, "-c", ask], capture_output=True, text=True, check=False)
-    except FileNotFoundError:
-        raise Refused(MISSING) from None
+    done = subprocess.run([python, "-c", ask], capture_output=True, text=True, check=False)
     if done.returncode:
         raise Refused(MISSING)
     return f"Synapse {done.stdout.strip()}"
@@ -176,8 +180,3 @@ def _in_rooms(plan: Plan, rooms: Sequence[str]) -> Plan:
 def _placed(one: Conversation, rooms: Sequence[str]) -> Conversation:
     room = one.address.get("groupId") or rooms[int(one.speakers[0].username[1:]) // 2]
     return msgspec.structs.replace(one, address={"roomId": room})
-
-
-def found_python() -> str:
-    """Where its own environment is, if the environment says so."""
-    return os.environ.get("GOIM_SYNAPSE_PYTHON", "")

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import msgspec
@@ -226,8 +227,9 @@ def test_memory_is_told_for_each_connection() -> None:
     assert row.archived is None
 
 
-def test_what_is_not_installed_is_named_with_what_to_type(tmp_path: Path) -> None:
+@pytest.mark.parametrize("python", ["", "no/such/python", sys.executable])
+def test_what_is_not_installed_is_named_with_what_to_type(tmp_path: Path, python: str) -> None:
     load = Load(scenario=Scenario.C2C, senders=1)
-    site = synapse(load, tmp_path, Postgres(0, 0), str(tmp_path / "python"), Quiet())
+    site = synapse(load, tmp_path, Postgres(0, 0), python, Quiet())
     with pytest.raises(Refused, match="pip install 'matrix-synapse"), site:
         pass
