@@ -127,6 +127,18 @@ def test_every_error_code_is_described_with_its_status() -> None:
     assert rows == {code.value: status for code, status in HTTP_STATUS.items()}
 
 
+def test_the_chinese_page_has_the_same_codes_and_what_they_name() -> None:
+    english, chinese = (_coded(page(f"docs/errors{language}.md")) for language in ("", ".zh"))
+    assert english == chinese
+    assert len(english) == len(HTTP_STATUS) + len(CloseCode)
+
+
+def _coded(text: str) -> list[tuple[str, str, set[str]]]:
+    """Of each row: the code, its status or name, and what else is set as code."""
+    rows = re.findall(r"^\| ([^|]*\d[^|]*|`\w+`) \| ([^|]+) \|(.*)$", text, re.MULTILINE)
+    return [(code, second, set(re.findall(r"`[^`]+`", rest))) for code, second, rest in rows]
+
+
 def test_every_close_code_is_described() -> None:
     rows = {int(row[0]): undressed(row[1]) for row in table("docs/errors.md", "Close codes")}
     assert rows == {code.value: code.name for code in CloseCode}

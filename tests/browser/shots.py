@@ -13,7 +13,7 @@ from typing import Any
 from PIL import Image, ImageDraw
 from playwright.async_api import Browser, expect
 
-from tests.browser.conftest import chromium
+from tests.browser.conftest import DEVICES, chromium
 from tests.browser.pages import PHONE, Seat, seat
 from tests.client import Device, Person, World
 from tests.node import started_node
@@ -59,6 +59,34 @@ async def upload(person: Person, name: str, content: bytes) -> dict[str, Any]:
     answer = await person.http.post("/api/files/upload", files={"file": (name, content)}, headers=headers)
     found: dict[str, Any] = answer.raise_for_status().json()
     return found
+
+
+# A camera that shows somebody before a wall, in the place of Chromium's clock.
+CAMERA = """
+const devices = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
+navigator.mediaDevices.getUserMedia = async ({ video }) => {
+  const canvas = Object.assign(document.createElement("canvas"), { width: 1280, height: 720 });
+  const paint = canvas.getContext("2d");
+  const wall = paint.createLinearGradient(0, 0, 1280, 720);
+  const [light, dark, shirt] = COLOURS;
+  wall.addColorStop(0, light);
+  wall.addColorStop(1, dark);
+  const draw = () => {
+    paint.fillStyle = wall;
+    paint.fillRect(0, 0, 1280, 720);
+    for (const [colour, y, w, h] of [[shirt, 760, 330, 270], ["#3b2a26", 330, 142, 168], ["#e3b394", 365, 116, 146]]) {
+      paint.fillStyle = colour;
+      paint.beginPath();
+      paint.ellipse(640, y, w, h, 0, 0, 7);
+      paint.fill();
+    }
+  };
+  setInterval(draw, 50);
+  draw();
+  const sound = (await devices({ audio: true })).getAudioTracks();
+  return new MediaStream([...sound, ...(video ? canvas.captureStream(20).getVideoTracks() : [])]);
+};
+"""
 
 
 class Village:
@@ -162,15 +190,37 @@ async def phone(browser: Browser, world: World, village: Village, folder: Path) 
         await keep(taken, folder, "phone-chat")
 
 
+async def call(browser: Browser, world: World, village: Village, folder: Path) -> None:
+    """Mara and Tomás see each other."""
+    size: dict[str, Any] = {"device_scale_factor": 2, "viewport": {"width": 1360, "height": 850}}
+    here, there = (
+        CAMERA.replace("COLOURS", json.dumps(each))
+        for each in (["#c9d8e8", "#6f86a6", "#31405c"], ["#f1dcc1", "#b98a5e", "#2f6f5e"])
+    )
+    mara, tomas = village.people["mara"], village.people["tomas"]
+    async with (
+        seat(browser, world.base_url, mara, script=here, **size) as hers,
+        seat(browser, world.base_url, tomas, script=there) as his,
+    ):
+        await village.say("tomas", village.pair("mara"), "Do you have a minute?")
+        await hers.open("Tomás Rivera")
+        await hers.button("Call with video").click()
+        await his.button("Accept").click()
+        await expect(hers.page.get_by_role("timer")).to_have_text("0:05")
+        await keep(hers, folder, "call")
+        await hers.button("Hang up").click()
+
+
 async def main(folder: Path) -> None:
     with tempfile.TemporaryDirectory() as data:
-        async with started_node(Path(data)) as (_, world), chromium() as browser:
+        async with started_node(Path(data)) as (_, world), chromium(*DEVICES) as browser:
             village = Village(world)
             await village.settle()
             await village.talk()
             await village.stream()
             await laptop(browser, world, village, folder)
             await phone(browser, world, village, folder)
+            await call(browser, world, village, folder)
 
 
 if __name__ == "__main__":
