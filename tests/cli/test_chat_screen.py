@@ -81,7 +81,6 @@ async def test_what_was_said_earlier_comes_as_one_scrolls_up_to_it(people: World
                 while text not in seat.screen:
                     await seat.press("pageup")
 
-        await scroll_to("message 40.")
         await scroll_to("message 1.")
         for _ in range(5):  # to the very top, where no more can come above
             await seat.press("pageup")
