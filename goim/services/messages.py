@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from functools import partial
 from time import perf_counter
 
+import structlog
 from msgspec import Raw
 from msgspec.structs import replace
 
@@ -47,6 +48,7 @@ from goim.services.specials import Specials
 from goim.stores.log import Log, PartlyStored
 from goim.tasks import Tasks
 
+_log = structlog.get_logger(__name__)
 MAX_BACKLOG = 100_000
 """So many messages may wait for the database; then it is better to say so than to promise."""
 REMIND_MS = 300_000
@@ -179,10 +181,13 @@ class Messages:
     def _tell_all(self, admitted: list[Sending], places: Sequence[Sent | None]) -> None:
         self.in_flight.end(admitted)
         for sending, place in zip(admitted, places, strict=True):
-            if place is None:
-                _refuse_all([sending], ErrorCode.UNAVAILABLE, "the database cannot be reached; send it again")
-            else:
-                self._tell(sending, place)
+            try:
+                if place is None:
+                    _refuse_all([sending], ErrorCode.UNAVAILABLE, "the database cannot be reached; send it again")
+                else:
+                    self._tell(sending, place)
+            except Exception:  # noqa: BLE001 one that cannot be told must not keep the others from their acks
+                _log.exception("message_not_told", conv_id=sending.conv.conv_id)
         now = perf_counter()  # once for all: they leave together, at the end of this turn of the loop
         self._metrics.send_latency_ms.observe_all([(now - sending.arrived) * 1000 for sending in admitted])
 

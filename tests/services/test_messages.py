@@ -182,6 +182,23 @@ async def test_a_mark_of_one_device_is_pushed_to_the_other_and_not_back(house: H
     assert [push["seq"] for push in two.take("read")] == [2]
 
 
+async def test_one_that_cannot_be_told_keeps_nobody_from_their_ack(house: House) -> None:
+    await house.friends_of_each_other("ann", "bob")
+    await house.say("ann", "bob")
+    await house.say("bob", "ann")
+    phone = await house.phone("bob")
+    answers: list[SentData | GoimError] = []
+
+    def mistaken(_: SentData | GoimError) -> None:
+        raise RuntimeError("a mistake")
+
+    house.messages.send(Phone("ann", "pen"), _text("one", to="bob"), mistaken)
+    house.messages.send(Phone("ann", "pen"), _text("two", to="bob"), answers.append)
+    await _until(lambda: len(answers) == 1)
+    assert [answer.seq for answer in answers if isinstance(answer, SentData)] == [4]
+    assert [message["seq"] for message in phone.take("message")] == [4]
+
+
 async def test_more_than_can_be_written_is_refused_and_may_be_sent_again(house: House) -> None:
     await house.friends_of_each_other("ann", "bob")
     house.messages.max_backlog = 0
