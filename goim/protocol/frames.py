@@ -18,7 +18,8 @@ class Frame(msgspec.Struct, frozen=True):
 
     @property
     def line(self) -> bytes:
-        return self.body + b"\n"
+        """The same as a line. Payloads are passed on as they came, and between its values JSON may have line ends."""
+        return self.body.replace(b"\n", b" ").replace(b"\r", b" ") + b"\n"
 
 
 def frame_of(envelope: msgspec.Struct) -> Frame:

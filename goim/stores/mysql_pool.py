@@ -138,6 +138,9 @@ async def connect(dsn: Dsn) -> Link:
     except TimeoutError as error:
         link.abort()
         raise Lost(f"{dsn.masked()} does not answer") from error
+    except RuntimeError as error:  # what the driver makes of a connection that is gone before it has looked at it
+        link.abort()
+        raise Lost(f"{dsn.masked()} hung up at once") from error
     except Exception as error:
         link.abort()
         raise told(error) from error

@@ -79,7 +79,7 @@ async def test_a_call_rings_and_is_told_until_it_is_answered(town: World, equipp
         await choose(his, "Ring")
         await hers.button("Close").click()
         await hers.button("Call").click()
-        await until(his, "window.notes.length === 2")
+        await until(his, "window.notes.filter(({ body }) => body === 'calls you').length === 2")
         assert await his.page.evaluate(SOUNDING) == 0, "he wants no tone"
         await his.button("Decline").click()
 

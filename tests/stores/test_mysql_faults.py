@@ -17,6 +17,7 @@ from goim.errors import StoreDown
 from goim.metrics import Metrics
 from goim.model.conversations import of_group
 from goim.model.messages import Draft
+from goim.stores import mysql_pool
 from goim.stores.base import Taken
 from goim.stores.log import Log
 from goim.stores.mysql import MysqlEngine
@@ -260,3 +261,24 @@ async def test_a_database_that_is_not_there_is_told_with_the_way_out(mysql_serve
         await MysqlEngine(mysql_server.database("goim_nowhere")).open()
     with pytest.raises(StoreDown, match="cannot be reached"):
         await MysqlEngine(replace(mysql_server.dsn, port=1)).open()
+
+
+class _HangsUp:
+    """The driver, at a server that ends each connection before the driver has looked at it."""
+
+    def __init__(self, **_: object) -> None: ...
+
+    async def connect(self) -> None:
+        raise RuntimeError("Transport does not expose socket instance")
+
+    def close(self) -> None: ...
+
+
+async def test_a_database_that_hangs_up_at_once_is_away(dsn: Dsn, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with MysqlEngine(dsn) as engine:
+        engine.pool.drop_idle()
+        monkeypatch.setattr(mysql_pool, "_new_connection", _HangsUp)
+        with pytest.raises(StoreDown, match="hung up at once"):
+            await engine.fetch_rows("SELECT 1")
+        monkeypatch.undo()
+        assert await engine.fetch_rows("SELECT 1") == [(1,)]
