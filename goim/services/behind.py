@@ -24,6 +24,8 @@ _REST = 5.0
 _LONGEST_REST = 2.0
 Reader = tuple[str, str]
 """(conversation, user)"""
+AT_ONCE = 64
+"""So much is written by one statement: messages go between."""
 _log = structlog.get_logger(__name__)
 
 
@@ -92,21 +94,19 @@ class Behind:
         marks: dict[Reader, tuple[int, int]],
         events: dict[str, GroupEvent],
     ) -> None:
-        if pairs:
-            await self._conversations.bump(
-                [Activity(conv_id=conv.conv_id, user_ids=(conv.user_a, conv.user_b), at=at) for conv, at in pairs]
-            )
+        activities = [Activity(conv_id=conv.conv_id, user_ids=(conv.user_a, conv.user_b), at=at) for conv, at in pairs]
+        for start in range(0, len(activities), AT_ONCE):
+            await self._conversations.bump(activities[start : start + AT_ONCE])
         if events:
             await self._events.put(list(events.values()))
             until = self._clock.monotonic() + GROUP_REST_SECONDS
             self._rests.update(dict.fromkeys(events, until))
-        if marks:
-            await self._receipts.advance(
-                [
-                    Receipt(conv_id=conv_id, user_id=user_id, seq=seq, read_at=at)
-                    for (conv_id, user_id), (seq, at) in marks.items()
-                ]
-            )
+        receipts = [
+            Receipt(conv_id=conv_id, user_id=user_id, seq=seq, read_at=at)
+            for (conv_id, user_id), (seq, at) in marks.items()
+        ]
+        for start in range(0, len(receipts), AT_ONCE):
+            await self._receipts.advance(receipts[start : start + AT_ONCE])
 
     def _end_rests(self) -> None:
         """What was said in groups whose rest is over is due now."""

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from goim.errors import StoreDown
-from goim.services.behind import GROUP_REST_SECONDS
+from goim.model.conversations import c2c
+from goim.services.behind import AT_ONCE, GROUP_REST_SECONDS
 from tests.services.house import House, open_house  # noqa: F401
 
 STEP = "Conversations.bump_members"
@@ -73,3 +74,13 @@ async def test_what_the_database_did_not_take_is_written_later(house: House) -> 
         await house.behind.flush()
     await house.behind.flush()
     assert await moved_at(house, "bob", conv_id) == house.clock.now_ms()
+
+
+async def test_much_is_written_a_part_at_a_time(house: House) -> None:
+    for number in range(2 * AT_ONCE + 1):
+        pair = c2c("ann", f"b{number}")
+        house.behind.sent(pair, (pair.conv_id, "ann"), "text", 1, house.clock.now_ms())
+    bumps, rises = house.calls["Conversations.bump"], house.calls["Receipts.advance"]
+    await house.behind.flush()
+    assert house.calls["Conversations.bump"] - bumps == 3
+    assert house.calls["Receipts.advance"] - rises == 3
