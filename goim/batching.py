@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from typing import Generic, TypeVar
 
 import structlog
@@ -17,6 +17,13 @@ from goim.tasks import beside
 
 _log = structlog.get_logger(__name__)
 T = TypeVar("T")
+
+
+def parts(items: Iterable[T], size: int) -> Iterator[list[T]]:
+    """The same in order, at most `size` at once."""
+    every = list(items)
+    for start in range(0, len(every), size):
+        yield every[start : start + size]
 
 
 class Batcher(Generic[T]):
@@ -30,7 +37,6 @@ class Batcher(Generic[T]):
         self._limit = limit
         self.items: deque[T] = deque()
         """What waits for the batch now running."""
-        self._is_idle = True
         self._wake = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
@@ -38,8 +44,7 @@ class Batcher(Generic[T]):
     def put(self, item: T) -> None:
         """Queue an item: it is part of the next batch."""
         self.items.append(item)
-        if self._is_idle:
-            self._is_idle = False
+        if self._idle.is_set():
             self._idle.clear()
             self._wake.set()
 
@@ -65,5 +70,4 @@ class Batcher(Generic[T]):
                     await self._work(batch)
                 except Exception:  # noqa: BLE001 one broken batch must not end all later ones
                     _log.exception("batch_failed", items=len(batch))
-            self._is_idle = True
             self._idle.set()

@@ -11,10 +11,10 @@ import contextlib
 from collections import deque
 from collections.abc import AsyncIterator
 from hashlib import blake2b
-from typing import TypeVar
 
 import structlog
 
+from goim.batching import parts
 from goim.clock import Clock
 from goim.ratelimit.memory import MemoryRateLimiter
 from goim.resp.client import RedisClient
@@ -27,7 +27,6 @@ _AT_ONCE = 1000
 _log = structlog.get_logger(__name__)
 
 Device = tuple[str, str]
-_T = TypeVar("_T")
 
 
 class RedisHandover:
@@ -71,7 +70,7 @@ class RedisHandover:
 
     async def _read(self, devices: list[Device]) -> None:
         known = {device: self._coming.pop(device)[1] for device in dict.fromkeys(devices)}
-        for part in _parts(list(known)):
+        for part in parts(known, _AT_ONCE):
             answers = await self._client.ask_all([("PTTL", _key(device)) for device in part])
             now = self._clock.monotonic()
             for device, left_ms in zip(part, answers, strict=True):
@@ -84,7 +83,7 @@ class RedisHandover:
             left_ms = int(self._limiter.lacks(device) * 1000)
             if left_ms > 0:
                 commands.append(("SET", _key(device), "", "PX", left_ms))
-        for part in _parts(commands):
+        for part in parts(commands, _AT_ONCE):
             await self._client.ask_all(part)
 
     @contextlib.asynccontextmanager
@@ -104,10 +103,6 @@ class RedisHandover:
             await self.flush()
         except RedisDown as error:
             _log.debug("sends_not_handed_over", error=str(error))
-
-
-def _parts(things: list[_T]) -> list[list[_T]]:
-    return [things[start : start + _AT_ONCE] for start in range(0, len(things), _AT_ONCE)]
 
 
 def _key(device: Device) -> str:

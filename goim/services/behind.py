@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Collection
 
 import structlog
 
+from goim.batching import parts
 from goim.clock import Clock
 from goim.errors import StoreDown
 from goim.events.base import GroupEvent, GroupEvents
@@ -95,8 +96,8 @@ class Behind:
         events: dict[str, GroupEvent],
     ) -> None:
         activities = [Activity(conv_id=conv.conv_id, user_ids=(conv.user_a, conv.user_b), at=at) for conv, at in pairs]
-        for start in range(0, len(activities), AT_ONCE):
-            await self._conversations.bump(activities[start : start + AT_ONCE])
+        for moved in parts(activities, AT_ONCE):
+            await self._conversations.bump(moved)
         if events:
             await self._events.put(list(events.values()))
             until = self._clock.monotonic() + GROUP_REST_SECONDS
@@ -105,8 +106,8 @@ class Behind:
             Receipt(conv_id=conv_id, user_id=user_id, seq=seq, read_at=at)
             for (conv_id, user_id), (seq, at) in marks.items()
         ]
-        for start in range(0, len(receipts), AT_ONCE):
-            await self._receipts.advance(receipts[start : start + AT_ONCE])
+        for risen in parts(receipts, AT_ONCE):
+            await self._receipts.advance(risen)
 
     def _end_rests(self) -> None:
         """What was said in groups whose rest is over is due now."""

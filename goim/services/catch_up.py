@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Collection, Iterator, Sequence
-from typing import TypeVar
+from collections.abc import AsyncIterator, Sequence
 
 import structlog
 
+from goim.batching import parts
 from goim.bus.base import Bus, Interruption
 from goim.clock import Clock
 from goim.delivery import Delivery
@@ -38,7 +38,6 @@ MOST_AT_ONCE = 200
 _CONVERSATIONS_AT_ONCE = 500
 _REST_SECONDS = 1.0
 _log = structlog.get_logger(__name__)
-T = TypeVar("T")
 
 
 class CatchUp:
@@ -148,7 +147,7 @@ class CatchUp:
         while True:
             await self._opened.wait()
             await self._clock.sleep(_REST_SECONDS)
-            for conv_ids in _parts(self._opened.take()):
+            for conv_ids in parts(self._opened.take(), _CONVERSATIONS_AT_ONCE):
                 try:
                     found = await self._changes.last_changes(conv_ids)
                 except StoreDown as error:
@@ -187,13 +186,13 @@ class CatchUp:
         """Find everything that nodes may have told each other in vain since a time (unix milliseconds)."""
         self._delivery.tell_of_devices(since)
         await self._sessions.sweep()
-        for users in _parts(self._delivery.users()):
+        for users in parts(self._delivery.users(), _CONVERSATIONS_AT_ONCE):
             groups_of = await self._groups.ids_of_users(users)
             for user_id in users:
                 self._delivery.set_groups(user_id, groups_of.get(user_id, []))
-        for begun in _parts(self._lanes.all()):
+        for begun in parts(self._lanes.all(), _CONVERSATIONS_AT_ONCE):
             await self._compare(begun)
-        for silent in _parts(await self._silent(since - SKEW_MS)):
+        for silent in parts(await self._silent(since - SKEW_MS), _CONVERSATIONS_AT_ONCE):
             await self._begin(silent, since - SKEW_MS)
         _log.info("caught_up", since=since, conversations=len(self._lanes))
 
@@ -208,7 +207,7 @@ class CatchUp:
     async def _silent(self, since: int) -> list[Conversation]:
         """Conversations of those who are here of which nothing was delivered to them, and something may have come."""
         silent = {conv.conv_id: conv for conv in map(of_group, self._delivery.groups())}
-        for users in _parts(self._delivery.users()):
+        for users in parts(self._delivery.users(), _CONVERSATIONS_AT_ONCE):
             for conv in await self._conversations.active_since(users, since):
                 if conv.conv_type is ConvType.C2C:
                     silent[conv.conv_id] = conv
@@ -248,9 +247,3 @@ class _Pile:
         taken, self._conv_ids = list(self._conv_ids), {}
         self._wake.clear()
         return taken
-
-
-def _parts(items: Collection[T]) -> Iterator[list[T]]:
-    every = list(items)
-    for start in range(0, len(every), _CONVERSATIONS_AT_ONCE):
-        yield every[start : start + _CONVERSATIONS_AT_ONCE]

@@ -299,7 +299,7 @@ class Messages:
             del self._returning[user_id]
 
     def _check_pace(self, sender: Sender) -> None:
-        if len(self.batches.items) + len(self.contested.batches.items) >= self.max_backlog:
+        if self.is_overloaded:
             raise GoimError(ErrorCode.UNAVAILABLE, "too much at once; send it again", retry_after_ms=1000)
         wait_ms = self._limiter.take((sender.user_id, sender.device_id))
         if wait_ms:

@@ -15,7 +15,7 @@ import pytest
 from playwright.async_api import Browser, expect
 
 from tests.client import PASSWORD
-from tests.deploy.proxies import needed, replaced
+from tests.deploy.proxies import answers, needed, replaced
 from tests.node import started_node
 from tests.pages import blocks, page
 from tests.process import free_port
@@ -65,7 +65,7 @@ async def nginx(folder: Path, node: str, shop: str) -> AsyncIterator[str]:
     process = await asyncio.create_subprocess_exec(*command, stderr=subprocess.DEVNULL)
     try:
         async with asyncio.timeout(20):
-            while not await _answers(port):
+            while not await answers(port):
                 assert process.returncode is None, (folder / "log").read_text()
                 await asyncio.sleep(0.02)  # noqa: TID251 it has no way to tell another process
         yield f"http://127.0.0.1:{port}"
@@ -91,15 +91,6 @@ async def site(pages: dict[str, str]) -> AsyncIterator[str]:
 
     async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
         yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-
-
-async def _answers(port: int) -> bool:
-    try:
-        _, writer = await asyncio.open_connection("127.0.0.1", port)
-    except OSError:
-        return False
-    writer.close()
-    return True
 
 
 async def test_a_page_that_the_proxy_allows_frames_the_client_in_its_own_colours(

@@ -74,7 +74,7 @@ class Proxy:
             process = await asyncio.create_subprocess_exec(*command, stdout=log, stderr=log)
         try:
             async with asyncio.timeout(PATIENCE):
-                while not await _answers(self.port):
+                while not await answers(self.port):
                     assert process.returncode is None, self.log.read_text()
                     await asyncio.sleep(0.02)  # noqa: TID251 it has no way to tell another process
             yield self.url
@@ -139,7 +139,8 @@ def _haproxy(proxy: Proxy) -> str:
     )
 
 
-async def _answers(port: int) -> bool:
+async def answers(port: int) -> bool:
+    """Whether somebody listens there."""
     try:
         _, writer = await asyncio.open_connection("127.0.0.1", port)
     except OSError:
