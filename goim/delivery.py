@@ -7,11 +7,10 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import Protocol
 
-from goim.bus.base import Bus
+from goim.bus.base import NOTICES, Bus
 from goim.metrics import Metrics
 from goim.model.conversations import Conversation, ConvType
 from goim.notices import (
-    TOPIC,
     DeviceConnected,
     DeviceKicked,
     GroupGone,
@@ -225,9 +224,13 @@ class Delivery:
         for user_id in user_ids:
             self._to_user(user_id, frame, None)
 
-    def to_group(self, group_id: str, push: Push) -> None:
-        """Send to every connection of every member of a group."""
-        self._to_group(group_id, frame_of(push), None)
+    def to_group(self, group_id: str, push: Push, *, is_last: bool = False) -> None:
+        """Send to every connection of every member of a group; `is_last`: before a notice that the group is gone."""
+        frame = frame_of(push)
+        if is_last:  # of two topics either may be first in a Cluster
+            self._send(self._members.get(group_id), frame)
+            return self._notices.tell_others(GroupTold(group_id, frame.body))
+        return self._to_group(group_id, frame, None)
 
     def _publish(self, conv: Conversation, body: bytes) -> None:
         if conv.conv_type is ConvType.C2C:
@@ -290,7 +293,7 @@ class Delivery:
 
     def arrive(self, topic: str, body: bytes) -> None:
         """Take what another process published, whichever way it came."""
-        if topic == TOPIC:
+        if topic == NOTICES:
             return self._notices.arrive(body)
         if body[:1] == _ADDRESSED:
             return self._arrive_at_device(topic.removeprefix(_USER), *_address_of(body))

@@ -8,9 +8,7 @@ from typing import TypeVar
 import msgspec
 from msgspec import Struct
 
-from goim.bus.base import Bus
-
-TOPIC = "im:notices"
+from goim.bus.base import NOTICES, Bus
 
 
 class AccessChanged(Struct, frozen=True, tag="access_changed"):
@@ -116,7 +114,7 @@ class Notices:
     def __init__(self, bus: Bus) -> None:
         self._bus = bus
         self._handlers: dict[type, list[Callable[[Notice], None]]] = {}
-        bus.subscribe(TOPIC)
+        bus.subscribe(NOTICES)
 
     def on(self, kind: type[N], handler: Callable[[N], None]) -> None:
         """Call `handler` for every notice of this kind."""
@@ -135,7 +133,7 @@ class Notices:
     def tell_others(self, notice: Notice) -> None:
         """Tell only the other nodes."""
         if self._bus.has_company:
-            self._bus.publish(TOPIC, _encode(notice))
+            self._bus.publish(NOTICES, _encode(notice))
 
     def tell_here(self, notice: Notice) -> None:
         """Tell only this node."""

@@ -7,6 +7,8 @@ from typing import Protocol
 
 from msgspec import Struct
 
+NOTICES = "im:notices"
+"""The topic of what every node must know: nothing published before or after overtakes it."""
 Receiver = Callable[[str, bytes], None]
 """Called with (topic, body) for everything another node published to a topic this node subscribed to."""
 
@@ -30,7 +32,10 @@ class Bus(Protocol):
         ...
 
     def publish(self, topic: str, body: bytes) -> None:
-        """Send to every other node that subscribed to `topic`, in the order of calls. Never waits and never fails."""
+        """Send to every other node that subscribed to `topic`, in the order of calls. Never waits and never fails.
+
+        Of two topics either may be first, unless one is `NOTICES` and both are carried by the same server.
+        """
         ...
 
     def subscribe(self, topic: str) -> None:

@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 import structlog
 
-from goim.bus.base import Alarm, Interruption, Receiver
+from goim.bus.base import NOTICES, Alarm, Interruption, Receiver
 from goim.clock import Clock
 from goim.errors import StoreDown
 from goim.metrics import Metrics
@@ -42,7 +42,10 @@ _decode = msgspec.msgpack.Decoder(list[bytes]).decode
 
 
 class RedisBus:
-    """Everything published in one turn of the loop to one topic travels in one message, all of them in one write."""
+    """Everything published in one turn of the loop to one topic travels in one message, all of them in one write.
+
+    Notices part them: what was published before one is not joined with what came after it.
+    """
 
     def __init__(self, places: Places, login: Login, metrics: Metrics, clock: Clock) -> None:
         self._places = places
@@ -55,7 +58,7 @@ class RedisBus:
         self._alarm: Alarm = _nobody
         self._topics: set[str] = set()
         self._turning: dict[str, bool] = {}
-        self._out: dict[str, list[bytes]] = {}
+        self._out: list[dict[str, list[bytes]]] = []
         self._kept_bytes = 0
         self._settling: list[asyncio.Future[None]] = []
         self._is_flushing = False
@@ -76,7 +79,9 @@ class RedisBus:
     def publish(self, topic: str, body: bytes) -> None:
         if self._kept_bytes > KEPT_BYTES:
             return self._drop(1)
-        self._out.setdefault(topic, []).append(body)
+        if not self._out or (topic == NOTICES) != (NOTICES in self._out[-1]):
+            self._out.append({})
+        self._out[-1].setdefault(topic, []).append(body)
         self._kept_bytes += len(body)
         self._flush_soon()
 
@@ -151,11 +156,11 @@ class RedisBus:
             self._links[layout.masters[0]].send_silently((command, *channels))
 
     def _tell(self, layout: Layout) -> None:
-        out, self._out = self._out, {}
+        out, self._out = self._out, []
         self._kept_bytes = 0
         command = "SPUBLISH" if layout.is_cluster else "PUBLISH"
         by_server: dict[Server, list[tuple[str, str, bytes]]] = {}
-        for topic, bodies in out.items():
+        for topic, bodies in (each for part in out for each in part.items()):
             channel = self._channel(topic)
             server = layout.master_of(channel)
             if self._links[server].unsent_bytes > UNSENT_BYTES:

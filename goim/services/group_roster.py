@@ -102,7 +102,7 @@ class GroupRoster:
         """End a group: its members are told while they still receive it."""
         await self._groups.disband(group.group_id)
         self._access.group_changed(group.group_id)
-        self._tell(GroupDisbanded(GroupData(group.group_id, by=by)))
+        self._tell(GroupDisbanded(GroupData(group.group_id, by=by)), is_last=True)
         self._notices.emit(GroupGone(group.group_id))
         await self._noted()
 
@@ -169,9 +169,9 @@ class GroupRoster:
         told = MemberData(member.group_id, member.user_id, member.role, by, mute_until=member.mute_until)
         self._tell(MemberUpdated(told))
 
-    def _tell(self, push: _GroupPush) -> None:
+    def _tell(self, push: _GroupPush, *, is_last: bool = False) -> None:
         """Tell the members, and the outbox where there is one."""
-        self._delivery.to_group(push.data.group_id, push)
+        self._delivery.to_group(push.data.group_id, push, is_last=is_last)
         if self.feed is not None:
             self.feed.note(EVENT_OF_PUSH[str(push.__struct_config__.tag)], push.data)
 

@@ -8,7 +8,7 @@ from contextlib import AsyncExitStack
 
 import pytest
 
-from goim.bus.base import Bus
+from goim.bus.base import NOTICES, Bus
 from goim.bus.memory import MemoryBus, MemoryHub
 from goim.bus.redis import RedisBus
 from goim.clock import SystemClock
@@ -76,14 +76,23 @@ async def test_what_is_published_reaches_the_others_who_subscribed_in_order(ears
     assert two.heard == three.heard == []
 
 
+async def test_nothing_overtakes_a_notice(ears: list[Ear]) -> None:
+    one, two, _ = ears
+    await subscribed(two, NOTICES, "im:g:g")
+    told = [(NOTICES, b"1"), ("im:g:g", b"2"), ("im:g:g", b"3"), (NOTICES, b"4"), (NOTICES, b"5"), ("im:g:g", b"6")]
+    for topic, body in told:
+        one.bus.publish(topic, body)
+    assert await two.hears(6) == told
+
+
 async def test_nobody_hears_themselves(ears: list[Ear]) -> None:
     one, two, _ = ears
-    await subscribed(one, "im:notices")
-    await subscribed(two, "im:notices")
-    one.bus.publish("im:notices", b"mine")
-    two.bus.publish("im:notices", b"yours")
-    assert await one.hears(1) == [("im:notices", b"yours")]
-    assert await two.hears(1) == [("im:notices", b"mine")]
+    await subscribed(one, NOTICES)
+    await subscribed(two, NOTICES)
+    one.bus.publish(NOTICES, b"mine")
+    two.bus.publish(NOTICES, b"yours")
+    assert await one.hears(1) == [(NOTICES, b"yours")]
+    assert await two.hears(1) == [(NOTICES, b"mine")]
     assert one.heard == two.heard == []
 
 
