@@ -122,15 +122,6 @@ def end_all(folder: Path) -> None:
             os.kill(int(path.read_text()), signal.SIGKILL)
 
 
-@pytest.mark.parametrize("name", sorted(TRANSLATED))
-def test_a_translation_shows_the_same_blocks(name: str) -> None:
-    """But for comments, and for what people write to each other."""
-    original = name.replace("README.zh-CN", "README").replace(".zh.md", ".md")
-    assert [each.info for each in blocks(page(name))] == [each.info for each in blocks(page(original))]
-    for mine, theirs in zip(runnable(page(name)), runnable(page(original)), strict=True):
-        assert mine.text == theirs.text, name
-
-
 # what is read
 
 

@@ -12,6 +12,7 @@ from urllib.parse import unquote, urlsplit
 
 import pytest
 
+from docs.site.texts import translations
 from tests.browser.axe import faults
 from tests.browser.conftest import chromium
 from tests.pages import ROOT
@@ -99,6 +100,15 @@ def test_a_page_that_is_written_in_chinese_is_the_chinese_one(site: Path) -> Non
         built = built.with_name(built.name.replace("README", "index"))
         assert title
         assert title[1].replace("`", "") in re.sub(r"<[^>]+>", "", built.read_text()), source
+
+
+def test_what_the_code_says_is_in_chinese_on_the_chinese_pages(site: Path) -> None:
+    said = [texts for texts in translations() if len(texts[0]) > 30 and not re.search(r"[`<>'\"&*{]", texts[0])]
+    for name in ("configuration", "reference/http", "reference/sockets"):
+        english, chinese = ((site / folder / f"{name}.html").read_text() for folder in ("", "zh"))
+        here = [texts for texts in said if texts[0] in english]
+        assert len(here) > 10
+        assert not [texts for texts in here if texts[0] in chinese or texts[1] not in chinese], name
 
 
 async def test_axe_has_nothing_serious_to_say_against_it(site: Path) -> None:

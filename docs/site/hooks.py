@@ -12,14 +12,15 @@ from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.plugins import event_priority
 from mkdocs.structure.pages import Page
 
-from docs.site import render
+from docs.site.render import Reference
+from docs.site.texts import Say, in_chinese, in_english
 
 _FENCED = re.compile(r"(^```[^\n`]*\n.*?^```$)", re.MULTILINE | re.DOTALL)
 _MARKS = re.compile(r"^```(\w+) [^\n`]+$", re.MULTILINE)
 _HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
 _LINK = re.compile(r"^- \[([^\]]+)\]\(([\w./-]+\.md)\)", re.MULTILINE)
 
-_RENDERED = {"openapi.json": render.http, "asyncapi.json": render.sockets}
+_RENDERED = {"openapi.json": Reference.http, "asyncapi.json": Reference.sockets}
 
 
 @event_priority(100)  # before the languages are told apart
@@ -44,23 +45,45 @@ def sections(page: Path) -> Iterator[tuple[str, list[tuple[str, str]]]]:
 
 def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, **_: Any) -> str:
     """Show the generated documents; what is only on GitHub is no link, and what is for the tests is left out."""
+    folder, path = Path(config.docs_dir), page.file.src_uri
+    english = path.replace(".zh.md", ".md")
+    markdown = _with_documents(markdown, folder, in_english if path == english else in_chinese())
+    original = (folder / english).read_text(encoding="utf-8") if path != english else markdown
+    outside = re.compile(rf"\[([^\]]+)\]\((?:\.\./){{{path.count('/') + 1}}}[^)]*\)")
+    parts = _parts(_MARKS.sub(r"```\1", markdown))
+    shown = [part if part.startswith("```") else outside.sub(r"\1", part) for part in parts]
+    return _anchored(shown, _anchors(_parts(_with_documents(original, folder, in_english))))
+
+
+def _with_documents(markdown: str, folder: Path, say: Say) -> str:
     for name, rendered in _RENDERED.items():
         if (mark := f"<!-- {name} -->") in markdown:
-            document = json.loads((Path(config.docs_dir) / "reference" / name).read_text(encoding="utf-8"))
-            markdown = markdown.replace(mark, rendered(document))
-    depth = page.file.src_uri.count("/")
-    outside = re.compile(rf"\[([^\]]+)\]\((?:\.\./){{{depth + 1}}}[^)]*\)")
-    parts = _FENCED.split(_MARKS.sub(r"```\1", markdown))
-    return _anchored([part if part.startswith("```") else outside.sub(r"\1", part) for part in parts])
+            document = json.loads((folder / "reference" / name).read_text(encoding="utf-8"))
+            markdown = markdown.replace(mark, rendered(Reference(document, say)))
+    return markdown
 
 
-def _anchored(parts: list[str]) -> str:
-    """With the anchors that GitHub gives to headings."""
+def _parts(markdown: str) -> list[str]:
+    """Blocks of code, and what stands between them."""
+    return _FENCED.split(markdown)
+
+
+def _anchors(parts: list[str]) -> Iterator[str]:
+    """The anchors that GitHub gives to headings."""
     taken: dict[str, int] = {}
+    for heading in (found for part in parts if not part.startswith("```") for found in _HEADING.findall(part)):
+        anchor = re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
+        times = taken[anchor] = taken.get(anchor, -1) + 1
+        yield f"{anchor}-{times}" if times else anchor
+
+
+def _anchored(parts: list[str], original: Iterator[str]) -> str:
+    """With these anchors; a translated heading has that of the original, too, so that links of any page find it."""
+    own = _anchors(parts)
 
     def anchored(heading: re.Match[str]) -> str:
-        anchor = re.sub(r"[^\w\- ]", "", heading[1].lower()).replace(" ", "-")
-        times = taken[anchor] = taken.get(anchor, -1) + 1
-        return f"{heading[0]} {{ #{anchor}{f'-{times}' if times else ''} }}"
+        here, there = next(own), next(original, "")
+        other = f'<a id="{there}"></a>\n\n' if there not in {"", here} else ""
+        return f"{other}{heading[0]} {{ #{here} }}"
 
     return "".join(part if part.startswith("```") else _HEADING.sub(anchored, part) for part in parts)

@@ -17,7 +17,7 @@ class CallType(StrEnum):
 
 
 class CallStatus(StrEnum):
-    """ringing → answered → ended, or ringing → rejected | cancelled | missed."""
+    """`ringing` → `answered` → `ended`, or `ringing` → `rejected`, `cancelled` or `missed`."""
 
     RINGING = "ringing"
     ANSWERED = "answered"
