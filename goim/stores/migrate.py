@@ -17,6 +17,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
+from goim import __version__
 from goim.clock import Clock, SystemClock
 from goim.errors import MigrationError, StoreDown
 from goim.stores.engine import SqlEngine
@@ -29,7 +30,7 @@ CREATE TABLE IF NOT EXISTS schema_migrations (
     applied_at BIGINT NOT NULL,
     dirty SMALLINT NOT NULL
 )"""
-APPLIED = "SELECT version, checksum, applied_at, dirty FROM schema_migrations"
+APPLIED = "SELECT version, name, checksum, applied_at, dirty FROM schema_migrations ORDER BY version"
 RECORD = "INSERT INTO schema_migrations (version, name, checksum, applied_at, dirty) VALUES (?, ?, ?, ?, ?)"
 FORGET = "DELETE FROM schema_migrations WHERE version = ? AND dirty = 1"
 RESOLVE = "UPDATE schema_migrations SET dirty = 0 WHERE version = ? AND dirty = 1"
@@ -76,6 +77,7 @@ class _Record(Struct, frozen=True):
     """A line of `schema_migrations`."""
 
     version: int
+    name: str
     checksum: str
     applied_at: int
     dirty: int
@@ -85,17 +87,20 @@ class Migrator:
     """The files of a dialect's folder that belong to these parts, over one database."""
 
     def __init__(self, engine: SqlEngine, folder: Path, parts: Collection[str], clock: Clock | None = None) -> None:
+        files = _read(folder)
         self._engine = engine
-        self._migrations = [migration for migration in _read(folder) if migration.part in parts]
+        self._migrations = [migration for migration in files if migration.part in parts]
+        self._versions = {migration.version for migration in files}  # other parts may share the database
         self._clock = clock or SystemClock()
 
     async def status(self) -> list[Status]:
         """Every file, by version. Changes nothing, not even in an empty database."""
-        known = await self._known() if await self._engine.has_table("schema_migrations") else {}
+        known = await self._known()
         return [_status(migration, known.get(migration.version)) for migration in self._migrations]
 
     async def pending(self) -> list[Migration]:
         """What is still to be applied; `MigrationError` if what was applied is not as it should be."""
+        await self._refuse_newer()
         states = await self.status()
         for status in states:
             _refuse(status)
@@ -105,6 +110,7 @@ class Migrator:
         """Apply what is pending and return it (dry run: only return it). Of several at once, one applies a file."""
         if dry_run:
             return await self.pending()
+        await self._refuse_newer()
         states = await self.status()
         for status in states:
             if status.state is not State.DIRTY:  # another process may be at it: that is judged when it is our turn
@@ -114,7 +120,7 @@ class Migrator:
 
     async def resolve(self, version: int) -> None:
         """Take a half-applied file as applied, after somebody has finished it by hand."""
-        if not await self._engine.has_table("schema_migrations") or not await self._engine.execute(RESOLVE, (version,)):
+        if version not in await self._known() or not await self._engine.execute(RESOLVE, (version,)):
             raise MigrationError(f"version {version} is not dirty", hint="goimctl migrate status")
 
     async def require(self) -> None:
@@ -123,6 +129,18 @@ class Migrator:
         if pending:
             names = ", ".join(migration.file_name for migration in pending)
             raise MigrationError(f"the schema is older than this version: {names} not applied", hint="goimctl migrate")
+
+    async def _refuse_newer(self) -> None:
+        """`MigrationError` if a later version of goim was here: what it has changed, this one cannot know."""
+        newer = [name for version, name in (await self._applied()).items() if version not in self._versions]
+        if newer:
+            found = f"the schema is newer than goim {__version__}: it has {', '.join(newer)}"
+            hint = "install the goim that ran `goimctl migrate` last, or bring back the backup from before it"
+            raise MigrationError(found, hint=hint)
+
+    async def _applied(self) -> dict[int, str]:
+        """Every version that was applied, by whatever version of goim, and what it is called."""
+        return {record.version: f"{record.version:04}_{record.name}" for record in (await self._known()).values()}
 
     async def _apply(self, migration: Migration) -> bool:
         """Apply a file while nobody else does; False if another process has been faster."""
@@ -168,6 +186,8 @@ class Migrator:
         await self._engine.execute(RECORD, row)
 
     async def _known(self) -> dict[int, _Record]:
+        if not await self._engine.has_table("schema_migrations"):
+            return {}
         return {row[0]: _Record(*row) for row in await self._engine.fetch_rows(APPLIED)}
 
 

@@ -57,16 +57,23 @@ class MongoMigrator(Migrator):
     def __init__(self, database: MongoDatabase, folder: Path, clock: Clock | None = None) -> None:
         self._database = database
         self._migrations = [_migration(path) for path in sorted(folder.glob("*.json"))]
+        self._versions = {migration.version for migration in self._migrations}
         self._clock = clock or SystemClock()
 
     async def status(self) -> list[Status]:
-        with told():
-            found = await self._database["schema_migrations"].find().to_list(None)
-        applied = {int(each["_id"]): each for each in found}
+        records = await self._records()
         return [
-            _status(migration, applied.get(migration.version), is_whole=await self._is_whole(migration))
+            _status(migration, records.get(migration.version), is_whole=await self._is_whole(migration))
             for migration in self._migrations
         ]
+
+    async def _records(self) -> dict[int, Doc]:
+        with told():
+            found = await self._database["schema_migrations"].find(sort=[("_id", 1)]).to_list(None)
+        return {int(each["_id"]): each for each in found}
+
+    async def _applied(self) -> dict[int, str]:
+        return {version: f"{version:04}_{each['name']}" for version, each in (await self._records()).items()}
 
     async def _is_whole(self, migration: Migration) -> bool:
         """Whether its indexes are there, and unique where they have to be."""

@@ -7,6 +7,7 @@ import subprocess
 from contextlib import closing
 from pathlib import Path
 
+from goim import __version__
 from goim.resources import bundled
 from tests.cli.conftest import BINARY, Goimctl
 
@@ -49,6 +50,18 @@ def test_of_several_at_once_each_file_is_applied_by_one(goimctl: Goimctl, tmp_pa
     results = [process.communicate(timeout=40) for process in several]
     assert [process.returncode for process in several] == [0] * 4, results
     assert sorted(line.split()[1] for stdout, _ in results for line in stdout.splitlines()) == FILES
+
+
+def test_an_older_goim_starts_on_no_schema_of_a_newer_one(goimctl: Goimctl, tmp_path: Path) -> None:
+    goimctl.done("migrate")
+    change(tmp_path, "INSERT INTO schema_migrations VALUES (9999, 'later', '', 0, 0)")
+    for command in ("serve", "migrate"):
+        refused = goimctl(command, IM_LISTEN_ADDR="127.0.0.1:1")
+        assert refused.returncode == 1
+        error, hint = refused.stderr.splitlines()
+        assert error == f"error: the schema is newer than goim {__version__}: it has 9999_later"
+        assert hint.startswith("hint: install the goim that ran `goimctl migrate` last")
+    assert states(goimctl)["0001_structured.sql"] == "applied"
 
 
 def test_half_applied_and_edited_files_are_refused_until_set_right(goimctl: Goimctl, tmp_path: Path) -> None:

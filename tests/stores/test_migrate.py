@@ -129,6 +129,19 @@ async def test_a_half_applied_schema_is_refused_until_somebody_resolves_it(engin
     assert file_names(await migrator(engine, folder).up()) == ["0004_eggs.sql"]
 
 
+async def test_a_schema_newer_than_this_version_is_refused(engine: SqliteEngine, folder: Path) -> None:
+    write(folder, "0004_eggs.sql", "-- store: birds\nCREATE TABLE eggs (id TEXT);")
+    await Migrator(engine, folder, {"birds", "fish"}).up()
+    assert await migrator(engine, folder).up() == []  # what another part has applied in the same database is known
+    (folder / "0004_eggs.sql").unlink()
+    old = migrator(engine, folder)
+    for refused in (old.up(), old.up(dry_run=True), old.pending(), old.require()):
+        with pytest.raises(MigrationError, match=r"the schema is newer than goim .*: it has 0004_eggs") as error:
+            await refused
+        assert "install the goim that ran `goimctl migrate` last" in error.value.hint
+    assert [status.state for status in await old.status()] == [State.APPLIED] * 2  # to look at it is no harm
+
+
 async def test_only_what_is_dirty_can_be_resolved(engine: SqliteEngine, folder: Path) -> None:
     with pytest.raises(MigrationError, match="version 3 is not dirty"):
         await migrator(engine, folder).resolve(3)

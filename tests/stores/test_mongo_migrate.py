@@ -55,6 +55,14 @@ async def test_an_edited_file_is_refused(database: MongoDatabase, folder: Path) 
         await MongoMigrator(database, folder).up()
 
 
+async def test_a_newer_schema_is_refused(database: MongoDatabase, folder: Path) -> None:
+    await MongoMigrator(database, folder).up()
+    (folder / "0001_birds.json").rename(folder / "0002_birds.json")
+    for refused in (MongoMigrator(database, folder).up(), MongoMigrator(database, folder).require()):
+        with pytest.raises(MigrationError, match=r"the schema is newer than goim .*: it has 0001_birds"):
+            await refused
+
+
 async def test_an_old_schema_is_refused(database: MongoDatabase, folder: Path) -> None:
     migrator = MongoMigrator(database, folder)
     with pytest.raises(MigrationError, match=r"0001_birds\.json not applied") as refusal:
