@@ -235,6 +235,8 @@ def test_both_lists_of_pages_name_every_page_in_the_same_order() -> None:
     }
     wanted = [each.replace(".md", ".zh.md") if f"docs/{each[:-3]}.zh.md" in translations else each for each in here]
     assert links(page("docs/README.zh.md")) == wanted
+    for line, target in zip(re.findall(r"^- \[.*", page("docs/README.zh.md"), re.MULTILINE), wanted, strict=True):
+        assert ("（英文）" in line) == (not target.endswith(".zh.md")), line
     headings = [re.findall(r"^#+ ", page(f"docs/README{each}.md"), re.MULTILINE) for each in ("", ".zh")]
     assert headings[0] == headings[1]
 
