@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, NoReturn, Self
 
 import structlog
+
+from goim.clock import Clock
+from goim.errors import StoreDown
 
 _log = structlog.get_logger(__name__)
 
@@ -29,6 +32,26 @@ async def beside(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
 def _log_failure(task: asyncio.Task[None]) -> None:
     if not task.cancelled() and task.exception() is not None:
         _log.error("task_failed", exc_info=task.exception())
+
+
+@contextlib.contextmanager
+def outlived(event: str, **facts: object) -> Iterator[None]:
+    """Log as `event` what goes wrong in the block, and go on behind it: what goes wrong once must not end for all what
+    is done again and again. That a database is away is no defect."""
+    try:
+        yield
+    except StoreDown as error:
+        _log.warning(event, error=str(error), **facts)
+    except Exception:  # noqa: BLE001 whatever it is, it is tried again
+        _log.exception(event, **facts)
+
+
+async def repeat(clock: Clock, seconds: float, work: Callable[[], Awaitable[object]], event: str) -> NoReturn:
+    """Do `work` every so many seconds, until cancelled; `event` is logged each time that it fails."""
+    while True:
+        await clock.sleep(seconds)
+        with outlived(event):
+            await work()
 
 
 class Tasks:

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import asyncio
 
-from goim.tasks import Tasks
+from structlog.testing import capture_logs
+
+from goim.errors import StoreDown
+from goim.tasks import Tasks, beside, repeat
+from tests.fake_clock import FakeClock
 
 
 async def test_what_work_under_way_starts_is_waited_for_too() -> None:
@@ -36,3 +40,23 @@ async def test_what_does_not_end_is_cancelled_after_the_grace() -> None:
     async with Tasks(grace=0.01) as tasks:
         tasks.start(endless())
     assert ended == ["cancelled"]
+
+
+async def test_what_is_repeated_goes_on_whatever_goes_wrong_and_ends_with_its_context() -> None:
+    clock, times = FakeClock(), list[float]()
+    errors: list[Exception] = [StoreDown("away"), ZeroDivisionError()]
+
+    async def work() -> None:
+        times.append(clock.monotonic())
+        if errors:
+            raise errors.pop(0)
+
+    with capture_logs() as logs:
+        async with beside(repeat(clock, 2.0, work, "work_waits")):
+            for _ in range(3):
+                await clock.until_asleep()
+                clock.advance(2.0)
+            await clock.until_asleep()
+        clock.advance(2.0)
+    assert (times, clock.sleepers) == ([2.0, 4.0, 6.0], 0)
+    assert [(each["event"], each["log_level"]) for each in logs] == [("work_waits", "warning"), ("work_waits", "error")]

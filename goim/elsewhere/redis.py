@@ -17,7 +17,7 @@ from goim.elsewhere.base import Connected, Lost
 from goim.ids import new_id
 from goim.resp.client import RedisClient
 from goim.resp.link import Part, RedisDown
-from goim.tasks import beside
+from goim.tasks import beside, repeat
 
 HEARTBEAT_SECONDS = 3.0
 DEAD_MS = 12_000
@@ -157,7 +157,10 @@ class RedisElsewhere:
         """Be known to the others while the context is open."""
         with contextlib.suppress(RedisDown):
             await self._beat(is_first=True)
-        async with beside(self._write()), beside(self._run()):
+        async with (
+            beside(self._write()),
+            beside(repeat(self._clock, HEARTBEAT_SECONDS, self._beat, "heartbeat_missed")),
+        ):
             yield
         with contextlib.suppress(RedisDown):
             await self._flush()
@@ -181,14 +184,6 @@ class RedisElsewhere:
                 went = [command for command in commands[start:] if command[0] in _OF_WENT]
                 self._commands = [*went, *self._commands][-_MOST_KEPT:]
                 raise
-
-    async def _run(self) -> None:
-        while True:
-            await self._clock.sleep(HEARTBEAT_SECONDS)
-            try:
-                await self._beat()
-            except RedisDown as error:
-                _log.warning("heartbeat_missed", error=str(error))
 
     async def _beat(self, *, is_first: bool = False) -> None:
         is_new, *dead = await self._client.ask("EVAL", BEAT, 1, _NODES, self._me, DEAD_MS, _KEPT_MS)

@@ -7,15 +7,12 @@ import contextlib
 import itertools
 from collections.abc import AsyncIterator, Collection
 
-import structlog
-
 from goim.batching import parts
 from goim.clock import Clock
-from goim.errors import StoreDown
 from goim.events.base import GroupEvent, GroupEvents
 from goim.model.conversations import Activity, Conversation, Receipt
 from goim.stores.base import Conversations, Groups, Receipts
-from goim.tasks import beside
+from goim.tasks import beside, outlived
 
 FLUSH_SECONDS = 0.1
 GROUP_REST_SECONDS = 5.0
@@ -27,7 +24,6 @@ Reader = tuple[str, str]
 """(conversation, user)"""
 AT_ONCE = 64
 """So much is written by one statement: messages go between."""
-_log = structlog.get_logger(__name__)
 
 
 class Behind:
@@ -132,12 +128,7 @@ class Behind:
         while True:
             await self._clock.sleep(pause)
             started = self._clock.monotonic()
-            try:
+            pause = _LONGEST_REST  # should it fail
+            with outlived("derived_data_waits", conversations=len(self._pairs) + len(self._ready)):
                 await self.flush()
                 pause = min(max(FLUSH_SECONDS, (self._clock.monotonic() - started) * _REST), _LONGEST_REST)
-            except StoreDown as error:
-                pause = FLUSH_SECONDS
-                _log.warning("derived_data_waits", error=str(error), conversations=len(self._pairs) + len(self._ready))
-            except Exception:  # noqa: BLE001 what goes wrong once must not end it for all
-                _log.exception("derived_data_waits")
-                pause = _LONGEST_REST

@@ -7,8 +7,6 @@ import functools
 from collections.abc import AsyncIterator
 from typing import NamedTuple, Protocol
 
-import structlog
-
 from goim.batching import Batcher
 from goim.clock import Clock
 from goim.delivery import Delivery, Sink
@@ -23,12 +21,11 @@ from goim.services.access import AccessBook
 from goim.services.call_board import CallBoard
 from goim.services.call_records import CallRecords
 from goim.stores.base import Conversations
-from goim.tasks import beside
+from goim.tasks import beside, outlived
 
 TICK_SECONDS = 0.25
 OWED_SECONDS = 5.0
 """Whose record has not been written so long after the end of the call is taken to be dead."""
-_log = structlog.get_logger(__name__)
 
 
 class Actor(Protocol):
@@ -113,15 +110,11 @@ class CallWatch:
             waiting, self._waiting = self._waiting, {}
             for event in waiting.values():
                 self._events.put(event)
-            try:
+            with outlived("call_deadlines_wait"):
                 await self._end_those_due()
                 if self._clock.monotonic() - looked_at >= OWED_SECONDS:
                     looked_at = self._clock.monotonic()
                     await self._records.take_up(self._clock.now_ms() - int(OWED_SECONDS * 1000))
-            except StoreDown as error:
-                _log.warning("call_deadlines_wait", error=str(error))
-            except Exception:  # noqa: BLE001 what goes wrong once must not end it for all
-                _log.exception("call_deadlines_wait")
 
     async def _end_those_due(self) -> None:
         now = self._clock.now_ms()

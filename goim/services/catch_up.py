@@ -27,7 +27,7 @@ from goim.services.streams import Streams
 from goim.stores.base import Conversations, Groups
 from goim.stores.base_log import Changes, MessageTable
 from goim.stores.log import Log
-from goim.tasks import beside
+from goim.tasks import beside, outlived
 
 GAP_SECONDS = 0.02
 """So long what is missing may still come by itself."""
@@ -97,14 +97,16 @@ class CatchUp:
             await self._gaps.wait()
             await self._clock.sleep(GAP_SECONDS)
             for conv_id in self._gaps.take():
-                try:
-                    await self._close_gap(conv_id)
-                except StoreDown as error:
-                    _log.warning("gap_waits", error=str(error), conv_id=conv_id)
-                    self._gaps.put(conv_id)
-                    await self._clock.sleep(_REST_SECONDS)
-                except Exception:  # noqa: BLE001 - one gap that cannot be closed must not keep all others open
-                    _log.exception("gap_not_closed", conv_id=conv_id)
+                with outlived("gap_not_closed", conv_id=conv_id):
+                    await self._close_or_wait(conv_id)
+
+    async def _close_or_wait(self, conv_id: str) -> None:
+        try:
+            await self._close_gap(conv_id)
+        except StoreDown:
+            self._gaps.put(conv_id)
+            await self._clock.sleep(_REST_SECONDS)
+            raise
 
     async def _close_gap(self, conv_id: str) -> None:
         while (missing := self._lanes.missing(conv_id)) is not None:
@@ -148,13 +150,10 @@ class CatchUp:
             await self._opened.wait()
             await self._clock.sleep(_REST_SECONDS)
             for conv_ids in parts(self._opened.take(), _CONVERSATIONS_AT_ONCE):
-                try:
+                with outlived("last_changes_unknown", conversations=len(conv_ids)):
                     found = await self._changes.last_changes(conv_ids)
-                except StoreDown as error:
-                    _log.warning("last_changes_unknown", error=str(error), conversations=len(conv_ids))
-                    continue
-                for conv_id in conv_ids:
-                    self._lanes.looked(conv_id, found.get(conv_id, 0))
+                    for conv_id in conv_ids:
+                        self._lanes.looked(conv_id, found.get(conv_id, 0))
 
     def _alarm(self, interruption: Interruption) -> None:
         notice = Interrupted(interruption.since)
@@ -173,14 +172,16 @@ class CatchUp:
             self._wake.clear()
             since, self._since = self._since, None
             if since is not None:
-                try:
-                    await self.catch_up(since)
-                except StoreDown as error:
-                    _log.warning("catching_up_waits", error=str(error))
-                    self._interrupted(Interrupted(since))
-                except Exception:  # noqa: BLE001 - what goes wrong once must not end it for all
-                    _log.exception("not_caught_up", since=since)
+                with outlived("not_caught_up", since=since):
+                    await self._catch_up_or_wait(since)
             await self._clock.sleep(_REST_SECONDS)  # many nodes that come back at once are caught up with once
+
+    async def _catch_up_or_wait(self, since: int) -> None:
+        try:
+            await self.catch_up(since)
+        except StoreDown:
+            self._interrupted(Interrupted(since))
+            raise
 
     async def catch_up(self, since: int) -> None:
         """Find everything that nodes may have told each other in vain since a time (unix milliseconds)."""

@@ -25,7 +25,7 @@ from goim.services.search_indexer import MOST_FOR_A_SEARCH
 from goim.stores.base_log import Changes, MessageTable
 from goim.stores.search import Doc
 from goim.stores.words import Mark, WordIndex
-from goim.tasks import beside
+from goim.tasks import beside, outlived
 
 _AT_ONCE = 128
 _CONVERSATIONS_AT_ONCE = 200
@@ -132,13 +132,12 @@ class ConversationIndexer:
             noted = dict.fromkeys(islice(self._noted, _AT_A_TIME))
             for conv_id in noted:
                 del self._noted[conv_id]
-            try:
-                await self.catch_up(list(noted))
-            except StoreDown as error:
-                _log.warning("search_index_waits", error=str(error))
-                self._noted, is_away = noted | self._noted, True
-            except Exception:  # noqa: BLE001 what goes wrong once must not end it for all
-                _log.exception("search_index_waits")
+            with outlived("search_index_waits"):
+                try:
+                    await self.catch_up(list(noted))
+                except StoreDown:
+                    self._noted, is_away = noted | self._noted, True
+                    raise
             pause = (self._clock.monotonic() - started) * (_REST_AT_WORK if self._has_news else _REST)
             if not self._noted or is_away:
                 pause = max(_BEAT_SECONDS, pause)

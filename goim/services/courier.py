@@ -17,7 +17,7 @@ from goim.ids import new_id
 from goim.metrics import Metrics
 from goim.model.hooks import retry_seconds
 from goim.stores.outbox import LaneStats, Outbox, Outcome, Parcel, ParcelState
-from goim.tasks import Tasks, beside
+from goim.tasks import Tasks, beside, outlived
 
 POLL_SECONDS = 1.0
 LEASE_SECONDS = 60.0
@@ -127,7 +127,9 @@ class Courier:
         while True:
             lane.wake.clear()
             free = lane.free(self._clock.monotonic())
-            parcels = await self._claim(lane, free) if free else []
+            parcels: list[Parcel] = []
+            with outlived("outbox_waits", lane=lane.name):
+                parcels = await self._claim(lane, free) if free else []
             for parcel in parcels:
                 lane.busy += 1
                 self._tasks.start(self._send(lane, parcel))
@@ -136,13 +138,7 @@ class Courier:
 
     async def _claim(self, lane: Lane, limit: int) -> list[Parcel]:
         now = self._clock.now_ms()
-        try:
-            return await self._outbox.claim(lane.name, new_id(), now, now + int(LEASE_SECONDS * 1000), limit)
-        except StoreDown as error:
-            _log.warning("outbox_waits", error=str(error))
-        except Exception:  # noqa: BLE001 a lane must not end while the node lives
-            _log.exception("claim_failed", lane=lane.name)
-        return []
+        return await self._outbox.claim(lane.name, new_id(), now, now + int(LEASE_SECONDS * 1000), limit)
 
     async def _send(self, lane: Lane, parcel: Parcel) -> None:
         try:
@@ -181,10 +177,8 @@ class Courier:
 
     async def _settle(self, outcomes: list[Outcome]) -> None:
         """What cannot be noted is sent again when its lease is over."""
-        try:
+        with outlived("outcomes_not_noted", outcomes=len(outcomes)):
             await self._outbox.settle(outcomes)
-        except StoreDown as error:
-            _log.warning("outcomes_not_noted", error=str(error), outcomes=len(outcomes))
 
     # waking and counting
 
@@ -205,15 +199,11 @@ class Courier:
         while True:
             await self._clock.sleep(_COUNT_SECONDS)
             rounds += 1
-            try:
+            with outlived("outbox_not_counted"):
                 await self._count()
                 if rounds % _SWEEP_EVERY == 0:
                     now = self._clock.now_ms()
                     await self._outbox.sweep(now, now - KEEP_DAYS_MS)
-            except StoreDown as error:
-                _log.warning("outbox_not_counted", error=str(error))
-            except Exception:  # noqa: BLE001 it is tried again
-                _log.exception("outbox_not_counted")
 
     async def _count(self) -> None:
         stats, now = await self._outbox.stats(), self._clock.now_ms()

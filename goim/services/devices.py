@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 
-import structlog
 from msgspec import Struct
 
 from goim.clock import Clock
@@ -18,10 +17,9 @@ from goim.notices import DeviceKicked, Notices
 from goim.protocol.close_codes import CloseCode
 from goim.services.sessions import SessionDesk
 from goim.stores.base import Sessions
-from goim.tasks import beside
+from goim.tasks import beside, repeat
 
 FLUSH_SECONDS = 1.0
-_log = structlog.get_logger(__name__)
 
 
 class DeviceView(Struct, frozen=True, kw_only=True, rename="camel"):
@@ -134,19 +132,9 @@ class DeviceBook:
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Flush once a second while the context is open, and at its end."""
-        async with beside(self._run()):
+        async with beside(repeat(self._clock, FLUSH_SECONDS, self.flush, "devices_wait")):
             yield
         await self.flush()
-
-    async def _run(self) -> None:
-        while True:
-            await self._clock.sleep(FLUSH_SECONDS)
-            try:
-                await self.flush()
-            except StoreDown as error:
-                _log.warning("devices_wait", error=str(error), devices=len(self._waiting))
-            except Exception:  # noqa: BLE001 what goes wrong once must not end it for all
-                _log.exception("devices_wait")
 
 
 def connected(sink: Sink) -> Connected:

@@ -26,7 +26,7 @@ from goim.protocol.frames import encode_json
 from goim.stores.base import Conversations
 from goim.stores.base_log import MessageTable
 from goim.stores.outbox import FeedMark, FeedMarks, LogScan, Outbox, Parcel
-from goim.tasks import beside
+from goim.tasks import beside, outlived
 
 FLUSH_SECONDS = 0.1
 MARK_SECONDS = 3.0
@@ -233,15 +233,11 @@ class EventFeed:
         marked = self._clock.monotonic()
         while True:
             await self._clock.sleep(FLUSH_SECONDS)
-            try:
+            with outlived("events_wait", messages=len(self._queued)):  # what waits is kept
                 await self.flush()
                 if self._clock.monotonic() - marked >= MARK_SECONDS:
                     await self._mark()
                     marked = self._clock.monotonic()
-            except StoreDown as error:
-                _log.warning("events_wait", error=str(error), messages=len(self._queued))
-            except Exception:  # noqa: BLE001 what waits is kept, and tried again
-                _log.exception("events_wait", messages=len(self._queued))
 
     @contextlib.asynccontextmanager
     async def watching(self) -> AsyncIterator[None]:
@@ -251,11 +247,7 @@ class EventFeed:
 
     async def _watch(self) -> None:
         while True:
-            try:
+            with outlived("events_not_caught_up"):  # the mark stays
                 while await self.catch_up():
                     pass
-            except StoreDown as error:
-                _log.warning("events_not_caught_up", error=str(error))
-            except Exception:  # noqa: BLE001 the mark stays: it is tried again
-                _log.exception("events_not_caught_up")
             await self._clock.sleep(MARK_SECONDS)

@@ -8,13 +8,13 @@ from typing import Protocol
 
 import structlog
 from msgspec import Struct
+from msgspec.structs import asdict
 
 from goim.blobs.base import Blobs
 from goim.clock import Clock
-from goim.errors import StoreDown
 from goim.model.files import PARTIAL, FileStats, StoredFile, file_id_of
 from goim.stores.base import Files
-from goim.tasks import beside
+from goim.tasks import beside, repeat
 
 _AT_ONCE = 200
 # Bytes come before their row, and S3 dates them from the beginning of the upload. So nothing younger is an orphan.
@@ -93,25 +93,10 @@ class FileSweeper:
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Sweep from time to time while the context is open."""
-        async with beside(self._run()):
+        async with beside(repeat(self._clock, self._rules.sweep_interval, self._sweep_and_tell, "files_not_swept")):
             yield
 
-    async def _run(self) -> None:
-        while True:
-            await self._clock.sleep(self._rules.sweep_interval)
-            try:
-                swept = await self.sweep()
-            except StoreDown as error:
-                _log.warning("files_not_swept", error=str(error))
-                continue
-            except Exception:  # noqa: BLE001 what goes wrong once must not end it for all
-                _log.exception("files_not_swept")
-                continue
-            if any((swept.expired, swept.orphans, swept.partial, swept.broken)):
-                _log.info(
-                    "files_swept",
-                    expired=swept.expired,
-                    orphans=swept.orphans,
-                    partial=swept.partial,
-                    broken=swept.broken,
-                )
+    async def _sweep_and_tell(self) -> None:
+        swept = asdict(await self.sweep())
+        if any(swept.values()):
+            _log.info("files_swept", **swept)

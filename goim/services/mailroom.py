@@ -10,9 +10,8 @@ import structlog
 from goim.bus.base import Alarm, Receiver
 from goim.clock import Clock
 from goim.delivery import Delivery
-from goim.errors import StoreDown
 from goim.stores.mailbox import Letter, Mailbox
-from goim.tasks import beside
+from goim.tasks import beside, repeat
 
 POLL_SECONDS = 0.5
 KEPT_SECONDS = 600.0
@@ -74,18 +73,8 @@ class Mailroom:
     async def running(self) -> AsyncIterator[None]:
         """Deliver what is posted while the context is open; what lay there before was for those before us."""
         self._read = await self._mailbox.newest()
-        async with beside(self._run()):
+        async with beside(repeat(self._clock, POLL_SECONDS, self.collect, "letters_wait")):
             yield
-
-    async def _run(self) -> None:
-        while True:
-            await self._clock.sleep(POLL_SECONDS)
-            try:
-                await self.collect()
-            except StoreDown as error:
-                _log.warning("letters_wait", error=str(error))
-            except Exception:  # noqa: BLE001 what goes wrong once must not end it for all
-                _log.exception("letters_wait")
 
     async def collect(self) -> None:
         """Deliver what has come since the last time."""

@@ -8,13 +8,12 @@ import itertools
 from collections.abc import AsyncIterator, Collection, Iterable, Sequence
 from math import ceil, inf
 
-import structlog
 from msgspec import Struct
 
 from goim.clock import Clock
 from goim.delivery import Delivery, Sink
 from goim.elsewhere.base import Elsewhere, Nobody
-from goim.errors import StoreDown, invalid
+from goim.errors import invalid
 from goim.lru import Recent
 from goim.model.conversations import ConvType
 from goim.protocol.frames import frame_of
@@ -22,7 +21,7 @@ from goim.protocol.pushes import Presence, PresenceData, TypingBy, TypingByData
 from goim.services.access import AccessBook
 from goim.services.changes import Actor
 from goim.stores.base import Blocks, Friends, Members, Sessions
-from goim.tasks import beside
+from goim.tasks import beside, outlived
 
 MAX_ASKED = 200
 LASTING_SECONDS = 2.0
@@ -30,7 +29,6 @@ TYPING_SECONDS = 1.0
 _TELL_EVERY = 0.1  # many who come at once are told of by few queries
 _AT_ONCE = 200
 _REMEMBERED = 100_000
-_log = structlog.get_logger(__name__)
 
 
 class _Flip(Struct, frozen=True):
@@ -130,12 +128,8 @@ class PresenceBook:
                 wait = first.due - self._clock.monotonic()
                 if wait > 0:
                     await self._clock.sleep(wait)
-                try:
+                with outlived("presence_waits", users=len(self._flips)):
                     await self.tell_due()
-                except StoreDown as error:
-                    _log.warning("presence_waits", error=str(error), users=len(self._flips))
-                except Exception:  # noqa: BLE001 - what goes wrong once must not end it for all
-                    _log.exception("presence_failed")
 
     async def tell_due(self) -> None:
         """Tell friends of everybody who came or went two seconds ago and stayed so: some queries for all of them."""

@@ -6,14 +6,11 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Sequence
 
-import structlog
-
 from goim.clock import Clock
-from goim.errors import StoreDown
 from goim.model.search import index_terms
 from goim.model.words import words_of
 from goim.stores.search import Doc, LogTail, SearchIndex, Written
-from goim.tasks import beside
+from goim.tasks import beside, outlived
 
 _AT_ONCE = 128
 _BEAT_SECONDS = 0.5
@@ -23,7 +20,6 @@ _SHORT_REST = 1.0
 """While none do."""
 MOST_FOR_A_SEARCH = 20_000
 """Messages that one who searches waits for, which is about a second; what is beyond them is found later."""
-_log = structlog.get_logger(__name__)
 
 
 class SearchIndexer:
@@ -78,14 +74,10 @@ class SearchIndexer:
             await self._clock.sleep(pause)
             started = self._clock.monotonic()
             pause = _BEAT_SECONDS
-            try:
+            with outlived("search_index_waits"):
                 before, last = last, await self._tail.last()
                 if await self.step():
                     pause = (self._clock.monotonic() - started) * (_SHORT_REST if last == before else _REST)
-            except StoreDown as error:
-                _log.warning("search_index_waits", error=str(error))
-            except Exception:  # noqa: BLE001 what goes wrong once must not end it for all
-                _log.exception("search_index_waits")
 
 
 def _doc(written: Written) -> Doc:

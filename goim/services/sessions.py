@@ -13,7 +13,7 @@ from msgspec.structs import replace
 
 from goim.clock import Clock
 from goim.delivery import Delivery
-from goim.errors import StoreDown, invalid
+from goim.errors import invalid
 from goim.lookups import Lookups
 from goim.lru import Recent
 from goim.model.users import Login, Session, User
@@ -21,7 +21,7 @@ from goim.notices import Interrupted, Notices, SessionsEnded
 from goim.protocol.close_codes import CloseCode
 from goim.services.tokens import TokenSigner, unauthorized
 from goim.stores.base import Sessions, Users
-from goim.tasks import beside
+from goim.tasks import beside, repeat
 
 MAX_DEVICE_ID = 64
 MAX_SESSIONS = 200
@@ -215,18 +215,8 @@ class SessionDesk:
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Once a minute, look for live connections whose session is gone from the database."""
-        async with beside(self._run()):
+        async with beside(repeat(self._clock, CHECK_SECONDS, self.sweep, "sessions_not_checked")):
             yield
-
-    async def _run(self) -> None:
-        while True:
-            await self._clock.sleep(CHECK_SECONDS)
-            try:
-                await self.sweep()
-            except StoreDown as error:
-                _log.warning("sessions_not_checked", error=str(error))
-            except Exception:  # noqa: BLE001 what goes wrong once must not end it for all
-                _log.exception("sessions_not_checked")
 
     async def sweep(self) -> None:
         """Close the connections whose session has ended behind our back."""

@@ -10,7 +10,7 @@ from msgspec import UNSET, UnsetType
 
 from goim.clock import LATEST_MS, Clock
 from goim.delivery import Delivery
-from goim.errors import ErrorCode, GoimError, StoreDown, invalid
+from goim.errors import ErrorCode, GoimError, invalid
 from goim.model.conversations import Conversation, ConvType
 from goim.model.groups import Role
 from goim.model.messages import EMPTIED, Extras, SentKey
@@ -20,7 +20,7 @@ from goim.services.access import Access
 from goim.services.changes import Actor, ChangeDesk
 from goim.stores.base import Conversations, Members
 from goim.stores.base_log import MessageTable, Pending
-from goim.tasks import beside
+from goim.tasks import beside, repeat
 
 EVERYBODY = "all"
 MAX_MENTIONS = 100
@@ -146,12 +146,12 @@ class Specials:
     async def running(self) -> AsyncIterator[None]:
         """Know what burns, and look again after an interruption."""
         await self._look()
-        async with beside(self._run(self._look_if_need_be)):
+        async with beside(repeat(self._clock, _SWEEP_SECONDS, self._look_if_need_be, "sweep_waits")):
             yield
 
     def sweeping(self) -> contextlib.AbstractAsyncContextManager[None]:
         """Sweep every few seconds while the context is open; one node may do it for all."""
-        return beside(self._run(self.sweep))
+        return beside(repeat(self._clock, _SWEEP_SECONDS, self.sweep, "sweep_waits"))
 
     async def _look(self) -> None:
         self._must_look = False
@@ -164,13 +164,3 @@ class Specials:
     async def _look_if_need_be(self) -> None:
         if self._must_look:
             await self._look()
-
-    async def _run(self, work: Callable[[], Awaitable[None]]) -> None:
-        while True:
-            await self._clock.sleep(_SWEEP_SECONDS)
-            try:
-                await work()
-            except StoreDown as error:
-                _log.warning("sweep_waits", error=str(error))
-            except Exception:  # noqa: BLE001 what goes wrong once must not end it for all
-                _log.exception("sweep_waits")

@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from goim.clock import LATEST_MS, Clock
 from goim.delivery import Delivery
 from goim.elsewhere.base import Elsewhere, Nobody
-from goim.errors import ErrorCode, GoimError, StoreDown, not_found
+from goim.errors import ErrorCode, GoimError, not_found
 from goim.lru import Recent
 from goim.model.conversations import Conversation
 from goim.model.messages import Message, MessageRow, RowEdit, SentKey, encode_extras, extras_of
@@ -31,7 +31,7 @@ from goim.services.messages import Messages
 from goim.services.sending import Sender
 from goim.stores.base import Conversations
 from goim.stores.base_log import MessageTable, Pending
-from goim.tasks import beside
+from goim.tasks import beside, outlived
 
 MAX_METADATA_BYTES = 4096
 CHUNKS_PER_SECOND = 200
@@ -322,15 +322,11 @@ class Streams:
         while True:
             await self._clock.sleep(_BEAT_SECONDS)
             beats += 1
-            try:
+            with outlived("streams_wait", live=len(self._live)):
                 await self.save()
                 await self.end_abandoned()
                 if beats % _ORPHANS_EVERY == 0 and self._notices is not None and self._notices.has_company:
                     await self.take_up_orphans()
-            except StoreDown as error:
-                _log.warning("streams_wait", error=str(error), live=len(self._live))
-            except Exception:  # noqa: BLE001 what goes wrong once must not end it for all
-                _log.exception("streams_wait")
 
     async def save(self) -> None:
         """Store what has grown: a crash costs at most what came in the last second."""
