@@ -17,7 +17,7 @@ TRANSLATION = {english: name for name, english in ORIGINAL.items()}
 SHAPE = re.compile(r"^#+ |^```[^\n`]*\n.*?^```$", re.MULTILINE | re.DOTALL)
 COMMENT = re.compile(r"(?:^|(?<=\s))# .*$", re.MULTILINE)
 FENCED = re.compile(r"^```[^\n`]*\n.*?^```$", re.MULTILINE | re.DOTALL)
-NO_PROSE = re.compile(r"`[^`]*`|\]\([^)]*\)|<[^>]*>|[\"“][^\"”]*[\"”]|\S*[_=/.@{}]\S*")
+NO_PROSE = re.compile(r"`[^`]*`|\]\([^)]*\)|<[^>]*>|[\"“][^\"”]*[\"”]|[!-~]*[_=/.@{}][!-~]*")
 CODE = re.compile(r"`[^`\n]*`")
 WORD = re.compile(r"\b[a-z][a-z'-]*[a-z]\b")
 SENTENCE = re.compile(r"\b[A-Za-z][a-z'-]*(?:,? [a-z][a-z'-]*){3,}")
