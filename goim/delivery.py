@@ -8,6 +8,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import Protocol
 
 from goim.bus.base import NOTICES, Bus
+from goim.ids import new_id
 from goim.metrics import Metrics
 from goim.model.conversations import Conversation, ConvType
 from goim.notices import (
@@ -42,7 +43,9 @@ class Sink(Protocol):
     def transport_name(self) -> str: ...
 
     @property
-    def connected_at(self) -> int: ...
+    def connected_at(self) -> int:
+        """In unix milliseconds, by the clock that nodes have in common."""
+        ...
 
     @property
     def queued_bytes(self) -> int: ...
@@ -92,6 +95,7 @@ class Delivery:
         self._bus = bus
         self._notices = notices
         self._metrics = metrics
+        self._name = new_id()
         self._users: _Table = {}
         self._members: _Table = {}
         self._groups: dict[str, set[str]] = {}
@@ -106,15 +110,15 @@ class Delivery:
         notices.on(GroupLeft, lambda n: self._leave(n.user_id, n.group_id))
         notices.on(GroupGone, lambda n: self._forget_group(n.group_id))
         notices.on(SessionsEnded, lambda n: self._end(n.session_ids, CloseCode(n.code)))
-        notices.on(DeviceKicked, lambda n: self._close_device(n.user_id, n.device_id, CloseCode.KICKED))
-        notices.on(DeviceConnected, lambda n: self._close_device(n.user_id, n.device_id, CloseCode.REPLACED, n.since))
+        notices.on(DeviceKicked, lambda n: self._close_device(n.user_id, n.device_id, CloseCode.KICKED, n.at))
+        notices.on(DeviceConnected, self._connected_elsewhere)
 
     # who is here
 
     def attach(self, sink: Sink) -> None:
         """A connection is live: it receives what its user is sent. The same device's older one is closed."""
         self._close_device(sink.user_id, sink.device_id, CloseCode.REPLACED)
-        self._notices.tell_others(DeviceConnected(sink.user_id, sink.device_id))
+        self._tell_of(sink)
         self._add(self._users, sink.user_id, user_topic, sink)
         self._arriving[sink] = set()
         self._metrics.connections[sink.transport_name] += 1
@@ -132,6 +136,11 @@ class Delivery:
         for group_id in groups:
             self._add(self._members, group_id, group_topic, sink)
 
+    @property
+    def ahead_ms(self) -> int:
+        """How far the clock that nodes have in common is ahead of this node's own."""
+        return self._bus.ahead_ms
+
     async def settled(self) -> None:
         """Return when a connection that was attached before would receive what other nodes send it."""
         await self._bus.settled()
@@ -145,10 +154,13 @@ class Delivery:
             self._join(user_id, group_id)
 
     def tell_of_devices(self, since: int) -> None:
-        """Tell the other nodes again of the devices that have connected here since a time."""
+        """Tell the other nodes again of the devices that have connected here since a time (by the clock in common)."""
         for sink in self.everybody():
             if sink.connected_at >= since:
-                self._notices.tell_others(DeviceConnected(sink.user_id, sink.device_id, sink.connected_at))
+                self._tell_of(sink)
+
+    def _tell_of(self, sink: Sink) -> None:
+        self._notices.tell_others(DeviceConnected(sink.user_id, sink.device_id, sink.connected_at, self._name))
 
     def detach(self, sink: Sink) -> None:
         """A connection is gone. Twice is once."""
@@ -370,6 +382,12 @@ class Delivery:
             if sink.device_id == device_id and (since is None or sink.connected_at <= since):
                 self.detach(sink)
                 sink.close(code)
+
+    def _connected_elsewhere(self, notice: DeviceConnected) -> None:
+        """The newer connection stays, however late it is told of the other; of two in one millisecond both nodes keep
+        the same."""
+        since = notice.since if notice.node > self._name else notice.since - 1
+        self._close_device(notice.user_id, notice.device_id, CloseCode.REPLACED, since)
 
     def _end(self, session_ids: list[str], code: CloseCode) -> None:
         for sink in [s for s in self.everybody() if s.session_id in session_ids]:

@@ -48,19 +48,23 @@ class SessionsEnded(Struct, frozen=True, tag="sessions_ended"):
 
 
 class DeviceConnected(Struct, frozen=True, tag="device_connected"):
-    """A device is connected here now, and so nowhere else.
+    """A device is connected to `node` since a time, and so nowhere else: only a connection made after it stays.
 
-    `since` (unix milliseconds) when that is told late: a connection made after it stays.
+    `since` is by the clock that nodes have in common, in unix milliseconds.
     """
 
     user_id: str
     device_id: str
-    since: int | None = None
+    since: int
+    node: str
 
 
 class DeviceKicked(Struct, frozen=True, tag="device_kicked"):
+    """A device was put out at a time (by the clock in common): a connection made after it stays."""
+
     user_id: str
     device_id: str
+    at: int
 
 
 class Burning(Struct, frozen=True, tag="burning"):
@@ -84,7 +88,10 @@ class StreamGiven(Struct, frozen=True, tag="stream_given"):
 
 
 class Interrupted(Struct, frozen=True, tag="interrupted"):
-    """What nodes told each other since a time (unix milliseconds) may be lost: believe nothing, look again."""
+    """What nodes told each other since a time may be lost: believe nothing, look again.
+
+    In unix milliseconds, by the clock that nodes have in common.
+    """
 
     since: int
 
@@ -124,6 +131,11 @@ class Notices:
     def has_company(self) -> bool:
         """Whether there may be other nodes."""
         return self._bus.has_company
+
+    @property
+    def ahead_ms(self) -> int:
+        """How far the clock that nodes have in common is ahead of this node's own."""
+        return self._bus.ahead_ms
 
     def emit(self, notice: Notice) -> None:
         """Tell this node now and the others soon."""

@@ -10,7 +10,7 @@ import pytest
 from goim.bus.memory import MemoryBus, MemoryHub
 from goim.delivery import Delivery
 from goim.metrics import Metrics
-from goim.notices import Notices
+from goim.notices import DeviceKicked, Notices
 from goim.protocol.close_codes import CloseCode
 from goim.protocol.frames import Frame
 from goim.protocol.pushes import Reconnect, ReconnectData
@@ -23,13 +23,13 @@ class Line:
     """A connection that keeps what it is sent."""
 
     transport_name = "websocket"
-    connected_at = 0
     session_id = "session"
     queued_bytes = 0
 
-    def __init__(self, node: Delivery, user_id: str, device_id: str) -> None:
+    def __init__(self, node: Delivery, user_id: str, device_id: str, connected_at: int = 0) -> None:
         self.user_id = user_id
         self.device_id = device_id
+        self.connected_at = connected_at
         self.pushes: list[Any] = []
         node.attach(self)
 
@@ -40,11 +40,28 @@ class Line:
         self.pushes.append(code)
 
 
+class Late(MemoryBus):
+    """A bus that keeps what is told, until it is told to go on."""
+
+    def __init__(self, hub: MemoryHub) -> None:
+        super().__init__(hub)
+        self.told: list[tuple[str, bytes]] = []
+
+    def publish(self, topic: str, body: bytes) -> None:
+        self.told.append((topic, body))
+
+    def go_on(self) -> None:
+        while self.told:
+            super().publish(*self.told.pop(0))
+
+
 def two_nodes() -> tuple[Delivery, Delivery]:
     hub = MemoryHub()
-    buses = MemoryBus(hub), MemoryBus(hub)
-    one, other = (Delivery(bus, Notices(bus), Metrics()) for bus in buses)
-    return one, other
+    return joined_by(MemoryBus(hub)), joined_by(MemoryBus(hub))
+
+
+def joined_by(bus: MemoryBus) -> Delivery:
+    return Delivery(bus, Notices(bus), Metrics())
 
 
 @pytest.mark.parametrize("device_id", DEVICES)
@@ -70,3 +87,36 @@ def test_the_connection_that_acts_is_spared_even_by_its_own_device() -> None:
     line = Line(here, "ann", "phone")
     here.to_user("ann", PUSH, line, device_id="phone")
     assert line.pushes == []
+
+
+@pytest.mark.parametrize("is_late_first", [True, False])
+def test_of_a_device_on_two_nodes_the_newer_connection_stays_whenever_they_hear_of_each_other(
+    *, is_late_first: bool
+) -> None:
+    hub = MemoryHub()
+    buses = Late(hub), Late(hub)
+    one, other = map(joined_by, buses)
+    older, newer = Line(one, "ann", "phone", 1_000), Line(other, "ann", "phone", 1_001)
+    for bus in buses if is_late_first else reversed(buses):
+        bus.go_on()
+    assert (older.pushes, newer.pushes) == ([CloseCode.REPLACED], [])
+    assert (one.connections_of("ann"), other.connections_of("ann")) == ([], [newer])
+
+
+def test_of_a_device_that_came_to_two_nodes_in_one_millisecond_one_connection_stays() -> None:
+    hub = MemoryHub()
+    buses = Late(hub), Late(hub)
+    lines = [Line(joined_by(bus), "ann", "phone", 1_000) for bus in buses]
+    for bus in buses:
+        bus.go_on()
+    assert sorted(line.pushes for line in lines) == [[], [CloseCode.REPLACED]]
+
+
+def test_a_device_that_is_put_out_may_have_come_back_before_its_node_hears_of_it() -> None:
+    hub = MemoryHub()
+    notices = Notices(MemoryBus(hub))
+    back = Line(joined_by(MemoryBus(hub)), "ann", "phone", 1_001)
+    notices.tell_others(DeviceKicked("ann", "phone", 1_000))
+    assert back.pushes == []
+    notices.tell_others(DeviceKicked("ann", "phone", 1_002))
+    assert back.pushes == [CloseCode.KICKED]

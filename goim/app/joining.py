@@ -78,7 +78,7 @@ def meet(shared: Shared, services: Services, notices: Notices, clock: Clock) -> 
     def lost(devices: list[tuple[str, str]]) -> None:
         services.presence.lost({user_id for user_id, _ in devices})
         services.calls.lost(devices)
-        notices.emit(Interrupted(clock.now_ms() - 2 * DEAD_MS))
+        notices.emit(Interrupted(clock.now_ms() + notices.ahead_ms - 2 * DEAD_MS))
 
     def came_or_went(sink: Sink, is_connected: bool) -> None:  # noqa: FBT001 - the shape of a watcher
         if shared.handover is not None:

@@ -31,6 +31,11 @@ class Bus(Protocol):
         """Whether there may be another node at all: if not, nobody need take the trouble to publish."""
         ...
 
+    @property
+    def ahead_ms(self) -> int:
+        """How far the clock that all nodes of this bus have in common is ahead of this node's own."""
+        ...
+
     def publish(self, topic: str, body: bytes) -> None:
         """Send to every other node that subscribed to `topic`, in the order of calls. Never waits and never fails.
 

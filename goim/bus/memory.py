@@ -27,6 +27,10 @@ class MemoryBus:
     def has_company(self) -> bool:
         return self._hub.buses > 1
 
+    @property
+    def ahead_ms(self) -> int:
+        return 0  # nodes of one process have one clock
+
     def publish(self, topic: str, body: bytes) -> None:
         if self._cut_at is not None:
             return

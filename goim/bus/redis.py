@@ -68,6 +68,7 @@ class RedisBus:
         self._is_up = asyncio.Event()
         self._heard_ms = clock.now_ms()
         self._lost_since: int | None = None
+        self._ahead_ms = 0
         self._reason = "not connected yet"
 
     # what a node does with a bus
@@ -75,6 +76,10 @@ class RedisBus:
     @property
     def has_company(self) -> bool:
         return True  # whoever shares a Redis is asked for no list of who else does
+
+    @property
+    def ahead_ms(self) -> int:
+        return self._ahead_ms  # the clock in common is that of Redis; what was found last holds while it is away
 
     def publish(self, topic: str, body: bytes) -> None:
         if self._kept_bytes > KEPT_BYTES:
@@ -226,9 +231,9 @@ class RedisBus:
         failures = 0
         while True:
             try:
-                await self._connect(is_first=is_first)
+                layout = await self._connect(is_first=is_first)
                 is_first, failures = False, 0
-                await self._watch()
+                await self._watch(layout)
             except (StoreDown, OSError, TimeoutError) as error:
                 self._reason = str(error) or "Redis does not answer"
                 _log.warning("bus_down", error=self._reason)
@@ -236,7 +241,7 @@ class RedisBus:
             await self._clock.sleep(_PAUSES[min(failures, len(_PAUSES) - 1)])
             failures += 1
 
-    async def _connect(self, *, is_first: bool) -> None:
+    async def _connect(self, *, is_first: bool) -> Layout:
         """Subscribe to everything, tell what waits, and then let the node look for what it missed."""
         layout = await self._places.find()
         self._trouble.clear()
@@ -245,19 +250,20 @@ class RedisBus:
         self._turning = {}
         self._subscribe(layout, sorted(self._topics), "SUBSCRIBE")
         since = self._heard_ms - _OVERLAP_MS  # before this connection is heard
-        await self._ping()
+        await self._ping(layout)
         if not is_first:
             self._metrics.bus_reconnects += 1
         self._layout = layout
         self._is_up.set()
         self._flush()
-        await self._ping()
+        await self._ping(layout)
         if not is_first or self._lost_since is not None:
             self._lost_since = None
             self._alarm(Interruption(since, is_mutual=True))
         _log.info("bus_up", servers=[str(server) for server in layout.masters])
+        return layout
 
-    async def _watch(self) -> None:
+    async def _watch(self, layout: Layout) -> None:
         """Return never: raise when the connection is not well any more."""
         while True:
             with contextlib.suppress(TimeoutError):
@@ -265,7 +271,7 @@ class RedisBus:
                     await self._trouble.wait()
             if self._trouble.is_set():
                 raise RedisDown(self._reason)
-            await self._ping()
+            await self._ping(layout)
             if self._lost_since is not None:  # more was told at once than Redis takes
                 since, self._lost_since = self._lost_since, None
                 self._alarm(Interruption(since - _OVERLAP_MS, is_mutual=True))
@@ -274,13 +280,14 @@ class RedisBus:
         self._reason = "the connection to Redis is lost"
         self._trouble.set()
 
-    async def _ping(self) -> None:
+    async def _ping(self, layout: Layout) -> None:
         """Every server answers, and is a master still."""
-        asked = self._clock.monotonic()
+        asked, asked_ms = self._clock.monotonic(), self._clock.now_ms()
         links = list(self._links.values())
+        clock = self._links[layout.master_of(self._channel(NOTICES))].ask("TIME")
         try:
             async with asyncio.timeout(SILENCE_SECONDS):
-                roles = await asyncio.gather(*(link.ask("ROLE") for link in links))
+                time, *roles = await asyncio.gather(clock, *(link.ask("ROLE") for link in links))
         except TimeoutError:
             raise RedisDown(f"Redis was silent for {SILENCE_SECONDS:g} s") from None
         for role in roles:
@@ -288,6 +295,12 @@ class RedisBus:
                 raise RedisDown("Redis is not a master any more")
         self._metrics.bus_lag_seconds = self._clock.monotonic() - asked
         self._heard_ms = self._clock.now_ms()
+        if isinstance(time, list):  # it may be forbidden
+            self._compare_clocks(asked_ms, int(time[0]) * 1000 + int(time[1]) // 1000, self._heard_ms)
+
+    def _compare_clocks(self, asked_ms: int, theirs_ms: int, heard_ms: int) -> None:
+        """It was that time there between question and answer: an answer that took long corrects nothing."""
+        self._ahead_ms = min(max(self._ahead_ms, theirs_ms - heard_ms), theirs_ms - asked_ms)
 
     def _hang_up(self) -> None:
         self._is_up.clear()

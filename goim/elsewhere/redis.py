@@ -27,7 +27,6 @@ _REFRESH_SECONDS = 12 * 3600.0
 _AT_ONCE = 1000
 _MOST_KEPT = 200_000
 """Commands about those who went while Redis was away; of more, their entries end with this node."""
-_OF_WENT = ("EVAL", "SREM")
 _NODES = "im:nodes"
 _DEVICES = "im:d:"
 _OF_NODE = "im:n:"
@@ -62,6 +61,14 @@ return redis.call('ZRANGEBYSCORE', KEYS[1], time[1] * 1000 + math.floor(time[2] 
 LEAVE = "redis.call('ZREM', KEYS[1], ARGV[1]) return 1"
 # Only one of those who ask is told.
 CLAIM = "local all = redis.call('SMEMBERS', KEYS[1]) redis.call('DEL', KEYS[1]) return all"
+# A newer connection of the device stays, however late this comes: from a node that stood still, perhaps.
+CAME = """
+local found = redis.call('HGET', KEYS[1], ARGV[1])
+if found and cjson.decode(found)[2].connected_at > tonumber(ARGV[3]) then return 0 end
+redis.call('HSET', KEYS[1], ARGV[1], ARGV[2])
+redis.call('PEXPIRE', KEYS[1], ARGV[4])
+return 1
+"""
 # What another node has written since stays.
 WENT = """
 local found = redis.call('HGET', KEYS[1], ARGV[1])
@@ -94,9 +101,9 @@ class RedisElsewhere:
 
     def came(self, device: Connected) -> None:
         key, member = _DEVICES + device.user_id, _member(device)
+        entry = self._entry(device)
         self._commands += [
-            ("HSET", key, device.device_id, self._entry(device)),
-            ("PEXPIRE", key, _KEPT_MS),
+            ("EVAL", CAME, 1, key, device.device_id, entry, device.connected_at, _KEPT_MS),
             ("SADD", _OF_NODE + self._me, member),
             ("PEXPIRE", _OF_NODE + self._me, _KEPT_MS),
         ]
@@ -181,7 +188,7 @@ class RedisElsewhere:
                 await self._client.ask_all(commands[start : start + _AT_ONCE])
             except RedisDown:
                 # Who is here is written again when that can be; who went is remembered by nothing else.
-                went = [command for command in commands[start:] if command[0] in _OF_WENT]
+                went = [command for command in commands[start:] if command[1] is WENT or command[0] == "SREM"]
                 self._commands = [*went, *self._commands][-_MOST_KEPT:]
                 raise
 

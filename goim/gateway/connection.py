@@ -66,7 +66,7 @@ class Connection:
         self.session_id = login.session_id
         self.device_id = device_id
         self.transport_name = name
-        self.connected_at = services.clock.now_ms()
+        self.connected_at = services.clock.now_ms() + services.delivery.ahead_ms
         self._transport = transport
         self.send = transport.send_frame  # no method of our own: a fan-out calls it for every delivery
         self._services = services

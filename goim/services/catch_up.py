@@ -156,7 +156,7 @@ class CatchUp:
                         self._lanes.looked(conv_id, found.get(conv_id, 0))
 
     def _alarm(self, interruption: Interruption) -> None:
-        notice = Interrupted(interruption.since)
+        notice = Interrupted(interruption.since + self._notices.ahead_ms)
         if interruption.is_mutual:
             self._notices.emit(notice)
         else:
@@ -184,7 +184,7 @@ class CatchUp:
             raise
 
     async def catch_up(self, since: int) -> None:
-        """Find everything that nodes may have told each other in vain since a time (unix milliseconds)."""
+        """Find everything that nodes may have told each other in vain since a time (of the clock in common)."""
         self._delivery.tell_of_devices(since)
         await self._sessions.sweep()
         for users in parts(self._delivery.users(), _CONVERSATIONS_AT_ONCE):

@@ -84,7 +84,7 @@ class DeviceBook:
         if not session_ids and not seen_in:
             raise not_found("device")
         await self._desk.end((session_ids | seen_in) - {spared}, CloseCode.KICKED)
-        self._notices.emit(DeviceKicked(user_id, device_id))
+        self._notices.emit(DeviceKicked(user_id, device_id, self._clock.now_ms() + self._notices.ahead_ms))
         async with self._writing:  # a write under way would bring it back
             await self._sessions.forget_device(user_id, device_id)
 

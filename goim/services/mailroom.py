@@ -35,6 +35,10 @@ class Postbox:
     def has_company(self) -> bool:
         return True  # there may be a node at this database: nobody knows
 
+    @property
+    def ahead_ms(self) -> int:
+        return 0  # not known here
+
     def publish(self, topic: str, body: bytes) -> None:
         self._letters.append((topic, body))
 

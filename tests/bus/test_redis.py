@@ -14,7 +14,7 @@ import pytest
 from goim.bus import redis as redis_module
 from goim.bus.base import Interruption
 from goim.bus.redis import RedisBus
-from goim.clock import SystemClock
+from goim.clock import Clock, SystemClock
 from goim.metrics import Metrics
 from goim.resp.client import RedisClient
 from goim.resp.link import Login, RedisDown, Server
@@ -31,9 +31,9 @@ class Bus(Ear):
 
     bus: RedisBus
 
-    def __init__(self, places: Places, login: Login = NOBODY) -> None:
+    def __init__(self, places: Places, login: Login = NOBODY, clock: Clock | None = None) -> None:
         self.metrics = Metrics()
-        super().__init__(RedisBus(places, login, self.metrics, SystemClock()))
+        super().__init__(RedisBus(places, login, self.metrics, clock or SystemClock()))
         self.alarms: asyncio.Queue[Interruption] = asyncio.Queue()
         self.bus.on_interruption(self.alarms.put_nowait)
 
@@ -90,6 +90,41 @@ async def test_a_connection_that_is_lost_is_made_anew_and_the_node_is_told_since
                 well.bus.publish("im:u:later", b"subscribed while it was away")
                 assert await ill.hears(1) == [("im:u:later", b"subscribed while it was away")]
             assert ill.metrics.bus_reconnects == 1
+
+
+class WrongClock(SystemClock):
+    """Behind by some milliseconds, until it is set."""
+
+    behind_ms = 0
+
+    def now_ms(self) -> int:
+        return super().now_ms() - self.behind_ms
+
+
+@pytest.mark.parametrize("behind_ms", [90_000, -90_000])
+async def test_nodes_have_the_clock_of_redis_in_common_also_when_its_answer_is_late(
+    redis_server: Server, behind_ms: int
+) -> None:
+    proxy, wrong = FaultProxy(redis_server.host, redis_server.port), WrongClock()
+    wrong.behind_ms = behind_ms
+    async with proxy.running():
+        node = Bus(OneServer(Server("127.0.0.1", proxy.port)), clock=wrong)
+        async with node.bus.running():
+            assert abs(node.bus.ahead_ms - behind_ms) < 500
+            before = node.bus.ahead_ms
+            proxy.stall()
+            asked = wrong.monotonic()
+            while wrong.monotonic() - asked < 1.5:
+                await wrong.sleep(0.05)
+            proxy.restore()
+            async with asyncio.timeout(10):
+                while node.metrics.bus_lag_seconds < 0.3:
+                    await wrong.sleep(0.01)
+            assert abs(node.bus.ahead_ms - before) < 100, "half the way there and back is not the difference"
+            wrong.behind_ms = 0
+            async with asyncio.timeout(10):
+                while abs(node.bus.ahead_ms) > 100:
+                    await wrong.sleep(0.01)
 
 
 async def test_what_is_told_while_redis_is_away_is_kept_up_to_a_bound(

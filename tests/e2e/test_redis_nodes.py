@@ -274,6 +274,21 @@ async def test_a_login_that_ends_on_one_server_ends_on_the_other(tmp_path: Path)
         assert await again.closed() == 4001
 
 
+async def test_a_device_that_moved_stays_when_its_first_server_is_heard_of_late(tmp_path: Path) -> None:
+    async with two_servers(tmp_path) as cluster:
+        ann, bob = await cluster.worlds[0].friends("ann", "bob")
+        bobs = await cluster.worlds[1].device(bob)
+        cluster.proxies[0].stall()
+        old = await cluster.worlds[0].device(ann, "phone")
+        new = await cluster.worlds[1].device(ann, "phone")
+        await new.ask("ping")
+        cluster.proxies[0].restore()
+        assert await old.closed() == 4009
+        for text in ("after the first server was heard of", "still"):
+            await bobs.ask("send", bob.text(ann, text))
+            assert (await new.push("message"))["payload"]["text"] == text
+
+
 async def test_people_on_two_servers_see_each_other_call_each_other_and_go_on_when_one_dies(tmp_path: Path) -> None:
     async with two_servers(tmp_path) as cluster:
         here, there = cluster.worlds

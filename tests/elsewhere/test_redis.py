@@ -116,6 +116,18 @@ async def test_a_device_that_moved_stays_where_it_went(places: Places) -> None:
     await until(is_known)
 
 
+async def test_a_node_that_stood_still_does_not_take_back_a_device_that_moved_meanwhile(places: Places) -> None:
+    (one, _), (two, _), (three, _) = places
+    old = one.connect("ann", "phone", 1)
+    await one.knows._flush()
+    moved = two.connect("ann", "phone", 2)
+    await two.knows._flush()
+    one.knows.came(old)  # it was dead to the others, and says anew who is there
+    one.disconnect("phone")
+    await one.knows._flush()
+    assert await three.knows.devices("ann") == [moved]
+
+
 async def test_the_people_of_a_node_that_died_are_told_once(places: Places) -> None:
     (one, _), (two, _), (three, _) = places
     for number in range(5):
