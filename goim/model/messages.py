@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -194,7 +194,8 @@ class _Place(Struct, frozen=True):
 
 
 _decode_place = msgspec.json.Decoder(_Place).decode
-_TELLING = ("edited", "stream_end")
+_decode_fields = msgspec.json.Decoder(dict[str, Raw]).decode
+_WORDS = {"edited": {"payload": Raw(b"null")}, "stream_end": {"text": Raw(b'""')}}
 
 
 def seq_of_change(change: Change) -> int:
@@ -202,6 +203,16 @@ def seq_of_change(change: Change) -> int:
     return _decode_place(change.data).seq
 
 
-def shown_changes(changes: Sequence[Change], floor: int) -> list[Change]:
-    """Changes as somebody sees them who may read only above `floor`: none that tells what a message below it says."""
-    return [each for each in changes if each.action not in _TELLING or not floor or seq_of_change(each) > floor]
+def seqs_told(changes: Sequence[Change]) -> set[int]:
+    """The messages of which some of these changes tell what they say."""
+    return {seq_of_change(each) for each in changes if each.action in _WORDS}
+
+
+def without_words(changes: Sequence[Change], hidden: Collection[int]) -> list[Change]:
+    """The same changes, but of the messages `hidden` none tells what they say; all numbers stay."""
+    return [_wordless(each) if each.action in _WORDS and seq_of_change(each) in hidden else each for each in changes]
+
+
+def _wordless(change: Change) -> Change:
+    data = {**_decode_fields(change.data), **_WORDS[change.action]}
+    return replace(change, data=Raw(msgspec.json.encode(data)))

@@ -24,6 +24,7 @@ from goim.services.changes import ChangeDesk
 from goim.services.in_flight import InFlight
 from goim.services.sessions import SessionDesk
 from goim.services.streams import Streams
+from goim.services.words import readable
 from goim.stores.base import Conversations, Groups
 from goim.stores.base_log import Changes, MessageTable
 from goim.stores.log import Log
@@ -129,7 +130,8 @@ class CatchUp:
         conv_id = missing.conv.conv_id
         changes = await self._changes.after(conv_id, missing.after_change, limit)
         last = changes[-1].change if len(changes) == limit else missing.last_change
-        filled = [self._filled_change(conv_id, each) for each in changes if each.change <= missing.last_change]
+        told = await readable(self._table, conv_id, changes, self._clock.now_ms())
+        filled = [self._filled_change(conv_id, each) for each in told if each.change <= missing.last_change]
         self._metrics.bus_replayed += len(filled)
         self._lanes.fill_changes(conv_id, filled, min(last, missing.last_change))
 

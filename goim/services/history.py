@@ -11,11 +11,12 @@ from msgspec.structs import replace
 from goim.clock import Clock
 from goim.errors import GoimError, invalid
 from goim.model.conversations import Conversation
-from goim.model.messages import Change, Message, MessageRow, message_of, reacted, shown_changes
+from goim.model.messages import Change, Message, MessageRow, message_of, reacted
 from goim.protocol.replies import ChangeData, SubscribedData, SyncedConv
 from goim.protocol.requests import SyncConv
 from goim.services.access import AccessBook
 from goim.services.streams import Streams
+from goim.services.words import readable
 from goim.stores.base_log import Changes, ConvDeletes, MessageTable
 from goim.stores.log import Log
 
@@ -111,16 +112,10 @@ class History:
         )
 
     async def _changes_after(self, conv_id: str, change: int, limit: int, floor: int) -> tuple[list[Change], bool]:
-        """Changes that may be seen, and whether there are more.
-
-        There are never none and more: a client goes on from the last one it was shown.
-        """
-        while True:
-            changes = await self._changes.after(conv_id, change, limit + 1)
-            shown, has_more = shown_changes(changes[:limit], floor), len(changes) > limit
-            if shown or not has_more:
-                return shown, has_more
-            change = changes[limit - 1].change
+        """The changes above one, and whether there are more."""
+        changes = await self._changes.after(conv_id, change, limit + 1)
+        shown = await readable(self._table, conv_id, changes[:limit], self._clock.now_ms(), floor)
+        return shown, len(changes) > limit
 
     async def _after(self, conv: Conversation, from_seq: int, limit: int) -> Page:
         rows = await self._table.after(conv.conv_id, max(from_seq, 0), limit + 1, self._clock.now_ms())

@@ -57,6 +57,10 @@ class MessageTable(Protocol):
         """One row, expired or not."""
         ...
 
+    async def gone(self, conv_id: str, seqs: Collection[int], now_ms: int) -> set[int]:
+        """Which of these messages nobody may read any more: recalled, or expired at `now_ms`."""
+        ...
+
     async def newest(self, floors: Mapping[str, int], now_ms: int) -> dict[str, MessageRow]:
         """The newest row of each conversation that is above the given floor and not expired."""
         ...

@@ -63,6 +63,10 @@ class MemoryMessages:
     async def get(self, conv_id: str, seq: int) -> MessageRow | None:
         return self.find(conv_id, seq)
 
+    async def gone(self, conv_id: str, seqs: Collection[int], now_ms: int) -> set[int]:
+        rows = (row for seq in seqs if (row := self.find(conv_id, seq)) is not None)
+        return {row.seq for row in rows if row.recalled or not list(_shown([row], now_ms))}
+
     async def newest(self, floors: Mapping[str, int], now_ms: int) -> dict[str, MessageRow]:
         rows = {conv_id: reversed(self._between(conv_id, floor, None)) for conv_id, floor in floors.items()}
         newest = {conv_id: next(iter(_shown(latest, now_ms)), None) for conv_id, latest in rows.items()}

@@ -239,6 +239,13 @@ class MongoMessages:
             document = await self._messages.find_one({"conv_id": conv_id, "seq": seq})
         return None if document is None else _row(document)
 
+    async def gone(self, conv_id: str, seqs: Collection[int], now_ms: int) -> set[int]:
+        either = [{"recalled": 1}, {"expire_at": {"$lte": now_ms}}]
+        where = {"conv_id": conv_id, "seq": {"$in": list(seqs)}, "$or": either}
+        with told():
+            found = await self._messages.find(where, {"_id": 0, "seq": 1}).to_list(None)
+        return {int(document["seq"]) for document in found}
+
     async def newest(self, floors: Mapping[str, int], now_ms: int) -> dict[str, MessageRow]:
         found = await asyncio.gather(
             *(

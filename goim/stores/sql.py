@@ -28,6 +28,8 @@ _BEFORE_ALL = 2**63 - 1
 
 ONE = "SELECT * FROM messages WHERE conv_id = ? AND seq = ?"
 
+GONE = "SELECT seq FROM messages WHERE conv_id = ? AND seq = ? AND (recalled = 1 OR expire_at <= ?)"
+
 NEWEST = """
 SELECT * FROM messages WHERE conv_id = ? AND seq > ? AND (expire_at IS NULL OR expire_at > ?)
 ORDER BY seq DESC LIMIT 1"""
@@ -110,6 +112,9 @@ class SqlMessages:
     async def get(self, conv_id: str, seq: int) -> MessageRow | None:
         rows = await self._engine.fetch_rows(ONE, (conv_id, seq))
         return MessageRow(*rows[0]) if rows else None
+
+    async def gone(self, conv_id: str, seqs: Collection[int], now_ms: int) -> set[int]:
+        return {row[0] for row in await self._engine.fetch_each(GONE, [(conv_id, seq, now_ms) for seq in seqs])}
 
     async def newest(self, floors: Mapping[str, int], now_ms: int) -> dict[str, MessageRow]:
         each = [(conv_id, floor, now_ms) for conv_id, floor in floors.items()]

@@ -207,6 +207,14 @@ async def test_one_row_is_got_expired_or_not(log: LogStores) -> None:
     assert await log.messages.get("c2", 1) is None
 
 
+async def test_what_is_recalled_or_expired_is_gone(log: LogStores) -> None:
+    await log.messages.insert([row(1), row(2, expire_at=NOW), row(3, expire_at=NOW + 1), row(4), row(4, "c2")])
+    assert await log.changes.edit("c1", 4, EMPTIED, change(1), NOW)
+    assert await log.messages.gone("c1", {1, 2, 3, 4, 9}, NOW) == {2, 4}
+    assert await log.messages.gone("c1", {1, 2, 3}, NOW - 1) == set()
+    assert await log.messages.gone("c2", [4], NOW) == set()
+
+
 async def test_newest_is_the_latest_above_the_floor_that_has_not_expired(log: LogStores) -> None:
     await log.messages.insert([row(1, "plain"), row(2, "plain"), row(1, "floor"), row(2, "floor")])
     await log.messages.insert([row(1, "shrunk"), row(2, "shrunk", expire_at=NOW), row(1, "gone", expire_at=NOW)])

@@ -186,6 +186,24 @@ async def test_a_recall_leaves_a_tombstone_and_is_told_once(town: World) -> None
     assert synced["changes"][0] == {"change": 1, "action": "recalled", "data": push}
 
 
+async def test_what_was_edited_or_streamed_and_taken_back_is_in_no_sync(town: World) -> None:
+    ann, bob = await town.circle(2)
+    anns, bobs = await town.device(ann), await town.device(bob)
+    sent = await anns.ask("send", text("one", to=bob.user_id))
+    target = {"convId": sent["convId"], "serverMsgId": sent["serverMsgId"]}
+    await anns.ask("edit", target | {"payload": {"text": "secret"}})
+    begun = await anns.ask("start_stream", {"convId": sent["convId"], "type": "stream", "payload": {"text": ""}})
+    await anns.ask("end_stream", {"streamId": begun["streamId"], "finalText": "secret"})
+    for message_id in (sent["serverMsgId"], begun["serverMsgId"]):
+        await anns.ask("recall", target | {"serverMsgId": message_id})
+    (synced,) = (await bobs.ask("sync", {"convs": [{"convId": sent["convId"]}]}))["convs"]
+    told = [(change["change"], change["action"]) for change in synced["changes"]]
+    assert told == [(1, "edited"), (2, "stream_end"), (3, "recalled"), (4, "recalled")]
+    edited, ended = (change["data"] for change in synced["changes"][:2])
+    assert (edited["payload"], ended["text"], ended["streamStatus"]) == (None, "", "done")
+    assert "secret" not in str(synced)
+
+
 async def test_owner_and_admins_take_back_what_anybody_said(town: World) -> None:
     ann, bob, cleo = await town.circle(3)
     group = await ann.post("/api/groups", {"name": "us", "memberIds": [bob.user_id, cleo.user_id]})
@@ -259,8 +277,7 @@ async def test_sync_brings_what_was_missed_in_steps(town: World) -> None:
     assert (synced["messages"], synced["changes"], synced["hasMore"]) == ([], [], False)
 
 
-async def test_sync_always_gives_something_to_go_on_from(town: World) -> None:
-    """Changes that somebody may not see any more are passed over, however many they are."""
+async def test_changes_of_what_one_has_deleted_keep_their_numbers_and_say_nothing(town: World) -> None:
     ann, bob = await town.circle(2)
     anns, bobs = await town.device(ann), await town.device(bob)
     conv_id = await flooded(anns, {"to": bob.user_id}, 6)
@@ -271,10 +288,13 @@ async def test_sync_always_gives_something_to_go_on_from(town: World) -> None:
         target = {"convId": conv_id, "serverMsgId": message["serverMsgId"]}
         await anns.ask("edit", target | {"payload": {"text": "edited"}})
     at = {"convId": conv_id, "fromSeq": 0, "fromChange": 0}
-    (synced,) = (await bobs.ask("sync", {"convs": [at], "limit": 2}))["convs"]
+    (synced,) = (await bobs.ask("sync", {"convs": [at], "limit": 6}))["convs"]
     assert [message["seq"] for message in synced["messages"]] == [new["seq"]]
-    assert [change["change"] for change in synced["changes"]] == [7]
-    assert (synced["lastChange"], synced["hasMore"]) == (7, False)
+    assert [change["change"] for change in synced["changes"]] == [1, 2, 3, 4, 5, 6]
+    assert [change["data"]["payload"] for change in synced["changes"]] == [None] * 6
+    assert (synced["lastChange"], synced["hasMore"]) == (7, True)
+    (rest,) = (await bobs.ask("sync", {"convs": [at | {"fromChange": 6}], "limit": 6}))["convs"]
+    assert [change["data"]["payload"] for change in rest["changes"]] == [{"text": "edited"}]
 
 
 async def test_sync_tells_of_my_conversations_only(town: World) -> None:

@@ -2,7 +2,8 @@
 
 export const recalled = () => (message) => ({ ...message, recalled: true, payload: null, reactions: undefined });
 
-export const edited = ({ payload, editedAt }) => (message) => ({ ...message, payload, editedAt });
+/** Without a payload: the message is gone by now, which a later change or its own time says. */
+export const edited = ({ payload, editedAt }) => (message) => (payload ? { ...message, payload, editedAt } : message);
 
 export function reacted({ userId, emoji, removed }) {
   return (message) => {
