@@ -10,10 +10,11 @@ from collections.abc import Callable
 from time import monotonic
 from typing import Any
 
-from loadtest.errors import Refused
+from loadtest.errors import Away, Refused
 from loadtest.target import Target
 
 _TIMEOUT = 120.0
+_NO_ADMIN = "goimctl users admin NAME makes somebody an administrator; GOIM_ADMIN_TOKEN=$(goimctl token NAME)"
 _LONGEST_WAIT = 900.0  # for a server that lets one address do only so much
 
 
@@ -42,7 +43,8 @@ class Api:
                 return json.loads(answer) if answer else None
             seconds = float(headers.get("retry-after", "1"))
             if status not in (429, 503) or monotonic() + seconds > deadline:
-                raise Refused(f"{method} {path}: {_reason(status, answer)}")
+                hint = _NO_ADMIN if path.startswith("/api/admin/") and status in (401, 403) else None
+                raise Refused(f"{method} {path}: {_reason(status, answer)}", hint=hint)
             self._waiting(_reason(status, answer))
             self._patience.wait(seconds)
 
@@ -58,7 +60,8 @@ class Api:
             return self._request(method, path, payload, headers)
         except (OSError, http.client.HTTPException) as error:
             self._local.connection = None
-            raise Refused(f"{self._target.url}{path}: {error or type(error).__name__}") from None
+            reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
+            raise Away(f"nothing answers at {self._target.url}: {reason}") from None
 
     def _request(
         self, method: str, path: str, payload: bytes | None, headers: dict[str, str]

@@ -9,3 +9,7 @@ class Refused(Exception):
     def __init__(self, message: str, *, hint: str | None = None) -> None:
         super().__init__(message)
         self.hint = hint
+
+
+class Away(Refused):
+    """There is no server where it should be."""

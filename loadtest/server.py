@@ -21,7 +21,7 @@ ROOT = Path(__file__).resolve().parent.parent
 _STARTING_SECONDS = 30.0
 _STOPPING_SECONDS = 20.0
 _UNLIMITED = "1000000000"
-_GOIMCTL = "from goimctl.app import main; main()"
+_GOIMCTL = "from goimctl.__main__ import main; main()"
 
 
 class Server:

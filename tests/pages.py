@@ -94,7 +94,7 @@ def _tools(folder: Path) -> Path:
     if not tools.exists():
         tools.mkdir()
         path = f"{ROOT}{os.pathsep}{ROOT / 'cli'}"
-        for name, args in (("python3", ""), ("goimctl", "-c 'from goimctl.app import main; main()'")):
+        for name, args in (("python3", ""), ("goimctl", "-c 'from goimctl.__main__ import main; main()'")):
             (tools / name).write_text(f'#!/bin/sh\nPYTHONPATH="{path}" exec "{sys.executable}" {args} "$@"\n')
             (tools / name).chmod(0o755)
     return tools

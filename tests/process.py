@@ -49,7 +49,7 @@ class ServerProcess:
             self._process = await asyncio.create_subprocess_exec(
                 sys.executable,
                 "-c",
-                "from goimctl.app import main; main()",
+                "from goimctl.__main__ import main; main()",
                 self._command,
                 cwd=self.folder,
                 env=kept | self._variables,

@@ -38,7 +38,7 @@ def test_a_wheel_brings_only_goim_and_goimctl_into_site_packages(wheel: zipfile.
 
 def test_a_wheel_has_the_command(wheel: zipfile.ZipFile) -> None:
     entry_points = wheel.read(f"goim-{__version__}.dist-info/entry_points.txt").decode()
-    assert "goimctl = goimctl.app:main" in entry_points
+    assert "goimctl = goimctl.__main__:main" in entry_points
 
 
 def test_a_wheel_carries_every_file_that_the_code_looks_for(wheel: zipfile.ZipFile) -> None:

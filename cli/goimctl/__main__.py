@@ -1,7 +1,39 @@
-"""`python -m goimctl`: the command by its module, as a supervisor starts its workers."""
+"""The program `goimctl`, also as `python -m goimctl`: its first and its last moment, around the command line itself."""
 
 from __future__ import annotations
 
-from goimctl.app import main
+import atexit
+import os
+import signal
+import sys
 
-main()
+
+def main() -> None:
+    """Run the command line. Ctrl-C ends it quietly, however early it comes."""
+    python_would_raise = signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    if python_would_raise:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+    from goimctl import app
+
+    if python_would_raise:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        app.main()
+    except SystemExit as ended:
+        if "obstore" not in sys.modules:
+            raise
+        _leave(ended.code)
+
+
+def _leave(code: object) -> None:
+    """End as Python does, but do not take the interpreter apart: a thread of obstore that wants it at that moment to
+    give back an object is ended in the middle of Rust, and that aborts the process, with 134 for its exit code."""
+    atexit._run_exitfuncs()  # there is no public way to do what an end without an end leaves out
+    for stream in (sys.stdout, sys.stderr):
+        if stream is not None:
+            stream.flush()
+    os._exit(code if isinstance(code, int) else 0)
+
+
+if __name__ == "__main__":
+    main()

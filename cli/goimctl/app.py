@@ -116,7 +116,8 @@ def _failure(error: Exception) -> Failed:
         case GoimError():
             return Failed(error.message)
         case OSError():
-            return Failed(f"{error.filename}: {error.strerror}" if error.filename else str(error))
+            why = error.strerror or str(error)
+            return Failed(f"{error.filename}: {why}" if error.filename else why)
         case StoreDown():
             return Failed(f"the database cannot be reached: {error}", code=ExitCode.DEPENDENCY_DOWN)
         case TyperException():

@@ -14,6 +14,7 @@ import typer
 from goim.resources import bundled
 from goimctl.bench_locust import run_locust
 from goimctl.bench_screen import Screen
+from goimctl.options import way_to
 from goimctl.output import ExitCode, Failed
 
 if TYPE_CHECKING:
@@ -26,15 +27,26 @@ E = TypeVar("E", bound=StrEnum)
 _Scenario = Annotated[
     list[str] | None, typer.Argument(help="c2c, group, fanout, idle, connect, stream or mixed.", metavar="SCENARIO")
 ]
-_Url = Annotated[str, typer.Option(help="The server; without it one of our own, in a temporary folder.")]
+_Url = Annotated[str, typer.Option(help="The server; without it one of our own, in a temporary folder.", metavar="URL")]
 _Pid = Annotated[
-    list[int] | None, typer.Option(help="A process of the server; on this machine it is found by its port.")
+    list[int] | None,
+    typer.Option(help="A process of the server; on this machine it is found by its port.", metavar="N"),
 ]
 _AdminToken = Annotated[
-    str, typer.Option(envvar="GOIM_ADMIN_TOKEN", show_envvar=True, help="Makes the people without limits of rate.")
+    str,
+    typer.Option(
+        envvar="GOIM_ADMIN_TOKEN",
+        show_envvar=True,
+        help="Makes the people without limits of rate. Better in the variable: who is on this machine sees arguments.",
+        metavar="TOKEN",
+    ),
 ]
-_Set = Annotated[list[str] | None, typer.Option("--set", help="IM_NAME=value for a server of our own.")]
-_Profile = Annotated[Path | None, typer.Option(help="py-spy's profile of the server: .svg, .json, or text.")]
+_Set = Annotated[
+    list[str] | None, typer.Option("--set", help="A setting of a server of our own.", metavar="IM_NAME=VALUE")
+]
+_Profile = Annotated[
+    Path | None, typer.Option(help="py-spy's profile of the server: .svg, .json, or text.", metavar="FILE")
+]
 
 
 def bench(
@@ -43,27 +55,37 @@ def bench(
     url: _Url = "",
     pid: _Pid = None,
     admin_token: _AdminToken = "",
-    senders: Annotated[int, typer.Option(help="c2c, stream, mixed: pairs of people.", min=1)] = 500,
-    window: Annotated[int, typer.Option(help="Messages of each sender under way.", min=1)] = 1,
-    rate: Annotated[float, typer.Option(help="Instead: so many messages a second in all.", min=0)] = 0,
-    groups: Annotated[int, typer.Option(help="group: how many.", min=1)] = 10,
-    size: Annotated[int, typer.Option(help="group: members of each.", min=2)] = 100,
-    online: Annotated[float, typer.Option(help="group: share of members who are connected.", min=0, max=1)] = 0.5,
-    speakers: Annotated[int, typer.Option(help="group: how many speak in each.", min=1)] = 1,
-    hearers: Annotated[int, typer.Option(help="fanout: members besides the sender.", min=1)] = 1000,
-    connections: Annotated[int, typer.Option(help="idle, connect: how many.", min=2)] = 2000,
-    chunk_rate: Annotated[float, typer.Option(help="stream: chunks a second of each.", min=0.1, max=150)] = 20,
-    chunks: Annotated[int, typer.Option(help="stream: chunks of each answer.", min=1)] = 100,
-    text_bytes: Annotated[int, typer.Option(help="Length of a text (100) or chunk (12).", min=0, max=60_000)] = 0,
-    seconds: Annotated[float, typer.Option(help="Measured time.", min=0.1)] = 10,
-    warmup: Annotated[float, typer.Option(help="Time under load before that.", min=0)] = 2,
-    rest: Annotated[float, typer.Option(help="Silence before the load, and after it.", min=0)] = 2.5,
-    processes: Annotated[int, typer.Option(help="Load generators; 0: as the machine allows.", min=0)] = 0,
-    store: Annotated[str, typer.Option(help="sqlite, or mysql: a MariaDB that is started for the run.")] = "sqlite",
+    senders: Annotated[int, typer.Option(help="c2c, stream, mixed: pairs of people.", metavar="N", min=1)] = 500,
+    window: Annotated[int, typer.Option(help="Messages of each sender under way.", metavar="N", min=1)] = 1,
+    rate: Annotated[float, typer.Option(help="Instead: so many messages a second in all.", metavar="N", min=0)] = 0,
+    groups: Annotated[int, typer.Option(help="group: how many.", metavar="N", min=1)] = 10,
+    size: Annotated[int, typer.Option(help="group: members of each.", metavar="N", min=2)] = 100,
+    online: Annotated[
+        float, typer.Option(help="group: share of members who are connected.", metavar="N", min=0, max=1)
+    ] = 0.5,
+    speakers: Annotated[int, typer.Option(help="group: how many speak in each.", metavar="N", min=1)] = 1,
+    hearers: Annotated[int, typer.Option(help="fanout: members besides the sender.", metavar="N", min=1)] = 1000,
+    connections: Annotated[int, typer.Option(help="idle, connect: how many.", metavar="N", min=2)] = 2000,
+    chunk_rate: Annotated[
+        float, typer.Option(help="stream: chunks a second of each.", metavar="N", min=0.1, max=150)
+    ] = 20,
+    chunks: Annotated[int, typer.Option(help="stream: chunks of each answer.", metavar="N", min=1)] = 100,
+    text_bytes: Annotated[
+        int, typer.Option(help="Length of a text (100) or chunk (12).", metavar="N", min=0, max=60_000)
+    ] = 0,
+    seconds: Annotated[float, typer.Option(help="Measured time.", metavar="N", min=0.1)] = 10,
+    warmup: Annotated[float, typer.Option(help="Time under load before that.", metavar="N", min=0)] = 2,
+    rest: Annotated[float, typer.Option(help="Silence before the load, and after it.", metavar="N", min=0)] = 2.5,
+    processes: Annotated[int, typer.Option(help="Load generators; 0: as the machine allows.", metavar="N", min=0)] = 0,
+    store: Annotated[
+        str, typer.Option(help="sqlite, or mysql: a MariaDB that is started for the run.", metavar="DATABASE")
+    ] = "sqlite",
     variable: _Set = None,
     profile: _Profile = None,
     locust: Annotated[bool, typer.Option("--locust", help="The same people under locust; -- and its options.")] = False,
-    html: Annotated[Path | None, typer.Option(help="Also write the report, with charts, to this file.")] = None,
+    html: Annotated[
+        Path | None, typer.Option(help="Also write the report, with charts, to this file.", metavar="FILE")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON for programs.")] = False,
 ) -> None:
     """Measure a server under load; exit code 1 if a message is lost."""
@@ -117,7 +139,7 @@ def bench(
 
 def _measure(load: Load, where: Where, profile: Path | None) -> tuple[Report, Profiling | None]:
     from goimctl import open_files
-    from loadtest.errors import Refused
+    from loadtest.errors import Away, Refused
     from loadtest.profile import Profiling
     from loadtest.run import run
 
@@ -126,6 +148,8 @@ def _measure(load: Load, where: Where, profile: Path | None) -> tuple[Report, Pr
         with _screen() as screen:
             profiling = Profiling(profile) if profile else None
             return run(load, where, screen, profiling), profiling
+    except Away as error:
+        raise Failed(str(error), hint=way_to(where.url), code=ExitCode.DEPENDENCY_DOWN) from None
     except Refused as error:
         raise Failed(str(error), hint=error.hint) from None
 

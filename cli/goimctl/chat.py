@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from goimctl.options import server_url
+from goimctl.options import server_url, way_to
 from goimctl.output import ExitCode, Failed, say
 from goimctl.passwords import FromStdin, ask_password
 
@@ -21,7 +21,9 @@ def chat(
     name: Annotated[str, typer.Argument(help="Your username.", metavar="NAME")],
     *,
     with_: Annotated[str | None, typer.Option("--with", help="Whom or which group to talk to.", metavar="NAME")] = None,
-    url: Annotated[str | None, typer.Option(help="The server; by default the one configured here.")] = None,
+    url: Annotated[
+        str | None, typer.Option(help="The server; by default the one configured here.", metavar="URL")
+    ] = None,
     device: Annotated[str | None, typer.Option(help="What this device is called.", metavar="ID")] = None,
     register: Annotated[bool, typer.Option("--register", help="Make the account if there is none.")] = False,
     from_stdin: FromStdin = False,
@@ -40,7 +42,7 @@ def chat(
     try:
         asyncio.run(converse(entrance, with_, _offer))
     except Unreachable as error:
-        raise Failed(str(error), hint="goimctl serve", code=ExitCode.DEPENDENCY_DOWN) from None
+        raise Failed(str(error), hint=way_to(address), code=ExitCode.DEPENDENCY_DOWN) from None
     except KeyboardInterrupt:  # as good a way to leave as any
         say("")
 

@@ -24,7 +24,8 @@ async def brokers(kafka: Kafka) -> Finding:
         members = sum(len(group[5]) for group in answer.groups)
     except KafkaError as error:
         way_out = "see that the brokers run and that kafka.brokers (IM_KAFKA_BROKERS) names them"
-        return Finding(name="kafka", found=f"no broker answers: {error}", state=State.WRONG, way_out=way_out)
+        found = f"no broker answers at {', '.join(kafka.brokers)} ({type(error).__name__})"
+        return Finding(name="kafka", found=found, state=State.WRONG, way_out=way_out)
     finally:
         await admin.close()
     found = f"{count(len(cluster['brokers']), 'broker')}, {count(members, 'consumer')}"

@@ -9,12 +9,12 @@ from pathlib import Path
 
 from goim import __version__
 from goim.config import Settings, secret_file, weakness
+from goim.config.secret import how_to_make
 from goimctl import open_files
 from goimctl.findings import Finding, State
 
 _LEAST_FREE = 256 * 1024 * 1024
 _FEW_FILES = 4096
-_NEW_SECRET = 'python3 -c "import secrets; print(secrets.token_urlsafe(48))"'  # noqa: S105 how to make one
 
 
 def program() -> Finding:
@@ -24,12 +24,12 @@ def program() -> Finding:
 def secret(settings: Settings) -> Finding:
     second = settings.auth.jwt_secret_too.get_secret_value()
     if second and (reason := weakness(second)):
-        return Finding(name="secret", found=f"auth.jwt_secret_too {reason}", state=State.WRONG, way_out=_NEW_SECRET)
+        return _wrong_secret(f"auth.jwt_secret_too {reason}", how_to_make("IM_AUTH_JWT_SECRET_TOO"))
     reason = weakness(settings.auth.jwt_secret.get_secret_value())
     if reason is None:
         return Finding(name="secret", found="auth.jwt_secret is strong")
     if not settings.is_embedded:
-        return Finding(name="secret", found=f"auth.jwt_secret {reason}", state=State.WRONG, way_out=_NEW_SECRET)
+        return _wrong_secret(f"auth.jwt_secret {reason}", how_to_make("IM_JWT_SECRET"))
     return _own_secret(secret_file(settings.server.data_dir))
 
 
@@ -37,13 +37,16 @@ def _own_secret(path: Path) -> Finding:
     if not path.exists():
         return Finding(name="secret", found=f"made at the first start, in {path}")
     if os.name == "posix" and path.stat().st_mode & 0o077:
-        way_out = f"chmod 600 {path}"
-        return Finding(name="secret", found=f"others may read {path}", state=State.WRONG, way_out=way_out)
+        return _wrong_secret(f"others may read {path}", f"chmod 600 {path}")
     reason = weakness(path.read_text(encoding="utf-8").strip())
     if reason is not None:
         way_out = f"delete {path}: a new one is made, and all must log in again"
-        return Finding(name="secret", found=f"the secret in {path} {reason}", state=State.WRONG, way_out=way_out)
+        return _wrong_secret(f"the secret in {path} {reason}", way_out)
     return Finding(name="secret", found=f"our own, in {path}")
+
+
+def _wrong_secret(found: str, way_out: str) -> Finding:
+    return Finding(name="secret", found=found, state=State.WRONG, way_out=way_out)
 
 
 def folder(settings: Settings) -> Finding:

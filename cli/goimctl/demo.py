@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from goimctl.options import Json, server_url
-from goimctl.output import ExitCode, Failed, count, progress_bars, say, show_record
+from goimctl.options import Json, server_url, way_to
+from goimctl.output import ExitCode, Failed, count, ourselves, progress_bars, say, show_record
 from goimctl.passwords import FromStdin, ask_password
 
 if TYPE_CHECKING:
@@ -19,7 +19,9 @@ _BYTES = 9
 def demo(
     ctx: typer.Context,
     *,
-    url: Annotated[str | None, typer.Option(help="The server; by default the one configured here.")] = None,
+    url: Annotated[
+        str | None, typer.Option(help="The server; by default the one configured here.", metavar="URL")
+    ] = None,
     from_stdin: FromStdin = False,
     once: Annotated[bool, typer.Option("--once", help="Fill it and leave; nobody goes on talking.")] = False,
     remove: Annotated[bool, typer.Option("--remove", help="Erase the people of the demo again.")] = False,
@@ -37,12 +39,12 @@ def demo(
     address = server_url(ctx, url)
     if remove:
         password = ask_password("Password of the demo", from_stdin=from_stdin)
-        return _run(_take_down(address, password))
+        return _run(address, _take_down(address, password))
     password = ask_password("", from_stdin=True) if from_stdin else secrets.token_urlsafe(_BYTES)
-    _run(_show(address, password, once=once, as_json=as_json))
+    _run(address, _show(address, url, password, once=once, as_json=as_json))
 
 
-def _run(doing: Coroutine[Any, Any, None]) -> None:
+def _run(url: str, doing: Coroutine[Any, Any, None]) -> None:
     import asyncio
 
     from goim.client import Unreachable
@@ -50,12 +52,12 @@ def _run(doing: Coroutine[Any, Any, None]) -> None:
     try:
         asyncio.run(doing)
     except Unreachable as error:
-        raise Failed(str(error), hint="goimctl serve", code=ExitCode.DEPENDENCY_DOWN) from None
+        raise Failed(str(error), hint=way_to(url), code=ExitCode.DEPENDENCY_DOWN) from None
     except KeyboardInterrupt:  # as good a way to leave as any
         say("")
 
 
-async def _show(url: str, password: str, *, once: bool, as_json: bool) -> None:
+async def _show(url: str, given: str | None, password: str, *, once: bool, as_json: bool) -> None:
     from contextlib import AsyncExitStack
 
     from goim.client import ErrorCode, GoimError
@@ -73,10 +75,12 @@ async def _show(url: str, password: str, *, once: bool, as_json: bool) -> None:
             hint = "goimctl demo --password-stdin takes its password; goimctl users passwd demo gives it another"
             raise Failed("there is a demo on this server already, with another password", hint=hint) from None
         show_record({"url": url, "username": cast.YOU, "password": password}, as_json=as_json)
-        say(f"look at it    open {url}/ in a browser, or: goimctl chat {cast.YOU} --url {url}")
-        say(f"write to      {cast.PEOPLE[cast.BOT]}, and see the answer grow")
+        at = f" --url {given}" if given else ""
+        say(f"look at it  open {url}/ in a browser, or: {ourselves()} chat {cast.YOU}{at}")
+        say(f"write to    {cast.PEOPLE[cast.BOT]}, and see the answer grow")
+        say(f"erase it    {ourselves()} demo --remove{at}   (asks for that password)")
         if not once:
-            say("people talk on until Ctrl-C; goimctl demo --remove erases them")
+            say("stop it     Ctrl-C (until then people talk on)")
             await play(stage)
 
 

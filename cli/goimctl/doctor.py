@@ -27,7 +27,7 @@ def doctor(
     from goimctl.findings import State
 
     settings = load_settings(ctx).settings
-    configure("error", settings.log.format)
+    configure("critical", settings.log.format)  # what a library calls an error is a finding here
     with working("Looking"):
         findings = asyncio.run(all_findings(settings, ask_server=server))
     wrong = [finding for finding in findings if finding.state is State.WRONG]

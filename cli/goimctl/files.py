@@ -27,8 +27,8 @@ def list_(
     ctx: typer.Context,
     *,
     user: Annotated[str | None, typer.Option(help="Only those of this user.", metavar="WHO")] = None,
-    limit: Annotated[int, typer.Option(help="How many at most.", min=1)] = 100,
-    offset: Annotated[int, typer.Option(help="How many to leave out.", min=0)] = 0,
+    limit: Annotated[int, typer.Option(help="How many at most.", metavar="N", min=1)] = 100,
+    offset: Annotated[int, typer.Option(help="How many to leave out.", metavar="N", min=0)] = 0,
     as_json: Json = False,
 ) -> None:
     """List the files, the latest first."""

@@ -22,7 +22,7 @@ group = typer.Typer(
     epilog="Example: goimctl groups create Team alice bob",
 )
 
-Limit = Annotated[int, typer.Option(help="How many at most.", min=1)]
+Limit = Annotated[int, typer.Option(help="How many at most.", metavar="N", min=1)]
 
 
 @group.command(epilog="Example: goimctl groups create Team alice bob")

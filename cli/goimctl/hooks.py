@@ -29,8 +29,8 @@ def list_(
     *,
     lane: Annotated[str | None, typer.Option(help="Only of this endpoint.", metavar="NAME")] = None,
     waiting: Annotated[bool, typer.Option("--waiting", help="What waits, instead of what was given up.")] = False,
-    limit: Annotated[int, typer.Option(help="How many at most.", min=1)] = 100,
-    offset: Annotated[int, typer.Option(help="How many to leave out.", min=0)] = 0,
+    limit: Annotated[int, typer.Option(help="How many at most.", metavar="N", min=1)] = 100,
+    offset: Annotated[int, typer.Option(help="How many to leave out.", metavar="N", min=0)] = 0,
     as_json: Json = False,
 ) -> None:
     """List the events that were given up."""

@@ -30,7 +30,7 @@ def in_office(ctx: typer.Context, work: Callable[[Node], Awaitable[T]]) -> T:
     settings = load_settings(ctx).settings
     configure("warning", settings.log.format)
     if not settings.server.data_dir.exists():
-        say(f"there is no database yet: making one in {settings.server.data_dir}")
+        say(f"there is no database yet: making one in {settings.server.data_dir.absolute()}")
     return asyncio.run(_run(settings, work))
 
 

@@ -58,6 +58,13 @@ def server_url(ctx: typer.Context, given: str | None) -> str:
     return address
 
 
+def way_to(url: str) -> str:
+    """What to type when nothing answers at a URL."""
+    from goim.client.http import is_local
+
+    return "goimctl serve" if is_local(url) else "--url http://host:port, if it is elsewhere"
+
+
 def local_host(host: str) -> str:
     """One's own address where one listens: that of the machine itself for all that it has."""
     return {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
+import shutil
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
@@ -113,8 +115,12 @@ def show_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     table = Table(*columns, box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
     for row in rows:
         table.add_row(*row)
-    width = None if sys.stdout.isatty() else _PIPE_WIDTH
-    Console(width=width, markup=False, highlight=False, emoji=False).print(table)
+    width = None if sys.stdout and sys.stdout.isatty() else _PIPE_WIDTH
+    console = Console(width=width, markup=False, highlight=False, emoji=False)
+    with console.capture() as drawn:
+        console.print(table)
+    for line in drawn.get().splitlines():
+        typer.echo(line.rstrip())
 
 
 def show_record(record: Mapping[str, object], *, as_json: bool) -> None:
@@ -129,6 +135,11 @@ def show_record(record: Mapping[str, object], *, as_json: bool) -> None:
 
 def _plain(value: object) -> str:
     return {True: "yes", False: "no"}[value] if isinstance(value, bool) else str(value)
+
+
+def ourselves() -> str:
+    """How this program is called from here: after `make run` it is not on the path."""
+    return "goimctl" if shutil.which("goimctl") else os.path.relpath(sys.argv[0])
 
 
 def count(number: int, noun: str) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import sys
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -13,7 +12,7 @@ import typer
 
 from goim.workers import Worker, shared_sockets
 from goimctl.options import load_settings
-from goimctl.output import ExitCode, Failed, say
+from goimctl.output import ExitCode, Failed, ourselves, say
 
 if TYPE_CHECKING:
     import asyncio
@@ -29,7 +28,8 @@ def serve(
     ctx: typer.Context,
     *,
     workers: Annotated[
-        int | None, typer.Option(help="Processes that serve on one port; server.workers by default.", min=1)
+        int | None,
+        typer.Option(help="Processes that serve on one port; server.workers by default.", metavar="N", min=1),
     ] = None,
 ) -> None:
     """Run a node until Ctrl-C or SIGTERM: HTTP, WebSocket, TCP."""
@@ -110,8 +110,8 @@ def _hold(held: contextlib.ExitStack, environment: dict[str, str], key: str, add
 
 
 def _welcome(server: Server, url: str, workers: int = 1) -> None:
-    us = _ourselves()
-    where = "" if url.endswith(f":{_USUAL_PORT}") else f" --url {url}"
+    us = ourselves()
+    where = "" if url.endswith(f"://127.0.0.1:{_USUAL_PORT}") else f" --url {url}"
     say(f"goim listens on {url}{f', {workers} workers' if workers > 1 else ''}")
     if server.web and "api" in server.roles:
         say(f"  open it    {url}/")
@@ -120,13 +120,6 @@ def _welcome(server: Server, url: str, workers: int = 1) -> None:
     say(f"  try it     {us} chat alice --with bob{where}   (asks for a password, makes the account)")
     say(f"             {us} chat bob --with alice{where}   (in another terminal)")
     say("  stop it    Ctrl-C")
-
-
-def _ourselves() -> str:
-    """How this program is called from here: after `make run` it is not on the path."""
-    import shutil
-
-    return "goimctl" if shutil.which("goimctl") else os.path.relpath(sys.argv[0])
 
 
 def check_free(shown: str, address: Address) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import http.client
-import urllib.request
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -55,6 +53,9 @@ def _lines(found: Totals, server: dict[str, Any] | None) -> dict[str, object]:
 
 def _asked(url: str) -> dict[str, Any] | None:
     """What the server at `url` counts; None if there is none, or it tells nobody."""
+    import http.client
+    import urllib.request
+
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # it is this machine
     try:
         with opener.open(f"{url}/metrics", timeout=_PATIENCE) as answer:

@@ -71,9 +71,8 @@ class WorkerProcess:
 
     def kill(self) -> None:
         """Do not ask."""
-        if self._process is not None:
-            with contextlib.suppress(ProcessLookupError):
-                self._process.kill()
+        if self._process is not None and self._process.returncode is None:
+            self._signal(self._process, signal.SIGKILL)
 
     def _tell(self, word: bytes, otherwise: signal.Signals) -> None:
         if self._process is None or self._process.returncode is not None:
@@ -82,7 +81,14 @@ class WorkerProcess:
             assert self._process.stdin is not None
             self._process.stdin.write(word)
         else:
-            self._process.send_signal(otherwise)
+            self._signal(self._process, otherwise)
+
+    @staticmethod
+    def _signal(process: asyncio.subprocess.Process, number: signal.Signals) -> None:
+        """What asyncio has for this asks first whether the process has ended, and takes the exit code of one that just
+        has from the loop, which then knows none and says 255."""
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(process.pid, number)
 
 
 class Supervisor:

@@ -9,7 +9,7 @@ import typer
 from goimctl import users_rights, users_sessions
 from goimctl.office import find_user, in_office
 from goimctl.options import Json
-from goimctl.output import moment, plain, say, show_json, show_record, show_table
+from goimctl.output import Failed, moment, plain, say, show_json, show_record, show_table
 from goimctl.passwords import FromStdin, Generate, new_password
 
 if TYPE_CHECKING:
@@ -29,7 +29,9 @@ def create(
     ctx: typer.Context,
     username: Annotated[str, typer.Argument(help="3 to 32 characters of A-Z a-z 0-9 _ . -", metavar="NAME")],
     *,
-    nickname: Annotated[str | None, typer.Option(help="What others see; the username if left out.")] = None,
+    nickname: Annotated[
+        str | None, typer.Option(help="What others see; the username if left out.", metavar="TEXT")
+    ] = None,
     admin: Annotated[bool, typer.Option("--admin", help="Let them use /api/admin.")] = False,
     generate: Generate = False,
     from_stdin: FromStdin = False,
@@ -40,7 +42,7 @@ def create(
 
     async def work(office: Node) -> User:
         accounts = office.services.accounts
-        user = await accounts.create(username, password, nickname)
+        user = await _created(office, username, password, nickname)
         if admin:
             await accounts.make_admin(user.user_id)
         return user
@@ -58,7 +60,7 @@ def list_(
     find: Annotated[str, typer.Option(help="Only with this id, or with this in their names.", metavar="TEXT")] = "",
     admins: Annotated[bool, typer.Option("--admins", help="Only administrators.")] = False,
     disabled: Annotated[bool, typer.Option("--disabled", help="Only disabled accounts.")] = False,
-    limit: Annotated[int, typer.Option(help="How many at most.", min=1)] = 100,
+    limit: Annotated[int, typer.Option(help="How many at most.", metavar="N", min=1)] = 100,
     after: Annotated[str, typer.Option(help="Go on after this user id.", metavar="ID")] = "",
     as_json: Json = False,
 ) -> None:
@@ -122,6 +124,18 @@ def passwd(
     say(f"{user.username} has a new password and must log in again")
     if generate:
         show_record({"userId": user.user_id, "username": user.username, "password": password}, as_json=as_json)
+
+
+async def _created(office: Node, username: str, password: str, nickname: str | None) -> User:
+    from goim.errors import ErrorCode, GoimError
+
+    try:
+        return await office.services.accounts.create(username, password, nickname)
+    except GoimError as error:
+        if error.code is not ErrorCode.USERNAME_TAKEN:
+            raise
+        hint = f"goimctl users passwd {username} gives that account another password"
+        raise Failed(f"there is an account {username} already", hint=hint) from None
 
 
 def _state(user: AdminUser) -> str:

@@ -157,6 +157,8 @@ def _reason(error: BaseException) -> str:
         cause = below
     if isinstance(cause, OSError) and cause.errno is not None and cause.errno > 0:
         return os.strerror(cause.errno)
+    if isinstance(cause, OSError) and cause.strerror:  # of a name that nobody knows: its numbers are not the system's
+        return cause.strerror
     return str(cause) or type(error).__name__
 
 

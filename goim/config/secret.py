@@ -13,7 +13,6 @@ from goim.errors import ConfigError
 MIN_BYTES = 32
 _MIN_DIFFERENT = 10
 _FILE = "jwt_secret"
-_NEW = 'make one: python3 -c "import secrets; print(secrets.token_urlsafe(48))"'
 
 
 def weakness(secret: str) -> str | None:
@@ -29,11 +28,17 @@ def weakness(secret: str) -> str | None:
     return None
 
 
+def how_to_make(variable: str) -> str:
+    """What to type for a secret that is none."""
+    return f'make one: export {variable}=$(python3 -c "import secrets; print(secrets.token_urlsafe(48))")'
+
+
 def signing_secrets(settings: Settings) -> list[str]:
     """The secret that signs, then the one that is believed, too, if there is one; `ConfigError` if one is no good."""
     second = settings.auth.jwt_secret_too.get_secret_value()
     if second and (reason := weakness(second)):
-        raise ConfigError(f"auth.jwt_secret_too (IM_AUTH_JWT_SECRET_TOO) {reason}", hint=_NEW)
+        hint = how_to_make("IM_AUTH_JWT_SECRET_TOO")
+        raise ConfigError(f"auth.jwt_secret_too (IM_AUTH_JWT_SECRET_TOO) {reason}", hint=hint)
     return [_signing_secret(settings), *([second] if second else [])]
 
 
@@ -45,7 +50,7 @@ def _signing_secret(settings: Settings) -> str:
         return secret
     if settings.is_embedded:
         return load_or_make_secret(settings.server.data_dir)
-    raise ConfigError(f"auth.jwt_secret (IM_JWT_SECRET) {reason}", hint=_NEW)
+    raise ConfigError(f"auth.jwt_secret (IM_JWT_SECRET) {reason}", hint=how_to_make("IM_JWT_SECRET"))
 
 
 def secret_file(data_dir: Path) -> Path:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 from asyncio import TimerHandle
 from collections import Counter
 from collections.abc import Callable, Coroutine
@@ -12,6 +13,7 @@ from functools import partial
 from types import FrameType
 from typing import Any
 
+import structlog
 from uvicorn import Config, Server
 from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
@@ -30,6 +32,7 @@ _HEAD_BYTES = 64 * 1024
 _BODY_SECONDS = 30.0
 _SIGNAL_SECONDS = 0.1
 _REFUSED_HANDSHAKE = "ASGI callable returned without completing handshake."
+_log = structlog.get_logger(__name__)
 
 
 class PatientlessHttp(HttpToolsProtocol):
@@ -152,6 +155,7 @@ class NodeServer(Server):
 
     def __init__(self, config: Config, drain: Callable[[], Coroutine[Any, Any, None]]) -> None:
         super().__init__(config)
+        logging.getLogger("uvicorn.error").addFilter(_is_worth_saying)
         self._drain = drain
         self.on_started: Callable[[str], None] = lambda _: None
         self.is_supervised = False
@@ -171,6 +175,7 @@ class NodeServer(Server):
         return f"http://{f'[{shown}]' if ':' in shown else shown}:{port}"
 
     async def main_loop(self) -> None:
+        _log.info("serving", url=self.url, pid=os.getpid())
         self.on_started(self.url)
         await super().main_loop()
         if not self.goes_with_all:  # others listen at this port: they take who comes from now on
@@ -188,8 +193,9 @@ class NodeServer(Server):
 
 
 def _is_worth_saying(record: logging.LogRecord) -> bool:
-    """uvicorn calls it an error of ours whenever a handshake is refused with an HTTP status."""
-    return record.msg != _REFUSED_HANDSHAKE
+    """uvicorn tells four steps of each start and end, which we do in a line, and calls it an error of ours whenever a
+    handshake is refused with an HTTP status."""
+    return record.levelno > logging.INFO and record.msg != _REFUSED_HANDSHAKE
 
 
 def server_of(
@@ -204,7 +210,6 @@ def server_of(
 
     `closes` counts the connections that were ended, by close code.
     """
-    logging.getLogger("uvicorn.error").addFilter(_is_worth_saying)
     http: Any = partial(PatientlessHttp, sockets=sockets_of(settings.gateway, closes) if is_direct else None)
     config = Config(
         app,

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,7 +17,7 @@ from typer.main import get_command
 
 from goim import __version__
 from goim.errors import ConfigError, ErrorCode, GoimError, StoreDown
-from tests.cli.conftest import Goimctl
+from tests.cli.conftest import BINARY, Goimctl
 
 
 def commands(command: Any, name: str = "goimctl", parent: Any = None) -> Iterator[tuple[str, Any, Any]]:
@@ -134,3 +136,74 @@ def test_help_loads_nothing_heavy() -> None:
         "websockets",
     }
     assert not heavy & set(done.stdout.split())
+
+
+def test_ctrl_c_is_quiet_from_the_first_moment_on() -> None:
+    """A stand-in for the command line is interrupted while it is imported, and while it works."""
+    for moment, code in (("import", -signal.SIGINT), ("main", 130)):
+        script = (
+            "import os, signal, sys, types\n"
+            "from goimctl import __main__ as program\n"
+            "def interrupt(): os.kill(os.getpid(), signal.SIGINT)\n"
+            "class Finder:\n"
+            "    def find_spec(self, name, path, target=None):\n"
+            "        if name == 'goimctl.app' and sys.argv[1] == 'import': interrupt()\n"
+            "sys.meta_path.insert(0, Finder())\n"
+            "if sys.argv[1] == 'main':\n"
+            "    from goimctl import app\n"
+            "    app.app = app.typer.Typer()\n"
+            "    app.app.command()(interrupt)\n"
+            "    sys.argv = ['goimctl']\n"
+            "program.main()\n"
+        )
+        done = subprocess.run([sys.executable, "-c", script, moment], capture_output=True, timeout=30, check=False)
+        assert (done.returncode, done.stdout, done.stderr) == (code, b"", b"")
+
+
+_ENDS_MEANWHILE = """
+import asyncio, socket, time
+import obstore
+from obstore.store import S3Store
+from goimctl import __main__ as program, app
+
+class Silent:
+    def __init__(self):
+        self.socket = socket.create_server(("127.0.0.1", 0))
+        self.url = f"http://127.0.0.1:{self.socket.getsockname()[1]}"
+    def __del__(self, pause=time.sleep):
+        self.socket.close()
+        pause(0.5)
+
+silent = Silent()
+key = {"access_key_id": "k", "secret_access_key": "s"}
+options = {"client_options": {"allow_http": True}, "retry_config": {"max_retries": 0}}
+store = S3Store("b", config={"endpoint": silent.url} | key, **options)
+
+async def ask():
+    asked = [obstore.head_async(store, "x") for _ in range(20)]
+    await asyncio.wait(asked, timeout=0.5)
+
+def run():
+    asyncio.run(ask())
+    print("done")
+    raise SystemExit(3)
+
+app.main = run
+program.main()
+"""
+
+
+def test_the_end_waits_for_no_thread_of_a_library_and_is_aborted_by_none() -> None:
+    """Requests of obstore end in the middle of taking the interpreter apart, if somebody does that."""
+    script = _ENDS_MEANWHILE
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=30, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (3, "done\n", "")
+
+
+def test_what_cannot_be_written_is_told(goimctl: Goimctl) -> None:
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [BINARY, "config", "schema", "--toml"], cwd=goimctl.folder, stdout=full, stderr=subprocess.PIPE,
+            text=True, timeout=30, check=False,
+        )  # fmt: skip
+    assert (done.returncode, done.stderr) == (1, "error: No space left on device\n")

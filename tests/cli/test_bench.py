@@ -134,5 +134,8 @@ def test_wrong_use_is_told_with_a_way_out(goimctl: Goimctl) -> None:
     assert goimctl("bench").returncode == 2
     assert goimctl("bench", "c2c", "--set", "SPEED=1").returncode == 2
     nobody = goimctl("bench", "c2c", "--url", "http://127.0.0.1:1")
-    assert nobody.returncode == 1
-    assert "http://127.0.0.1:1/api/register: [Errno 111] Connection refused" in nobody.stderr
+    assert nobody.returncode == 5
+    assert nobody.stderr.splitlines()[-2:] == [
+        "error: nothing answers at http://127.0.0.1:1: Connection refused",
+        "hint: goimctl serve",
+    ]

@@ -5,8 +5,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import os
-import re
 import signal
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -52,8 +52,8 @@ class Cluster(ServerProcess):
 
     def workers(self) -> dict[int, int]:
         """The process of each worker, the latest one, as its log says."""
-        found = re.findall(r'"Started server process \[(\d+)\]".*"worker": (\d)', self.log.read_text())
-        return {int(number): int(pid) for pid, number in found}
+        said = [json.loads(line) for line in self.log.read_text().splitlines() if '"event": "serving"' in line]
+        return {line["worker"]: line["pid"] for line in said}
 
     def pages(self) -> list[Page]:
         """What each worker has written down of what it counts."""
