@@ -20,9 +20,9 @@ help: ## List the commands
 run: $(RUNTIME) ## Start a server on the embedded default (ARGS="--help" for its options)
 	@$(BIN)/goimctl serve $(ARGS)
 
-test: $(DEV) ## Run the tests, some on each core (ARGS="tests/cli -x" for some of them, one after another)
+test: $(DEV) ## Run the tests, some at once (ARGS="tests/cli -x" for some of them, one after another)
 	@$(BIN)/python -m compileall -q goim cli
-	@$(BIN)/python -m pytest $(or $(ARGS),-n auto --dist loadfile)
+	@$(BIN)/python -m pytest $(or $(ARGS),-n auto --dist loadfile --no-loadscope-reorder)
 
 lint: $(DEV) ## Check style and types
 	$(BIN)/ruff check

@@ -1,8 +1,10 @@
-"""Servers that many tests share: each is started once, by the first test that wants it."""
+"""Servers that many tests share: each is started once, by the first test that wants it. And which tests start first."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from argon2 import PasswordHasher
@@ -12,6 +14,51 @@ from goim.services import passwords
 from tests.mongo_server import MongoServer, shared_mongo
 from tests.mysql_server import MysqlServer, shared_server
 from tests.redis_server import empty_database, shared_redis_server
+
+LONGEST = (
+    "e2e/test_cluster.py",
+    "browser/test_axe.py",
+    "e2e/test_state_machine.py",
+    "e2e/test_redis_nodes.py",
+    "cli/test_backup.py",
+    "cli/test_users.py",
+    "e2e/test_mongodb.py",
+    "test_blocks.py",
+    "e2e/test_workers.py",
+    "e2e/test_mysql.py",
+    "e2e/test_storage_copy.py",
+    "cli/test_storage.py",
+    "cli/test_chat.py",
+    "cli/test_chat_screen.py",
+    "loadtest/test_instructions.py",
+    "contract/test_message_log.py",
+    "events/test_consume.py",
+    "events/test_kafka.py",
+    "loadtest/test_generator.py",
+    "test_site.py",
+    "e2e/test_client.py",
+    "asyncapi/test_asyncapi.py",
+    "browser/test_talk.py",
+    "browser/test_losses.py",
+    "e2e/test_limits_on_nodes.py",
+    "e2e/test_two_nodes.py",
+    "stores/test_mongo_crash.py",
+    "rest/test_file_attacks.py",
+    "bus/test_redis.py",
+    "e2e/test_process.py",
+)
+"""The files that take longest, longest first: one that started last would have all others wait for it."""
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """So many run at once: two more than there are cores, for most tests wait longer than they compute."""
+    return (os.cpu_count() or 1) + 2
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files that take long start first; within a file the order stays."""
+    places = {Path(__file__).parent / name: place for place, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: places.get(item.path, len(places)))
 
 
 @pytest.fixture(scope="session", autouse=True)

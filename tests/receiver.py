@@ -26,12 +26,13 @@ class Got:
         return json.loads(self.body)
 
 
-Script = Callable[[Got], tuple[int, bytes]]
+Script = Callable[[Got], tuple[int, bytes] | None]
 
 
 @dataclass
 class Receiver:
-    """Answers every POST with what `answer` makes of it; those that `holds` says wait for the event `held` first."""
+    """Answers every POST with what `answer` makes of it, or hangs up; those that `holds` says wait for the event `held`
+    first."""
 
     port: int = 0
     scheme: str = "http"
@@ -72,7 +73,10 @@ class Receiver:
         self._news.set()
         if self.held is not None and self.holds(got):
             await self.held.wait()
-        status, answer = self.answer(got)
+        told = self.answer(got)
+        if told is None:
+            raise ConnectionError
+        status, answer = told
         more = "".join(f"{name}: {value}\r\n" for name, value in self.headers.items())
         writer.write(f"HTTP/1.1 {status} X\r\ncontent-length: {len(answer)}\r\n{more}\r\n".encode() + answer)
         await writer.drain()

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.conftest import LONGEST
+
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "goim"
 FLOORS = [
@@ -86,3 +88,7 @@ def test_files_say_what_they_are_for_and_stay_readable(path: Path) -> None:
 def test_every_room_has_a_floor() -> None:
     rooms = {room(path) for path in FILES} - {"__init__"}
     assert rooms <= set(FLOOR_OF), f"no floor for {rooms - set(FLOOR_OF)}"
+
+
+def test_the_files_of_tests_that_start_first_are_there() -> None:
+    assert [name for name in LONGEST if not (ROOT / "tests" / name).is_file()] == []
