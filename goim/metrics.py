@@ -135,7 +135,7 @@ class Metrics:
         yield GaugeMetricFamily(
             "im_group_events_waiting", "Groups whose event waits for a broker.", value=self.group_events_waiting
         )
-        yield GaugeMetricFamily("im_group_lag", "Records that a consumer has not read yet.", value=self.group_lag)
+        yield GaugeMetricFamily("im_group_lag", "Records that a consumer has not worked off yet.", value=self.group_lag)
 
     def _bus_families(self) -> Iterable[Metric]:
         yield CounterMetricFamily("im_bus_published", "Things told to other nodes.", value=self.bus_published)

@@ -7,17 +7,18 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
 
 import msgspec
 import structlog
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
 from msgspec import Struct
 
 from goim.clock import Clock
 from goim.errors import StoreDown
 from goim.events.base import GroupEvent, GroupEvents
+from goim.events.under_way import UnderWay
 from goim.metrics import Metrics
 from goim.tasks import beside
 
@@ -27,8 +28,10 @@ DEAD = ".dead"
 """What is no event goes to a topic of the same name with this at its end."""
 _MAX_WAITING = 100_000
 _FIRST_RETRY, _LAST_RETRY = 0.5, 15.0
-_POLL_MS = 1000
+_POLL_MS, _BUSY_POLL_MS = 1000, 100
 _AT_ONCE = 1000
+_MOST_UNDER_WAY = 10_000
+"""Records that were read and are not applied; of more, the brokers keep the rest."""
 _POLL_INTERVAL_MS = 30 * 60_000  # a group of a million takes minutes, and who is at work is not dead
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(GroupEvent).decode
@@ -152,23 +155,24 @@ class KafkaGroupEvents(GroupEvents):
         self._metrics.group_events_waiting = len(self._waiting)
 
 
-Apply = Callable[[GroupEvent], Awaitable[None]]
-"""Works off one event. Twice must be once, and an older event must do nothing after a newer one."""
-
-
 class KafkaGroupConsumer:
     """The consuming side: reads, applies of each group only the latest event, and commits what is done.
 
-    Nothing is committed before it is applied, so a crash, a lost connection or a rebalance has it applied again. While
-    the database is away the same events are tried again and again. A record that is no event goes to the dead letters.
+    Groups are worked on side by side, so that a small one does not wait for a huge one. Nothing is committed before it
+    and all before it is applied, so a crash, a lost connection or a rebalance has it applied again. While the database
+    is away the same events are tried again and again. A record that is no event goes to the dead letters.
     """
 
-    def __init__(self, topic: Topic, apply: Apply, clock: Clock, metrics: Metrics) -> None:
+    def __init__(
+        self, topic: Topic, apply: Callable[[GroupEvent], Awaitable[None]], clock: Clock, metrics: Metrics
+    ) -> None:
         self.is_connected = False
         self._topic = topic
         self._metrics = metrics
         self._apply = apply
+        self._clock = clock
         self._backoff = Backoff(clock)
+        self._is_store_away = False
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -179,8 +183,9 @@ class KafkaGroupConsumer:
     async def _run(self) -> None:
         while True:
             try:
-                async with self._consumer() as consumer:
-                    await self._consume(consumer)
+                under_way = UnderWay(self._apply_in_the_end)
+                async with self._consumer(under_way) as consumer, under_way.running():
+                    await self._consume(consumer, under_way)
             except KafkaError as error:
                 _log.warning("kafka_away", error=repr(error))
             finally:
@@ -188,59 +193,68 @@ class KafkaGroupConsumer:
             await self._backoff.wait()
 
     @contextlib.asynccontextmanager
-    async def _consumer(self) -> AsyncIterator[AIOKafkaConsumer]:
+    async def _consumer(self, under_way: UnderWay) -> AsyncIterator[AIOKafkaConsumer]:
         consumer = AIOKafkaConsumer(
-            self._topic.name,
             bootstrap_servers=list(self._topic.brokers),
             group_id=CONSUMERS,
             enable_auto_commit=False,
             auto_offset_reset="earliest",
             max_poll_interval_ms=_POLL_INTERVAL_MS,
-            max_poll_records=_AT_ONCE,
         )
+        consumer.subscribe([self._topic.name], listener=_Rebalance(under_way))
         try:
             await consumer.start()
             yield consumer
         finally:
             await consumer.stop()
 
-    async def _consume(self, consumer: AIOKafkaConsumer) -> None:
+    async def _consume(self, consumer: AIOKafkaConsumer, under_way: UnderWay) -> None:
         self.is_connected = True
         while True:
-            records = await consumer.getmany(timeout_ms=_POLL_MS)
-            self._metrics.group_lag = await _lag(consumer)
-            if not records:
-                continue
-            events, poison = _sorted_out(records)
-            for event, record in events.values():
-                error = await self._apply_in_the_end(event)
-                if error is not None:
-                    poison.append((record, error))
-            if poison:
-                await self._bury(poison)
-            await self._commit(consumer, records)
-            self._metrics.group_events["consumed"] += sum(map(len, records.values()))
-            self._backoff.reset()
+            await self._read(consumer, under_way)
+            self._metrics.group_lag = await _lag(consumer) + len(under_way)
+            if under_way.failed:
+                await self._bury(under_way)
+            if reached := under_way.reached():
+                await self._commit(consumer, under_way, reached)
+
+    async def _read(self, consumer: AIOKafkaConsumer, under_way: UnderWay) -> None:
+        """Begin with what has come; while something is under way look often whether it is done."""
+        room = _MOST_UNDER_WAY - len(under_way)
+        if room <= 0:
+            return await self._clock.sleep(_BUSY_POLL_MS / 1000)
+        timeout = _BUSY_POLL_MS if len(under_way) else _POLL_MS
+        records = await consumer.getmany(timeout_ms=timeout, max_records=min(room, _AT_ONCE))
+        for record in (record for each in records.values() for record in each):
+            under_way.read(record)
+            try:
+                under_way.begin(_decode(record.value or b""), record)
+            except (msgspec.MsgspecError, RecursionError) as error:
+                under_way.failed.append((record, str(error)))
+        return None
 
     async def _apply_in_the_end(self, event: GroupEvent) -> str | None:
         """Wait for the database if need be; what is wrong with an event that cannot be applied at all."""
+        backoff = Backoff(self._clock)
         while True:
             try:
                 await self._apply(event)
             except StoreDown as error:
-                _log.warning("group_event_waits", group_id=event.group_id, error=str(error))
-                await self._backoff.wait()
+                if not self._is_store_away:  # said once, however many groups wait
+                    _log.warning("group_events_wait", group_id=event.group_id, error=str(error))
+                self._is_store_away = True
+                await backoff.wait()
             except Exception as error:  # noqa: BLE001 one broken event must not keep all later ones
                 _log.exception("group_event_failed", group_id=event.group_id)
                 return repr(error)
             else:
+                self._is_store_away = False
                 return None
 
     async def _commit(
-        self, consumer: AIOKafkaConsumer, records: Mapping[TopicPartition, Sequence[ConsumerRecord]]
+        self, consumer: AIOKafkaConsumer, under_way: UnderWay, reached: dict[TopicPartition, int]
     ) -> None:
-        ends = {partition: each[-1].offset + 1 for partition, each in records.items()}
-        mine = {partition: end for partition, end in ends.items() if partition in consumer.assignment()}
+        mine = {partition: end for partition, end in reached.items() if partition in consumer.assignment()}
         try:
             if mine:
                 await consumer.commit(mine)
@@ -249,39 +263,40 @@ class KafkaGroupConsumer:
             CommitFailedError,
         ):  # a partition went to another consumer meanwhile, which does it once more
             _log.info("commit_lost_to_rebalance", partitions=len(mine))
+        else:
+            self._metrics.group_events["consumed"] += under_way.committed(mine)
+            self._backoff.reset()
 
-    async def _bury(self, poison: Sequence[tuple[ConsumerRecord, str]]) -> None:
+    async def _bury(self, under_way: UnderWay) -> None:
         """Keep what is no event where somebody can look at it; only then may it be committed."""
         producer = AIOKafkaProducer(bootstrap_servers=list(self._topic.brokers), acks="all")
         try:
             await producer.start()
-            for record, why in poison:
+            while under_way.failed:
+                record, why = under_way.failed[0]
                 headers = [("error", why.encode()), ("from", f"{record.partition}:{record.offset}".encode())]
                 await producer.send_and_wait(
                     self._topic.name + DEAD, record.value or b"", key=record.key, headers=headers
                 )
                 self._metrics.group_events["dead"] += 1
                 _log.warning("group_event_dead", partition=record.partition, offset=record.offset, error=why)
+                under_way.failed.pop(0)
+                under_way.done(record)
         finally:
             await producer.stop()
 
 
-def _sorted_out(
-    records: Mapping[TopicPartition, Sequence[ConsumerRecord]],
-) -> tuple[dict[str, tuple[GroupEvent, ConsumerRecord]], list[tuple[ConsumerRecord, str]]]:
-    """The latest event of each group, and the records that are none, with what is wrong with them."""
-    events: dict[str, tuple[GroupEvent, ConsumerRecord]] = {}
-    poison: list[tuple[ConsumerRecord, str]] = []
-    for record in (record for each in records.values() for record in each):
-        try:
-            event = _decode(record.value or b"")
-        except (msgspec.MsgspecError, RecursionError) as error:
-            poison.append((record, str(error)))
-            continue
-        known = events.get(event.group_id)
-        if known is None or known[0].ts <= event.ts:
-            events[event.group_id] = (event, record)
-    return events, poison
+class _Rebalance(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has no types
+    """Partitions are given out anew; those that stay here are read again from what is committed, too."""
+
+    def __init__(self, under_way: UnderWay) -> None:
+        self._under_way = under_way
+
+    def on_partitions_revoked(self, revoked: Collection[TopicPartition]) -> None:
+        self._under_way.forget(revoked)
+
+    def on_partitions_assigned(self, assigned: Collection[TopicPartition]) -> None:
+        self._under_way.forget(assigned)  # what had been read by then and came too late
 
 
 async def _lag(consumer: AIOKafkaConsumer) -> int:

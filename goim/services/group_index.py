@@ -36,6 +36,7 @@ class GroupIndex(GroupEvents):
         self._begun: dict[str, tuple[GroupEvent, str]] = {}
         self._again: dict[str, str] = {}
         self._wake = asyncio.Event()
+        self._first, self._in_turn = asyncio.Lock(), asyncio.Lock()  # those who wait for a lock get it in order
 
     async def put(self, events: Sequence[GroupEvent]) -> None:
         for event in events:
@@ -51,11 +52,17 @@ class GroupIndex(GroupEvents):
             self._wake.set()
 
     async def apply(self, event: GroupEvent) -> None:
-        """Move a group up in the lists of all its members. Twice is once, and an older event moves nothing back."""
-        last = await self._step(event, "")
+        """Move a group up in the lists of all its members. Twice is once, and an older event moves nothing back.
+
+        Of many at once the first steps go one after another, and the rest in turn with a rest before each: the
+        database has no more to do, and no group waits for a huge one.
+        """
+        async with self._first:
+            last = await self._step(event, "")
         while last is not None:
-            await self._clock.sleep(self._rest)
-            last = await self._step(event, last)
+            async with self._in_turn:
+                await self._clock.sleep(self._rest)
+                last = await self._step(event, last)
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:

@@ -28,9 +28,10 @@ def event(group_id: str, ts: int = 1, seq: int = 1) -> GroupEvent:
 
 
 class Work:
-    """What consumers do: notes what they apply; may be told to fail, or to hang."""
+    """What consumers do: notes what they apply; may be told to fail, or to hang, with all groups or with the `huge`."""
 
-    def __init__(self) -> None:
+    def __init__(self, huge: str = "") -> None:
+        self.huge = huge
         self.applied: list[GroupEvent] = []
         self.failures: list[Exception] = []
         self.gate = asyncio.Event()
@@ -39,7 +40,8 @@ class Work:
 
     async def apply(self, event: GroupEvent) -> None:
         self.begun.set()
-        await self.gate.wait()
+        if self.huge in ("", event.group_id):
+            await self.gate.wait()
         if self.failures:
             raise self.failures.pop()
         self.applied.append(event)
@@ -125,6 +127,26 @@ async def test_a_consumer_that_dies_in_the_middle_leaves_its_work_to_another(top
         async with consuming(topic, heir):
             await until(lambda: heir.latest == {"g1": 5, "g2": 6})
     assert dying.applied == []
+
+
+async def test_small_groups_do_not_wait_for_a_huge_one_and_nothing_of_it_is_lost(topic: Topic) -> None:
+    slow, heir, metrics = Work(huge="huge"), Work(), Metrics()
+    slow.gate.clear()
+    small = {f"g{number}": 1 for number in range(30)}  # some of them in the same partition
+    async with producing(topic) as events:
+        await events.put([event("huge", 5)])
+        async with consuming(topic, slow, metrics):
+            await asyncio.wait_for(slow.begun.wait(), PATIENCE)
+            await events.put([event(group_id) for group_id in small])
+            await until(lambda: slow.latest == small)
+            await events.put([event("huge", 7)])
+            await until(lambda: metrics.group_events["consumed"] > 0)
+            assert metrics.group_lag > 0
+        assert metrics.group_events["consumed"] < len(small), "what comes after the huge one is not committed"
+        async with consuming(topic, heir, metrics):
+            await until(lambda: heir.latest.get("huge") == 7)
+            await until(lambda: metrics.group_lag == 0)
+        assert metrics.group_events["consumed"] == len(small) + 2
 
 
 async def test_several_consumers_share_the_groups_and_take_over_from_one_that_leaves(topic: Topic) -> None:

@@ -141,6 +141,21 @@ async def test_applying_an_event_returns_when_every_member_is_moved(store: Steps
     assert [len(moved) for _, moved in store.steps] == [STEP] * 33 + [1]
 
 
+async def test_of_groups_that_are_applied_at_once_no_small_one_waits_for_a_huge_one(store: Steps) -> None:
+    clock = FakeClock()
+    index = index_of(store, clock)
+    works = [asyncio.get_running_loop().create_task(index.apply(event(g))) for g in ("crowd", "team", "pair")]
+    await clock.until_asleep()
+    assert (works[2].done(), store.times("pair")) == (True, {5_000}), "the first step is at once"
+    assert len(store.steps) == 3
+    await rest(clock, 4)
+    assert works[1].done()
+    assert [group_id for group_id, _ in store.steps[3:]] == ["crowd", "team", "crowd", "team"], "one step after a rest"
+    while not works[0].done():
+        await rest(clock)
+    assert store.times("crowd") == {5_000}
+
+
 async def test_an_older_event_moves_nothing_back(store: Steps) -> None:
     index = index_of(store, FakeClock())
     await index.put([event("pair", 6_000)])
