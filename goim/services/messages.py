@@ -93,7 +93,7 @@ class Messages:
     def send(self, sender: Sender, data: SendData, done: Done, *, stream: bool = False) -> None:
         """Check what needs no database and queue the message; `done` is called once: with the ack's data or why not."""
         try:
-            self._check_pace(sender)
+            self.check_pace(sender)
             payload = checked_payload(data.type, data.payload)
             client_msg_id = client_msg_id_of(data)
             is_simple = is_plain(data) and not stream
@@ -298,7 +298,8 @@ class Messages:
         if not self._returning[user_id]:
             del self._returning[user_id]
 
-    def _check_pace(self, sender: Sender) -> None:
+    def check_pace(self, sender: Sender) -> None:
+        """Take one of what a device may do now; `RATE_LIMIT` with how long to wait if there is none."""
         if self.is_overloaded:
             raise GoimError(ErrorCode.UNAVAILABLE, "too much at once; send it again", retry_after_ms=1000)
         wait_ms = self._limiter.take((sender.user_id, sender.device_id))

@@ -126,6 +126,7 @@ class Streams:
         self._live: dict[str, Live] = {}
         self._done: list[SentKey] = []
         self._over: Recent[str, Over] = Recent(_REMEMBERED)
+        self._unknown: Recent[tuple[str, str], bool] = Recent(_REMEMBERED)
         changes.on_recalled.append(self._recalled)
         if notices is not None:
             notices.on(StreamWanted, self._give)
@@ -166,7 +167,7 @@ class Streams:
         push = StreamChunkPush(StreamChunkData(stream_id, live.conv.conv_id, live.row.seq, live.index, delta, metadata))
         self._delivery.to_conversation(live.conv, frame_of(push), caller, seq=live.row.seq, change=FOLLOWS)
 
-    async def end(self, caller: Actor, stream_id: str, final_text: str | None, error: str | None) -> StreamEndedData:
+    async def end(self, caller: Sender, stream_id: str, final_text: str | None, error: str | None) -> StreamEndedData:
         """Finish a stream of one's own: with a text of its own, or what it has grown to."""
         over = self._over.get(stream_id)
         if over is not None and over.is_recalled and over.owner == caller.user_id:
@@ -190,15 +191,20 @@ class Streams:
         is_known = self._is_fed_here(stream_id) or self._over.get(stream_id) is not None
         return not is_known and self._notices is not None and self._notices.has_company
 
-    async def _find(self, caller: Actor, stream_id: str) -> None:
-        """Have a stream of the caller here that may be on another node, or was on one that is gone."""
-        if not self._may_be_elsewhere(stream_id):
+    async def _find(self, caller: Sender, stream_id: str) -> None:
+        """Have a stream of the caller here that may be on another node, or was on one that is gone.
+
+        To ask for it costs as much of their rate as a message, and what was not found once is never there again.
+        """
+        if not self._may_be_elsewhere(stream_id) or self._unknown.get((caller.user_id, stream_id)):
             return
+        self._messages.check_pace(caller)
         keys = [key for key in await self._pending.due("stream", LATEST_MS, _MOST) if key[1] == caller.user_id]
         for key, sent in (await self._table.find_sent(keys)).items():
             conv = await self._conversations.get(key[0])
             if conv is not None and conv.message_id(sent.seq) == stream_id:
-                await self._fetch(stream_id, key[0], sent.seq)
+                return await self._fetch(stream_id, key[0], sent.seq)
+        return self._unknown.put((caller.user_id, stream_id), True)
 
     async def _fetch(self, stream_id: str, conv_id: str, seq: int) -> None:
         """As another node gives it, or else as it was saved last."""
@@ -250,7 +256,7 @@ class Streams:
             access.check_write(self._clock.now_ms())
         return access is not None
 
-    async def clear(self, caller: Actor, stream_id: str) -> None:
+    async def clear(self, caller: Sender, stream_id: str) -> None:
         """Find out whether the owner may still write there."""
         await self._find(caller, stream_id)
         live = self._own(caller, stream_id)

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from typing import Any
 
 import pytest
 from msgspec import Raw
 
-from goim.errors import ErrorCode, StoreDown
+from goim.bus.memory import MemoryBus
+from goim.errors import ErrorCode, GoimError, StoreDown
 from goim.protocol.replies import StreamStartedData
 from goim.protocol.requests import SendData, SyncConv
+from goim.ratelimit.memory import MemoryRateLimiter
 from tests.services.house import House, Phone, open_house, refused
 
 __all__ = ["open_house"]
+BURST = 40
 
 
 async def begin(house: House, owner: str, to: str, text: str = "", client_msg_id: str = "s1") -> StreamStartedData:
@@ -171,6 +175,31 @@ async def test_a_node_that_comes_back_takes_up_what_was_saved(house: House) -> N
     message = await last_message(house, "bob", begun.conv_id)
     assert bytes(message.payload) == b'{"text":"one two three"}'
     assert await house.pending.of_conversation("stream", begun.conv_id) == []
+
+
+async def test_who_feeds_streams_that_are_not_there_asks_the_database_once_each_and_no_more_than_they_may_send(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(MemoryBus, "has_company", True)
+    house.streams._notices = house.notices  # another node might have it
+    await house.friends_of_each_other("ann", "bob")
+    begun = await begin(house, "ann", "bob", "mine")
+    house.messages._limiter = MemoryRateLimiter(house.clock, per_second=1, burst=BURST)
+    house.calls.clear()
+    for _ in range(100):
+        with refused(ErrorCode.NOT_FOUND):
+            await feed(house, "ann", "nowhere-1", "x")
+        with refused(ErrorCode.NOT_FOUND):
+            await feed(house, "bob", begun.stream_id, "x")
+    assert house.calls["Pending.due"] == 1, "what another one feeds here is known without asking"
+    answers: Counter[ErrorCode] = Counter()
+    for number in range(2, 1_000):
+        with pytest.raises(GoimError) as refusal:
+            await feed(house, "ann", f"nowhere-{number}", "x")
+        answers[refusal.value.code] += 1
+    assert house.calls["Pending.due"] == 1 + answers[ErrorCode.NOT_FOUND] <= BURST
+    assert answers.keys() == {ErrorCode.NOT_FOUND, ErrorCode.RATE_LIMIT}
+    await feed(house, "ann", begun.stream_id, " goes on")
 
 
 async def test_a_stream_is_not_sent_as_a_plain_message(house: House) -> None:
