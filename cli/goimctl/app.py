@@ -119,7 +119,7 @@ def _failure(error: Exception) -> Failed:
             why = error.strerror or str(error)
             return Failed(f"{error.filename}: {why}" if error.filename else why)
         case StoreDown():
-            return Failed(f"the database cannot be reached: {error}", code=ExitCode.DEPENDENCY_DOWN)
+            return Failed(str(error), hint="goimctl doctor", code=ExitCode.DEPENDENCY_DOWN)
         case TyperException():
             context = getattr(error, "ctx", None)
             message = error.format_message()

@@ -64,6 +64,7 @@ async def _databases(settings: Settings) -> list[Finding]:
             ]
     except (StoreDown, OSError) as error:
         way_out = f"see that {settings.server.data_dir} can be written to and that what is in it is whole"
+        way_out += " (if it is not: goimctl restore)"
         if settings.message_db == "mongodb":
             way_out += ", that MongoDB runs and that mongo.uri is right"
         elif not settings.is_embedded:

@@ -38,7 +38,11 @@ def _own_secret(path: Path) -> Finding:
         return Finding(name="secret", found=f"made at the first start, in {path}")
     if os.name == "posix" and path.stat().st_mode & 0o077:
         return _wrong_secret(f"others may read {path}", f"chmod 600 {path}")
-    reason = weakness(path.read_text(encoding="utf-8").strip())
+    try:
+        reason = weakness(path.read_text(encoding="utf-8").strip())
+    except (OSError, UnicodeDecodeError) as error:
+        why = getattr(error, "strerror", None) or error
+        return _wrong_secret(f"{path} cannot be read: {why}", f"look as the user who owns {path.parent}")
     if reason is not None:
         way_out = f"delete {path}: a new one is made, and all must log in again"
         return _wrong_secret(f"the secret in {path} {reason}", way_out)

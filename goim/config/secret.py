@@ -67,7 +67,9 @@ def load_or_make_secret(data_dir: Path) -> str:
             make_secret_file(path, secrets.token_urlsafe(48))
         secret = path.read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: cannot be made or read: {error}") from error
+        why = getattr(error, "strerror", None) or error
+        hint = f"run it as the user who owns {data_dir}, or name another folder: IM_SERVER_DATA_DIR"
+        raise ConfigError(f"{path}: cannot be made or read: {why}", hint=hint) from error
     if reason := weakness(secret):
         raise ConfigError(
             f"{path}: the secret {reason}", hint="delete the file: a new one is made, and all must log in again"

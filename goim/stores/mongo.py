@@ -78,11 +78,16 @@ def told() -> Iterator[None]:
     except errors.DuplicateKeyError as error:
         raise Taken(str(error)) from error
     except (errors.ConnectionFailure, errors.WTimeoutError, errors.ExecutionTimeout) as error:
-        raise StoreDown(f"MongoDB: {error}") from error
+        raise StoreDown(f"MongoDB: {_short(error)}") from error
     except errors.OperationFailure as error:
         if error.code in _TROUBLE or isinstance(error, errors.WriteConcernError):
             raise StoreDown(f"MongoDB: {error}") from error
         raise
+
+
+def _short(error: Exception) -> str:
+    """What went wrong, without all that the driver knows of the servers."""
+    return str(error).partition(" (configured timeouts")[0].partition(", Timeout:")[0]
 
 
 @contextlib.asynccontextmanager

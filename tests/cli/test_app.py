@@ -79,7 +79,7 @@ def test_wrong_use_is_one_line_a_hint_and_exit_code_2(goimctl: Goimctl, args: li
     ("error", "code", "told"),
     [
         (GoimError(ErrorCode.NOT_FOUND, "no such user [red]bob[/red]"), 1, "error: no such user [red]bob[/red]\n"),
-        (StoreDown("no answer"), 5, "error: the database cannot be reached: no answer\n"),
+        (StoreDown("SQLite: no room"), 5, "error: SQLite: no room\nhint: goimctl doctor\n"),
         (ConfigError("one\ntwo", hint="do this"), 2, "error: one\nerror: two\nhint: do this\n"),
         (Failed("not well", code=ExitCode.UNHEALTHY), 3, "error: not well\n"),
         (typer.Abort(), 1, "error: interrupted\n"),

@@ -133,3 +133,10 @@ def test_redis_is_looked_at_where_there_is_one(goimctl: Goimctl, tmp_path: Path)
     assert done.returncode == 3
     assert done.stderr.startswith(f"error: redis: Redis at {redis.addr}: ")
     assert "hint: see that Redis runs and that redis.addr (IM_REDIS_ADDR)" in done.stderr
+
+
+def test_a_secret_that_cannot_be_read_is_a_finding_like_others(goimctl: Goimctl, tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "jwt_secret").write_bytes(b"\xff\xfe no text")
+    (tmp_path / "data" / "jwt_secret").chmod(0o600)
+    assert states(goimctl, "--no-server")["secret"] == "wrong"
