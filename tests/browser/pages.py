@@ -88,7 +88,8 @@ async def seat(
     try:
         await page.goto(url)
         yield taken
-        assert not [text for text in taken.complaints if not _is_expected(text)]
+        unexpected = [text for text in taken.complaints if not _is_expected(text)]
+        assert not unexpected, unexpected
     finally:
         await context.close()
 

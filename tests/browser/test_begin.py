@@ -46,6 +46,24 @@ async def test_a_wrong_password_is_told_and_nothing_else_happens(town: World, br
         await expect(theirs.page.get_by_role("alert")).to_have_text("Username or password is wrong.")
 
 
+FORBIDDEN = """
+Object.defineProperty(window, "localStorage", { get() { throw new DOMException("no", "SecurityError"); } });
+"""
+
+
+async def test_where_nothing_can_be_kept_one_is_logged_in_as_long_as_the_page_lasts(
+    town: World, browser: Browser
+) -> None:
+    ann = await town.person()
+    async with seat(browser, town.base_url, script=FORBIDDEN) as hers:  # as in a frame of another origin
+        await hers.page.get_by_label("Username").fill(ann.username)
+        await hers.page.get_by_label("Password").fill(PASSWORD)
+        await hers.button("Log in").click()
+        await expect(hers.page.get_by_text("No conversations yet.")).to_be_visible()
+        assert all("cannot be kept" in text for text in hers.complaints)
+        hers.complaints.clear()
+
+
 async def test_a_message_is_kept_as_a_favourite_and_found_again(town: World, browser: Browser) -> None:
     ann, bob = await town.circle(2)
     await bob.post("/api/messages", bob.text(ann, "the door code is 4711"))
@@ -94,6 +112,13 @@ async def test_a_phone_shows_one_pane_at_a_time_in_chinese(town: World, browser:
         await expect(hers.message("你好！").get_by_label("已发送")).to_be_visible()
         width = await hers.page.evaluate("document.documentElement.scrollWidth")
         assert width == PHONE["width"], "nothing sticks out"
+        await hers.page.locator(".chat-who").tap()
+        await expect(hers.page.locator(".pane-details")).to_be_visible()
+        await hers.page.go_back()
+        await expect(hers.page.locator(".pane-list")).to_be_visible()
+        await hers.row(bob.username).tap()
+        await expect(hers.message("你好")).to_be_visible()
+        await expect(hers.page.locator(".pane-details")).to_have_count(0)  # another conversation would lie below it
         await hers.button("返回").tap()
         await expect(hers.page.locator(".pane-list")).to_be_visible()
 

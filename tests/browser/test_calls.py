@@ -23,6 +23,13 @@ async (kinds) => {
     && (!kinds.includes("video") || video?.framesDecoded > 20);
 }
 """
+STRAY = """
+async ({ callId, to }) => {
+  const { client } = await import("/web/app/core/app.js");
+  const candidate = { candidate: "candidate:1 1 udp 1 192.0.2.1 9 typ host", sdpMid: "0", usernameFragment: "other" };
+  await client.ask("webrtc_signaling", { callId, to, type: "candidate", candidate });
+}
+"""
 ROUTE = """
 async () => {
   const stats = await window.peers.at(-1).getStats();
@@ -46,14 +53,17 @@ async def the_record_is(text: str, *sides: Seat) -> None:
 async def test_two_browsers_hold_a_video_call_that_is_connected_anew_and_leaves_a_record(
     town: World, equipped: Browser
 ) -> None:
-    async with two_at_phones(equipped, town) as (_, _, hers, his):
+    async with two_at_phones(equipped, town) as (ann, _, hers, his):
         await hers.button("Call with video").click()
         await expect(hers.page.get_by_text("Ringing …")).to_be_visible()
         await expect(his.page.get_by_text("calls you with video")).to_be_visible()
         await his.button("Accept").click()
         await both_get("audio, video", hers, his)
 
+        call = await ann.get("/api/webrtc/current-call")
+        await his.page.evaluate(STRAY, {"callId": call["callId"], "to": ann.user_id})
         await hers.button("Mute").click()
+        await expect(hers.page.get_by_role("timer")).to_be_visible()  # a candidate of another connection is nothing
         await expect(hers.button("Mute")).to_have_attribute("aria-pressed", "true")
 
         await his.page.evaluate("window.peers.at(-1).close()")  # behind the page's back

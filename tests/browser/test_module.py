@@ -194,15 +194,48 @@ async def test_a_token_that_has_run_out_is_replaced_and_a_session_that_has_ended
           client.close();
           client.http.store.save({ ...client.http.session, token: "spoilt" });
           await client.connect();
-          return client.http.session.token !== "spoilt" && client.isConnected;
+          const isAnew = client.http.session.token !== "spoilt" && client.isConnected;
+          client.http.store.save({ ...client.http.session, token: "spoilt" });
+          return [isAnew, (await client.http.upload(new File(["all"], "a.txt"))).fileName];
         }"""
-        assert await opened.evaluate(spoil, ann.username)
+        assert await opened.evaluate(spoil, ann.username) == [True, "a.txt"]
         await ann.delete(f"/api/users/me/devices/{ann.username}-browser")
         over = """async (name) => {
           await window[name].until(({ event }) => event === "over");
           return window[name].heard.find(({ event }) => event === "over").data.code;
         }"""
         assert await opened.evaluate(over, ann.username) == 4010
+
+
+async def test_what_waits_when_another_window_takes_over_is_sent_by_whoever_comes_back(
+    town: World, browser: Browser
+) -> None:
+    ann, bob = await town.circle(2)
+    is_deaf = True
+
+    def without_sends(route: WebSocketRoute) -> None:
+        server = route.connect_to_server()
+        route.on_message(lambda text: None if is_deaf and json.loads(text)["action"] == "send" else server.send(text))
+
+    async with blank(browser, town.base_url) as opened:
+        await opened.route_web_socket(lambda _: True, without_sends)
+        await enter(opened, ann)
+        said = "([name, to]) => { window[name].client.send('still here', { to }).catch(() => {}); }"
+        await opened.evaluate(said, [ann.username, bob.user_id])
+        same = Person(ann.http, username=ann.username)
+        same.token = await opened.evaluate("name => window[name].client.http.token", ann.username)
+        over = "name => window[name].until(({ event }) => event === 'over').then(() => true)"
+        async with town.online(same, f"{ann.username}-browser"):
+            assert await opened.evaluate(over, ann.username)
+        is_deaf = False
+        back = """async (name) => {
+          await window[name].client.connect();
+          const heard = await window[name].until(({ event }) => event === "sent");
+          return heard.filter(({ event }) => event === "sent").length;
+        }"""
+        assert await opened.evaluate(back, ann.username) == 1
+        (line,) = (await bob.get("/api/conversations"))["conversations"]
+        assert (line["lastSeq"], line["lastMessage"]["payload"]["text"]) == (1, "still here")
 
 
 async def test_a_refusal_has_its_code(town: World, browser: Browser) -> None:

@@ -38,6 +38,10 @@ async def test_an_answer_an_edit_a_reaction_and_a_recall_are_seen_by_both(town: 
         await expect(hers.message("at three")).to_contain_text("edited")
         await expect(hers.message("at thre")).to_have_count(0)
 
+        await his.choose("at three", "Edit")
+        await his.button("Cancel").click()
+        await expect(his.field).to_have_value("")  # what is not edited after all is not said again either
+
         await hers.choose("at three", "React with 👍")
         await expect(his.message("at three").locator(".reaction")).to_have_text("👍1")
         await his.message("at three").locator(".reaction").click()
@@ -58,6 +62,7 @@ async def test_a_picture_and_a_file_arrive(town: World, browser: Browser) -> Non
     async with seat(browser, town.base_url, ann) as hers, seat(browser, town.base_url, bob) as his:
         await hers.open(bob.username)
         await his.open(ann.username)
+        await his.page.route("**/files/**", lambda route: route.abort())
         for item, file in (
             ("Picture or video", picture()),
             ("File", FilePayload(name="notes.txt", mimeType="text/plain", buffer=b"all of it")),
@@ -66,6 +71,10 @@ async def test_a_picture_and_a_file_arrive(town: World, browser: Browser) -> Non
             async with hers.page.expect_file_chooser() as chooser:
                 await hers.page.get_by_role("menuitem", name=item).click()
             await (await chooser.value).set_files(file)
+        await expect(his.page.locator(".message .file")).to_be_visible()
+        await expect(his.page.get_by_text("not there any more")).to_have_count(0)
+        await his.page.unroute_all()
+        await his.page.evaluate("() => dispatchEvent(new Event('offline'))")  # it connects anew, and asks again
         image = his.page.locator(".message .image img")
         await expect(image).to_be_visible()
         assert await image.evaluate("image => image.decode().then(() => image.naturalWidth)") == 320  # its thumbnail

@@ -1,7 +1,8 @@
 // A call with somebody: what the two pages agree on through the server, and the pictures and sounds between them.
 import { MemoryStore } from "./stores.js";
 
-const CAMERA = { width: { ideal: 1280 }, height: { ideal: 720 }, facingMode: "user" };
+/** What is asked of a camera. */
+export const CAMERA = { width: { ideal: 1280 }, height: { ideal: 720 }, facingMode: "user" };
 
 /** The browser's own choice of microphone and camera. */
 const openUsual = ({ audio = false, video = false }) => navigator.mediaDevices.getUserMedia({ audio, video: video && CAMERA });
@@ -217,7 +218,7 @@ export class Calls {
     if (!call) return;
     if (call.status === "ringing" && call.to === this.#client.userId) this.#ring(call);
     else if (call.status === "answered") this.#answered(call);
-    if (this.current?.state === "reconnecting") await this.#offer();
+    if (this.current?.state === "reconnecting") await this.#offer().catch(() => {}); // the next connection tries it, too
   }
 
   /** For a page after this one. */
@@ -315,7 +316,7 @@ export class Calls {
     else if (type === "offer" && this.#isFirst()) return;
     else if (type === "offer") await this.#accept(sdp);
     else if (type === "answer" && this.#peer?.signalingState === "have-local-offer") await this.#agree({ type, sdp });
-    else if (type === "candidate" && this.#peer?.remoteDescription) await this.#peer.addIceCandidate(candidate);
+    else if (type === "candidate" && this.#peer?.remoteDescription) await this.#addCandidate(candidate);
     else if (type === "candidate") this.#waiting.push(candidate);
   }
 
@@ -341,8 +342,11 @@ export class Calls {
 
   async #agree(description) {
     await this.#peer.setRemoteDescription(description);
-    for (const candidate of this.#waiting.splice(0)) await this.#peer.addIceCandidate(candidate);
+    for (const candidate of this.#waiting.splice(0)) await this.#addCandidate(candidate);
   }
+
+  /** One that is of no use, as of a connection before this one, spoils nothing: without any that is, the call is mended. */
+  #addCandidate = (candidate) => this.#peer.addIceCandidate(candidate).catch(() => {});
 }
 
 function stop(stream) {

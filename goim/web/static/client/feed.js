@@ -1,5 +1,5 @@
 // What is shown: messages and changes in order and once; what was missed is asked for before later ones are shown.
-import { isPassing } from "./errors.js";
+import { isPassing, SessionOver } from "./errors.js";
 import { Progress } from "./progress.js";
 
 const CHANGES = new Set(["recalled", "edited", "reaction", "stream_end"]);
@@ -72,7 +72,7 @@ export class Feed {
       try {
         await this.#show(this.#items.shift());
       } catch (error) {
-        if (!this.#link.over) reportError(error);
+        if (!(error instanceof SessionOver)) reportError(error);
       }
     }
     this.#isBusy = false;
@@ -205,7 +205,7 @@ export class Feed {
   /** What happened while there was no connection, wherever it did. */
   async #missed() {
     const lines = await this.#linesWhileConnected();
-    if (!lines) return;
+    if (!lines || !this.#shown) return; // or somebody has logged out
     const behind = [];
     for (const line of lines) {
       if (!this.#shown.has(line.convId)) {
@@ -237,9 +237,10 @@ export class Feed {
     const { connection } = this.#link;
     while (this.#link.isUp && connection === this.#link.connection) {
       try {
-        return await this.#lines();
+        const lines = await this.#lines();
+        return connection === this.#link.connection ? lines : null;
       } catch (error) {
-        if (!isPassing(error)) throw error;
+        if (this.#link.isUp && !isPassing(error)) throw error;
         await new Promise((resolve) => setTimeout(resolve, 500));
       }
     }

@@ -38,8 +38,12 @@ export class Http {
   async call(method, path, body) {
     const sent = body === undefined ? {} : { body: JSON.stringify(body), headers: { "content-type": "application/json" } };
     const answer = await this.fetch(path, { method, ...sent });
-    const text = await answer.text();
-    return text ? JSON.parse(text) : null;
+    try {
+      const text = await answer.text();
+      return text ? JSON.parse(text) : null;
+    } catch {
+      throw new Unreachable(`what ${this.url} answers breaks off, or is not of goim`);
+    }
   }
 
   /** `fetch` with the token; asks again where that is safe: with a new token, or a little later. */
@@ -72,9 +76,13 @@ export class Http {
       throw new Unreachable(`nothing answers at ${this.url}`);
     }
     if (answer.ok) return answer;
-    const problem = await answer.json().catch(() => null);
-    if (!problem?.code) throw new Unreachable(`${this.url} does not answer as goim does: HTTP ${answer.status}`);
-    throw new GoimError(problem);
+    throw this.#refusal(answer.status, await answer.json().catch(() => null));
+  }
+
+  #refusal(status, problem) {
+    if (problem?.code) return new GoimError(problem);
+    if (status === 413) return new GoimError({ code: "TOO_LARGE", message: "a proxy before the server finds it too large" });
+    return new Unreachable(`${this.url} does not answer as goim does: HTTP ${status}`);
   }
 
   /** Whether there is another token than `spent` now. Pages of one browser share a session: one of them renews. */
@@ -99,17 +107,27 @@ export class Http {
   }
 
   /** A file as the part `file` of a form; `progress(share)` hears how much has left, from 0 to 1. */
-  upload(file, { name = file.name, progress = () => {}, signal } = {}) {
+  async upload(file, { name = file.name, progress = () => {}, signal } = {}) {
+    const used = this.token;
+    try {
+      return await this.#send(file, name, progress, signal, used);
+    } catch (error) {
+      if (error.code !== "UNAUTHORIZED" || !(await this.renew(used))) throw error;
+      return this.#send(file, name, progress, signal, this.token);
+    }
+  }
+
+  #send(file, name, progress, signal, token) {
     return new Promise((resolve, reject) => {
       const form = new FormData();
       form.append("file", file, name || "file");
       const request = new XMLHttpRequest(); // fetch does not tell how far an upload is
       request.open("POST", `${this.url}/api/files/upload`);
-      request.setRequestHeader("authorization", `Bearer ${this.token}`);
+      request.setRequestHeader("authorization", `Bearer ${token}`);
       request.responseType = "json";
       request.upload.onprogress = (event) => progress(event.lengthComputable ? event.loaded / event.total : 0);
       request.onload = () =>
-        request.status === 201 ? resolve(request.response) : reject(new GoimError(request.response ?? {}));
+        request.status === 201 ? resolve(request.response) : reject(this.#refusal(request.status, request.response));
       request.onerror = () => reject(new Unreachable(`nothing answers at ${this.url}`));
       request.onabort = () => reject(new DOMException("the upload was cancelled", "AbortError"));
       signal?.addEventListener("abort", () => request.abort());

@@ -7,6 +7,7 @@ export class Outbox {
   #emit;
   #waiting = new Map(); // clientMsgId → the data of its `send`
   #turns = new Map(); // conversation → the send before
+  #left = new Set(); // clientMsgIds of what waits, and is not asked for since the session was over
 
   constructor(link, store, emit) {
     this.#link = link;
@@ -19,10 +20,11 @@ export class Outbox {
     return [...this.#waiting.values()];
   }
 
-  /** Send again what an earlier page could not; `own(clientMsgId)` hears of each. */
+  /** Send again what an earlier page could not, or this one before its session was over and came back; `own(clientMsgId)`
+   * hears of each. */
   resume(own) {
-    for (const data of this.#store.load() ?? []) {
-      if (this.#waiting.has(data.clientMsgId)) continue;
+    for (const data of [...this.#waiting.values(), ...(this.#store.load() ?? [])]) {
+      if (this.#waiting.has(data.clientMsgId) && !this.#left.delete(data.clientMsgId)) continue;
       own(data.clientMsgId);
       this.send(data).catch(() => {}); // whoever listens hears `refused`
     }
@@ -32,6 +34,7 @@ export class Outbox {
   clear({ isForgotten }) {
     this.#waiting.clear();
     this.#turns.clear();
+    this.#left.clear();
     if (isForgotten) this.#store.save(null);
   }
 
@@ -55,7 +58,11 @@ export class Outbox {
       this.#emit("sent", { data, ack });
       return ack;
     } catch (error) {
-      if (error instanceof SessionOver || !this.#waiting.has(data.clientMsgId)) throw error; // the next login sends it
+      if (!this.#waiting.has(data.clientMsgId)) throw error;
+      if (error instanceof SessionOver) {
+        this.#left.add(data.clientMsgId); // the next login sends it
+        throw error;
+      }
       this.#settle(data);
       this.#emit("refused", { data, error });
       throw error;

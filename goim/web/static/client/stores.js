@@ -13,13 +13,17 @@ export class MemoryStore {
   }
 }
 
-/** In `localStorage` under `key`: for all pages of this origin, until it is saved as null. */
+/** In `localStorage` under `key`: for all pages of this origin, until it is saved as null. Where nothing can be kept (it
+ * is full, or forbidden, as in frames of other origins), for the life of the page. */
 export class LocalStore {
+  #unkept; // what could not be kept
+
   constructor(key) {
     this.key = key;
   }
 
   load() {
+    if (this.#unkept !== undefined) return this.#unkept;
     try {
       return JSON.parse(localStorage.getItem(this.key) ?? "null");
     } catch {
@@ -31,8 +35,10 @@ export class LocalStore {
     try {
       if (value === null) localStorage.removeItem(this.key);
       else localStorage.setItem(this.key, JSON.stringify(value));
+      this.#unkept = undefined;
     } catch (error) {
-      console.warn(`goim: ${this.key} cannot be kept`, error); // full, or forbidden: the page itself goes on
+      this.#unkept = value;
+      console.warn(`goim: ${this.key} cannot be kept`, error);
     }
   }
 }

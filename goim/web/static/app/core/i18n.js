@@ -1,20 +1,21 @@
 // Every text of the client, in the language of whoever reads it.
+import { LocalStore } from "../../goim.js";
 import { Signal } from "./signal.js";
 import en from "../texts/en.js";
 import zh from "../texts/zh.js";
 
 const TABLES = { en, zh };
-const KEY = "goim.language";
+const kept = new LocalStore("goim.language");
 
 export const LANGUAGES = { en: "English", zh: "中文" };
 
-const wanted = () => localStorage.getItem(KEY) ?? (navigator.language.startsWith("zh") ? "zh" : "en");
+const own = navigator.language.startsWith("zh") ? "zh" : "en";
 
-export const language = new Signal(TABLES[wanted()] ? wanted() : "en");
+export const language = new Signal(kept.load() in TABLES ? kept.load() : own);
 document.documentElement.lang = language.value;
 
 export function speak(name) {
-  localStorage.setItem(KEY, name);
+  kept.save(name);
   document.documentElement.lang = name;
   language.value = name;
 }

@@ -1,13 +1,13 @@
 // Light or dark: as the system has it, or as was chosen here.
+import { LocalStore } from "../../goim.js";
 import { Signal } from "./signal.js";
 
-const KEY = "goim.theme";
+const kept = new LocalStore("goim.theme");
 
-export const theme = new Signal(localStorage.getItem(KEY) ?? "system");
+export const theme = new Signal(kept.load() ?? "system");
 
 export function wear(name) {
-  if (name === "system") localStorage.removeItem(KEY);
-  else localStorage.setItem(KEY, name);
+  kept.save(name === "system" ? null : name);
   theme.value = name;
   show();
 }

@@ -14,12 +14,12 @@ export class Conversations {
   #groups;
   #fading;
   #timelines = new Map(); // convId → Timeline, the one opened last at the end
-  #drafts = new Map(); // convId → timer
+  #drafts = new Map(); // convId → {timer, save} of those that are not kept yet
   #reading = new Map(); // convId → seq on its way
   #byId = new Map();
   #order = null;
-  /** convId → userIds who type there. */
-  typing = new Map();
+  /** convId → userId → the timer that ends it. */
+  #typing = new Map();
   isLoaded = false;
   changed = new Signal(0);
   onNews = () => {};
@@ -49,11 +49,16 @@ export class Conversations {
     client.on("group_disbanded", ({ groupId }) => this.#drop(this.#ofGroup(groupId)?.convId));
     client.on("member_joined", ({ userId }) => userId === client.userId && this.reload());
     client.on("member_left", (data) => data.userId === client.userId && this.#drop(this.#ofGroup(data.groupId)?.convId));
+    addEventListener("pagehide", () => this.#drafts.forEach(({ save }) => save()));
   }
 
   clear() {
-    for (const kept of [this.#timelines, this.#drafts, this.#reading, this.#byId, this.typing]) kept.clear();
+    clearTimeout(this.#expiry);
+    for (const { timer } of this.#drafts.values()) clearTimeout(timer);
+    for (const who of this.#typing.values()) who.forEach(clearTimeout);
+    for (const kept of [this.#timelines, this.#drafts, this.#reading, this.#byId, this.#typing]) kept.clear();
     this.isLoaded = false;
+    this.#reloading = null;
     this.#poke();
   }
 
@@ -102,12 +107,12 @@ export class Conversations {
   #reloading = null;
   /** Something is new that we know nothing of. */
   reload() {
-    this.#reloading ??= this.#client.http
+    const loading = (this.#reloading ??= this.#client.http
       .get("/api/conversations", { limit: 50 })
-      .then(({ conversations }) => this.#take(conversations))
+      .then(({ conversations }) => this.#reloading === loading && this.#take(conversations)) // nobody has logged out
       .catch(() => {}) // the next connection brings all of them
-      .finally(() => (this.#reloading = null));
-    return this.#reloading;
+      .finally(() => this.#reloading === loading && (this.#reloading = null)));
+    return loading;
   }
 
   #set(convId, news) {
@@ -174,7 +179,7 @@ export class Conversations {
   #receive(message) {
     const { convId, seq, from, timestamp } = message;
     this.#timelines.get(convId)?.receive(message);
-    this.#type({ convId, userId: from, typing: false });
+    this.#quiet(convId, from);
     const conv = this.#byId.get(convId);
     if (!conv) return this.reload().then(() => this.#announce(message));
     const readSeq = from === this.#client.userId ? Math.max(conv.readSeq, seq) : conv.readSeq;
@@ -193,7 +198,7 @@ export class Conversations {
 
   #announce(message) {
     const conv = this.#byId.get(message.convId);
-    if (!conv || message.from === this.#client.userId || (conv.muted && !conv.isMentioned)) return;
+    if (!conv || message.from === this.#client.userId || message.seq <= conv.readSeq || (conv.muted && !conv.isMentioned)) return;
     this.onNews({ convId: conv.convId, title: this.titleOf(conv), text: summary(message) });
   }
 
@@ -207,20 +212,28 @@ export class Conversations {
   #read({ convId, userId, seq }) {
     if (userId !== this.#client.userId) return this.#timelines.get(convId)?.hasRead(userId, seq);
     const conv = this.#byId.get(convId);
-    if (conv && seq > conv.readSeq) this.#set(convId, { readSeq: seq, unread: Math.max(conv.lastSeq - seq, 0) });
+    if (conv && seq > conv.readSeq) this.#setRead(conv, seq);
   }
 
+  #setRead({ convId, lastSeq, isMentioned }, seq) {
+    this.#set(convId, { readSeq: seq, unread: Math.max(lastSeq - seq, 0), isMentioned: isMentioned && seq < lastSeq });
+  }
+
+  /** Who types in a conversation. */
+  typists = (convId) => [...(this.#typing.get(convId)?.keys() ?? [])];
+
   #type({ convId, userId, typing }) {
-    const timeline = this.#timelines.get(convId);
-    if (typing) timeline?.type(userId);
-    else timeline?.quiet(userId);
-    const who = this.typing.get(convId) ?? new Map();
-    if (!typing && !who.has(userId)) return;
-    clearTimeout(who.get(userId));
-    who.delete(userId);
-    if (typing) who.set(userId, setTimeout(() => this.#type({ convId, userId, typing: false }), 6000));
-    this.typing.set(convId, who);
+    this.#quiet(convId, userId);
+    if (!typing) return;
+    if (!this.#typing.has(convId)) this.#typing.set(convId, new Map());
+    this.#typing.get(convId).set(userId, setTimeout(() => this.#quiet(convId, userId), 6000));
     this.changed.poke();
+  }
+
+  #quiet(convId, userId) {
+    const who = this.#typing.get(convId);
+    clearTimeout(who?.get(userId));
+    if (who?.delete(userId)) this.changed.poke();
   }
 
   #updated({ convId, deleted, ...news }) {
@@ -282,7 +295,7 @@ export class Conversations {
     const conv = this.#byId.get(convId);
     if (!conv || seq <= conv.readSeq || seq <= (this.#reading.get(convId) ?? 0)) return;
     this.#reading.set(convId, seq);
-    this.#set(convId, { readSeq: seq, unread: Math.max(conv.lastSeq - seq, 0), isMentioned: false });
+    this.#setRead(conv, seq);
     await this.#client.read(convId, seq).catch(() => {});
     if (this.#reading.get(convId) === seq) this.#reading.delete(convId);
   }
@@ -290,12 +303,16 @@ export class Conversations {
   setDraft(conv, text) {
     if (conv.isNew || text === conv.draft) return;
     this.#set(conv.convId, { draft: text });
-    clearTimeout(this.#drafts.get(conv.convId));
+    clearTimeout(this.#drafts.get(conv.convId)?.timer);
+    const body = JSON.stringify({ draft: text.slice(0, 4096) });
     const save = () => {
+      clearTimeout(timer);
       this.#drafts.delete(conv.convId);
-      this.#client.http.post(this.#path(conv, "draft"), { draft: text.slice(0, 4096) }).catch(() => {});
+      const request = { method: "POST", headers: { "content-type": "application/json" }, body, keepalive: true }; // the page may be left
+      this.#client.http.fetch(this.#path(conv, "draft"), request).catch(() => {});
     };
-    this.#drafts.set(conv.convId, setTimeout(save, DRAFT_PAUSE));
+    const timer = setTimeout(save, DRAFT_PAUSE);
+    this.#drafts.set(conv.convId, { timer, save });
   }
 
   #path = ({ convId }, act) => `/api/conversations/${encodeURIComponent(convId)}/${act}`;
@@ -316,7 +333,8 @@ export class Conversations {
   }
 
   async readAll() {
+    const upto = [...this.#byId.values()];
     await this.#client.http.post("/api/unread/mark_all_read");
-    await this.reload();
+    for (const { convId, lastSeq } of upto) this.#read({ convId, userId: this.#client.userId, seq: lastSeq });
   }
 }

@@ -1,16 +1,17 @@
 // Which microphone, camera and speaker are used: as was chosen here, else the browser's own choice.
+import { CAMERA } from "../../client/calls.js";
+import { LocalStore } from "../../goim.js";
 import { Signal } from "../core/signal.js";
 
-const KEY = "goim.media";
+const kept = new LocalStore("goim.media");
 export const KINDS = ["audioinput", "videoinput", "audiooutput"];
-const CAMERA = { width: { ideal: 1280 }, height: { ideal: 720 }, facingMode: "user" };
 
 /** Whether a page may choose where sound comes out. */
 export const canChooseSpeaker = "setSinkId" in HTMLMediaElement.prototype;
 
 export class Devices {
   /** {audioinput, videoinput, audiooutput}: the ids that were chosen, "" or nothing for the browser's choice. */
-  chosen = new Signal(load());
+  chosen = new Signal(kept.load() ?? {});
   /** All there are, as the browser tells it: without names until it has given one. */
   all = new Signal([]);
 
@@ -24,11 +25,7 @@ export class Devices {
 
   choose(kind, deviceId) {
     this.chosen.value = { ...this.chosen.value, [kind]: deviceId };
-    try {
-      localStorage.setItem(KEY, JSON.stringify(this.chosen.value));
-    } catch {
-      // nothing is kept here: it is chosen for this page only
-    }
+    kept.save(this.chosen.value);
   }
 
   /** A stream of what was chosen, or of another one where that is not there any more. */
@@ -52,12 +49,3 @@ export class Devices {
 }
 
 const exactly = (deviceId, more) => (deviceId ? { ...more, deviceId: { exact: deviceId } } : more);
-
-function load() {
-  try {
-    const kept = JSON.parse(localStorage.getItem(KEY) ?? "{}");
-    return Object.fromEntries(KINDS.filter((kind) => typeof kept?.[kind] === "string").map((kind) => [kind, kept[kind]]));
-  } catch {
-    return {};
-  }
-}

@@ -1,7 +1,8 @@
 // What does not stay: how long what is said here lasts, and what is open only for a moment.
+import { LocalStore } from "../../goim.js";
 import { Signal } from "../core/signal.js";
 
-const KEY = "goim.fading";
+const kept = new LocalStore("goim.fading");
 /** Seconds that one may choose. */
 export const TERMS = [60, 3600, 86_400, 604_800];
 
@@ -14,7 +15,7 @@ export function secondsFor({ type, payload }) {
 
 /** Of each conversation, what is chosen for all that is said there from now on: "burn", seconds, or nothing. */
 export class Fading {
-  chosen = new Signal(load());
+  chosen = new Signal(kept.load() ?? {});
 
   of(convId) {
     return this.chosen.value[convId] ?? null;
@@ -23,11 +24,11 @@ export class Fading {
   choose(convId, term) {
     const { [convId]: before, ...others } = this.chosen.value;
     this.chosen.value = term === null ? others : { ...others, [convId]: term };
-    localStorage.setItem(KEY, JSON.stringify(this.chosen.value));
+    kept.save(this.chosen.value);
   }
 
   clear() {
-    localStorage.removeItem(KEY);
+    kept.save(null);
     this.chosen.value = {};
   }
 
@@ -36,13 +37,5 @@ export class Fading {
     const term = this.of(convId);
     if (term === null) return {};
     return term === "burn" ? { burnAfterRead: true } : { expireAtMs: Date.now() + term * 1000 };
-  }
-}
-
-function load() {
-  try {
-    return JSON.parse(localStorage.getItem(KEY) ?? "{}") ?? {};
-  } catch {
-    return {}; // not ours, or forbidden
   }
 }

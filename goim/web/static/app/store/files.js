@@ -1,5 +1,6 @@
 // Files of the server: a page cannot show them by their address, as it takes a token, so they are fetched into memory.
 import { useEffect, useState } from "../../vendor/preact-htm.js";
+import { isPassing } from "../../client/errors.js";
 
 const MOST = 300;
 
@@ -15,6 +16,8 @@ export class Files {
     for (const url of this.#urls.values()) url.then(URL.revokeObjectURL, () => {});
     this.#urls.clear();
   }
+
+  onceConnected = (work) => this.#client.once("connected").then(work);
 
   /** Whether it is a file of this server; what is elsewhere is never loaded by itself. */
   isOurs = (address) => typeof address === "string" && /^\/files\/[^/]/.test(address);
@@ -51,18 +54,20 @@ export class Files {
   }
 }
 
-/** {url, failed} of a file for a view; nothing is loaded while `address` is "". */
+/** {url, failed} of a file for a view; nothing is loaded while `address` is "". It has failed if it is not there; what
+ * cannot be had now is asked for with the next connection. */
 export function useFile(files, address) {
   const [state, setState] = useState({});
   useEffect(() => {
     let isWanted = true;
+    const load = () => files.url(address).then((url) => isWanted && setState({ url }), missed);
+    const missed = (error) => {
+      if (!isWanted) return;
+      if (isPassing(error)) files.onceConnected(() => isWanted && load());
+      else setState({ failed: true });
+    };
     setState({});
-    if (files.isOurs(address)) {
-      files.url(address).then(
-        (url) => isWanted && setState({ url }),
-        () => isWanted && setState({ failed: true }),
-      );
-    }
+    if (files.isOurs(address)) load();
     return () => (isWanted = false);
   }, [address]);
   return state;

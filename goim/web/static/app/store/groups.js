@@ -16,7 +16,10 @@ export class Groups {
   constructor(client, people) {
     this.#client = client;
     this.#people = people;
-    client.on("connected", () => this.refresh());
+    client.on("connected", () => {
+      this.refresh();
+      for (const groupId of this.members.keys()) this.#reload(groupId);
+    });
     client.on("group_created", () => this.refresh());
     client.on("group_invite", () => this.refresh());
     client.on("group_updated", ({ groupId, by, ...news }) => this.#update(groupId, news));
@@ -62,7 +65,7 @@ export class Groups {
 
   #reload(groupId) {
     this.#update(groupId, {});
-    if (this.members.has(groupId)) this.loadMembers(groupId, { isFresh: true });
+    if (this.members.has(groupId)) this.loadMembers(groupId, { isFresh: true }).catch(() => {}); // likewise
   }
 
   /** Who is in it; the first thousand, which is as many as anybody looks at. */

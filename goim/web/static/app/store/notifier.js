@@ -1,7 +1,8 @@
 // Tells people who look elsewhere: the number in the page's title, and notifications if they have allowed them.
+import { LocalStore } from "../../goim.js";
 import { Signal } from "../core/signal.js";
 
-const KEY = "goim.notify";
+const kept = new LocalStore("goim.notify");
 
 export class Notifier {
   #unread = 0;
@@ -19,7 +20,7 @@ export class Notifier {
   /** Only ever asked for by a click. */
   async turn(isOn) {
     if (isOn && Notification.permission === "default") await Notification.requestPermission();
-    localStorage.setItem(KEY, isOn ? "on" : "off");
+    kept.save(isOn);
     this.state.value = stateNow();
   }
 
@@ -70,5 +71,5 @@ export class Notifier {
 function stateNow() {
   if (!("Notification" in window)) return "unsupported";
   if (Notification.permission === "denied") return "denied";
-  return Notification.permission === "granted" && localStorage.getItem(KEY) !== "off" ? "on" : "off";
+  return Notification.permission === "granted" && kept.load() !== false ? "on" : "off";
 }

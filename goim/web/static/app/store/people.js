@@ -18,7 +18,7 @@ export class People {
     this.#client = client;
     client.on("connected", () => this.refresh());
     client.on("presence", (data) => this.#present([data]));
-    client.on("friend_request", () => this.#loadRequests());
+    client.on("friend_request", () => this.#loadRequests().catch(() => {})); // the next connection asks again
     client.on("friend_accepted", () => this.refresh());
     client.on("friend_removed", ({ userId }) => {
       this.friends.delete(userId);

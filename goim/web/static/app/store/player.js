@@ -5,6 +5,7 @@ export class Player {
   #files;
   #devices;
   #audio = new Audio();
+  #loading = new AbortController();
   /** {id, isPlaying, isLoading, at}: which message, and how many seconds of it have been played. */
   state = new Signal({ id: null, isPlaying: false, isLoading: false, at: 0 });
 
@@ -23,6 +24,7 @@ export class Player {
   }
 
   clear() {
+    this.#loading.abort();
     this.#audio.pause();
     this.#audio.removeAttribute("src");
     this.state.value = { id: null, isPlaying: false, isLoading: false, at: 0 };
@@ -33,7 +35,7 @@ export class Player {
     if (this.state.value.id !== id) await this.#load(id, address);
     if (this.state.value.id !== id) return; // another one meanwhile
     if (at !== undefined) this.seek(at);
-    if (this.#audio.paused) await this.#audio.play();
+    if (this.#audio.paused) await this.#audio.play().catch(onlyRefused);
     else this.#audio.pause();
   }
 
@@ -43,36 +45,51 @@ export class Player {
   }
 
   async #load(id, address) {
-    this.#audio.pause();
+    this.clear();
     this.state.value = { id, isPlaying: false, isLoading: true, at: 0 };
+    const { signal } = (this.#loading = new AbortController());
     try {
       const url = await this.#files.url(address);
-      if (this.state.value.id !== id) return;
+      if (signal.aborted) return; // another one meanwhile
       this.#audio.src = url;
       await this.#devices.direct(this.#audio);
-      await this.#measure();
+      await this.#measure(signal);
       this.#set({ isLoading: false, at: 0 });
     } catch (error) {
-      if (this.state.value.id === id) this.clear();
+      if (signal.aborted) return;
+      this.clear();
       throw error;
     }
   }
 
   /** What browsers record does not say how long it is, and only that can be sought in whose end is known. */
-  async #measure() {
+  async #measure(signal) {
     const audio = this.#audio;
-    await heard(audio, "loadedmetadata");
+    await heard(audio, "loadedmetadata", signal);
     if (Number.isFinite(audio.duration)) return;
-    audio.currentTime = 1e7;
-    await heard(audio, "seeked");
-    audio.currentTime = 0;
-    await heard(audio, "seeked");
+    for (const place of [1e7, 0]) {
+      audio.currentTime = place;
+      await heard(audio, "seeked", signal);
+    }
   }
 }
 
-function heard(audio, name) {
-  return new Promise((resolve, reject) => {
-    audio.addEventListener(name, resolve, { once: true });
-    audio.addEventListener("error", () => reject(audio.error), { once: true });
-  });
+/** The next event of this name; rejects if there is an error, or nobody waits for it any more. */
+async function heard(audio, name, signal) {
+  const ends = new AbortController();
+  const options = { signal: AbortSignal.any([signal, ends.signal]) };
+  try {
+    await new Promise((resolve, reject) => {
+      audio.addEventListener(name, resolve, options);
+      audio.addEventListener("error", () => reject(audio.error), options);
+      signal.addEventListener("abort", () => reject(signal.reason), { signal: ends.signal });
+    });
+  } finally {
+    ends.abort();
+  }
+}
+
+/** The browser plays nothing after too long a wait, or was told to pause meanwhile: a second click does it. */
+function onlyRefused(error) {
+  if (error.name !== "NotAllowedError" && error.name !== "AbortError") throw error;
 }

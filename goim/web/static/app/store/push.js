@@ -1,8 +1,9 @@
 // Web Push: the server tells this browser of messages while no page of ours is open.
+import { LocalStore } from "../../goim.js";
 import { language } from "../core/i18n.js";
 import { Signal } from "../core/signal.js";
 
-const KEY = "goim.push"; // whose pushes this browser wants
+const wanted = new LocalStore("goim.push"); // whose pushes this browser wants
 const canPush = () => "serviceWorker" in navigator && "PushManager" in window && "Notification" in window;
 
 // The one address of a script that the page may make of a text.
@@ -22,8 +23,8 @@ export class WebPush {
 
   /** Nobody of this browser wants pushes any more; the server forgets it with the session. */
   clear() {
-    if (localStorage.getItem(KEY)) this.#unsubscribe().catch(reportError);
-    localStorage.removeItem(KEY);
+    if (wanted.load()) this.#unsubscribe().catch(reportError);
+    wanted.save(null);
     this.state.value = null;
   }
 
@@ -39,7 +40,7 @@ export class WebPush {
   }
 
   get #isWanted() {
-    return localStorage.getItem(KEY) === this.#client.userId;
+    return wanted.load() === this.#client.userId;
   }
 
   /** The server's public key; null if it sends no pushes. */
@@ -69,22 +70,22 @@ export class WebPush {
     const subscription = await this.#subscribe(worker.pushManager, await this.#key());
     const { endpoint, keys } = subscription.toJSON();
     await this.#client.http.post("/api/users/me/push", { type: "webpush", endpoint, keys });
-    localStorage.setItem(KEY, this.#client.userId);
+    wanted.save(this.#client.userId);
   }
 
   async #subscribe(manager, applicationServerKey) {
-    const wanted = { userVisibleOnly: true, applicationServerKey };
+    const options = { userVisibleOnly: true, applicationServerKey };
     try {
-      return await manager.subscribe(wanted);
+      return await manager.subscribe(options);
     } catch (error) {
       if (error.name !== "InvalidStateError") throw error; // else there is one, for another key
       await (await manager.getSubscription())?.unsubscribe();
-      return manager.subscribe(wanted);
+      return manager.subscribe(options);
     }
   }
 
   async #forget() {
-    localStorage.removeItem(KEY);
+    wanted.save(null);
     await this.#unsubscribe();
     await this.#client.http.delete(`/api/users/me/push/${encodeURIComponent(this.#client.deviceId)}`).catch((error) => {
       if (error.code !== "NOT_FOUND") throw error; // else it was forgotten with an earlier session

@@ -47,12 +47,10 @@ export class Recording {
     const mimeType = KINDS.find((kind) => MediaRecorder.isTypeSupported(kind));
     this.#recorder = new MediaRecorder(this.#stream, { mimeType, audioBitsPerSecond: BITS_PER_SECOND });
     this.#recorder.ondataavailable = ({ data }) => data.size && this.#parts.push(data);
-    this.#result = new Promise((resolve) => (this.#recorder.onstop = () => resolve(this.#finish())));
-    this.#recorder.onstart = () => this.#began();
+    this.#result = new Promise((resolve) => {
+      this.#recorder.onstop = () => (this.#halt(), resolve(this.#finish())); // also when the microphone is pulled out
+    });
     this.#recorder.start(1000);
-  }
-
-  #began() {
     this.#startedAt = performance.now();
     this.isGoing = true;
     const { look, close } = loudness(this.#stream);
@@ -78,13 +76,18 @@ export class Recording {
   /** Stop and resolve with `{file, duration, waveform}`; again gives the same again. */
   async stop() {
     if (this.isGoing) {
-      this.#length = this.seconds;
-      this.isGoing = false;
       this.#recorder.stop();
-      this.#release();
-      this.changed();
+      this.#halt();
     }
     return this.#result;
+  }
+
+  #halt() {
+    if (!this.isGoing) return;
+    this.#length = this.seconds;
+    this.isGoing = false;
+    this.#release();
+    this.changed();
   }
 
   #finish() {

@@ -1,9 +1,10 @@
 // What is heard and told while a call rings, here or at the other side.
+import { LocalStore } from "../../goim.js";
 import { t } from "../core/i18n.js";
 import { Signal } from "../core/signal.js";
 import { startPlaying } from "./tones.js";
 
-const KEY = "goim.ring";
+const kept = new LocalStore("goim.ring");
 
 export class Ringing {
   #people;
@@ -12,7 +13,7 @@ export class Ringing {
   #state = "";
   #quiet = () => {};
   /** Whether a call that comes in is heard. */
-  isLoud = new Signal(localStorage.getItem(KEY) !== "off");
+  isLoud = new Signal(kept.load() !== false);
 
   constructor(people, notifier, devices) {
     this.#people = people;
@@ -21,7 +22,7 @@ export class Ringing {
   }
 
   turn(isLoud) {
-    localStorage.setItem(KEY, isLoud ? "on" : "off");
+    kept.save(isLoud);
     this.isLoud.value = isLoud;
   }
 

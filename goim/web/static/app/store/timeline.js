@@ -13,7 +13,6 @@ export class Timeline {
   messages = []; // by seq, without gaps
   failed = []; // {data, error}: refused by the server
   reads = new Map(); // userId → up to which seq they have read
-  typing = new Map(); // userId → timer
   isAtStart = false;
   isAtEnd = false;
   isLoaded = false;
@@ -38,14 +37,40 @@ export class Timeline {
 
   /** What was said here and is not acknowledged yet. */
   get waiting() {
+    return this.#client.outbox.waiting.filter((data) => this.has(data));
+  }
+
+  /** Whether this is said here. */
+  has(data) {
     const { convId, peerId, groupId } = this.#conv();
-    return this.#client.outbox.waiting.filter(
-      (data) => data.convId === convId || (data.to ?? data.groupId ?? "-") === (peerId ?? groupId),
-    );
+    return data.convId === convId || (data.to ?? data.groupId ?? "-") === (peerId ?? groupId);
   }
 
   bySeq = (seq) => this.messages[this.#indexOf(seq)];
   byId = (serverMsgId) => this.messages.find((message) => message.serverMsgId === serverMsgId);
+
+  #quoted = new Map(); // serverMsgId → what is answered and not loaded: the message, or null while it is not known
+
+  /** The message that another answers; null if it is not known, and then it is looked for. */
+  quoted(serverMsgId) {
+    const message = this.byId(serverMsgId) ?? this.#quoted.get(serverMsgId);
+    if (message === undefined) this.#find(serverMsgId);
+    return message ?? null;
+  }
+
+  /** Ids end with the seq today; whether it is so is looked up. */
+  async #find(serverMsgId) {
+    this.#quoted.set(serverMsgId, null);
+    const seq = Number(/-(\d+)$/.exec(serverMsgId)?.[1] ?? 0);
+    if (!seq) return; // shown without its words
+    try {
+      const { messages } = await this.#client.history(this.#conv().convId, { fromSeq: seq - 1, limit: 1 });
+      this.#quoted.set(serverMsgId, messages.find((message) => message.serverMsgId === serverMsgId) ?? null);
+      this.changed.poke();
+    } catch {
+      this.#quoted.delete(serverMsgId); // the next time it is shown
+    }
+  }
 
   #indexOf(seq) {
     let [low, high] = [0, this.messages.length];
@@ -126,7 +151,6 @@ export class Timeline {
     if (this.#loading) this.#arrived.push(message);
     if (this.isAtEnd) this.#insert(message);
     if (message.expireAt) this.#hideExpired();
-    this.quiet(message.from);
     this.changed.poke();
   }
 
@@ -138,9 +162,9 @@ export class Timeline {
   /** `change(message)` makes the new message of the old one; where it is not loaded, nothing. */
   update(seq, change) {
     if (this.#loading) this.#late.push([seq, change]);
+    for (const [id, message] of this.#quoted) if (message?.seq === seq) this.#quoted.set(id, change(message));
     const at = this.#indexOf(seq);
-    if (at < 0) return;
-    this.messages = this.messages.with(at, change(this.messages[at]));
+    if (at >= 0) this.messages = this.messages.with(at, change(this.messages[at]));
     this.changed.poke();
   }
 
@@ -187,6 +211,7 @@ export class Timeline {
   /** Nothing of it is to be seen any more. */
   clear() {
     this.messages = [];
+    this.#quoted.clear();
     this.isLoaded = this.isAtEnd = this.isAtStart = false;
     this.changed.poke();
   }
@@ -199,17 +224,6 @@ export class Timeline {
   unfail(clientMsgId) {
     this.failed = this.failed.filter(({ data }) => data.clientMsgId !== clientMsgId);
     this.changed.poke();
-  }
-
-  type(userId) {
-    clearTimeout(this.typing.get(userId));
-    this.typing.set(userId, setTimeout(() => this.quiet(userId), 6000));
-    this.changed.poke();
-  }
-
-  quiet(userId) {
-    clearTimeout(this.typing.get(userId));
-    if (this.typing.delete(userId)) this.changed.poke();
   }
 
   // who has read

@@ -49,7 +49,7 @@ export class Bubble extends Pure {
       <div class="message-body">
         <div class="bubble">
           ${isFirst && name && html`<b class="message-name name-${colourOf(from)}">${name}</b>`}
-          ${quoted !== undefined && !isGone && html`<${Quote} convId=${message.convId} serverMsgId=${message.replyTo} message=${quoted} />`}
+          ${quoted !== undefined && !isGone && html`<${Quote} convId=${message.convId} message=${quoted} />`}
           ${isGone ? html`<div class="text"><${Icon} name=${message.burnAfterRead ? "flame" : "recall"} size=${15} /> ${t(message.burnAfterRead ? "message.burned" : "message.recalled")}</div>` : isCovered ? html`<${Cover} message=${message} />` : html`<${Content} message=${message} isMine=${isMine} names=${names} />`}
           ${uncovered && !isGone && html`<${Burning} ...${uncovered} />`}
           <span class="meta">

@@ -17,8 +17,8 @@ import { TimelineView } from "./timeline_view.js";
 /** Buttons at the head of a conversation: `(conv) => ({icon, label, act} or null)`. Others may add to it. */
 export const HEADER_ACTIONS = [];
 
-function Subtitle({ conv, timeline }) {
-  const typists = [...timeline.typing.keys()];
+function Subtitle({ conv }) {
+  const typists = conversations.typists(conv.convId);
   if (typists.length) {
     const name = conv.groupId ? people.name(typists[0]) : "";
     return html`<span class="typing">${typists.length > 1 ? t("typing.many", { count: typists.length }) : name ? t("typing.who", { name }) : t("typing.one")}</span>`;
@@ -32,8 +32,8 @@ function Subtitle({ conv, timeline }) {
   return html`<span>${here?.lastSeen ? t("presence.seen", { ago: ago(here.lastSeen) }) : ""}</span>`;
 }
 
-function Head({ conv, timeline, onSearch }) {
-  useSignals(timeline.changed, people.changed, groups.changed, areDetailsOpen);
+function Head({ conv, onSearch }) {
+  useSignals(conversations.changed, people.changed, groups.changed, areDetailsOpen);
   const title = conversations.titleOf(conv);
   const actions = HEADER_ACTIONS.map((action) => action(conv)).filter(Boolean);
   const toggle = () => (areDetailsOpen.value = !areDetailsOpen.value);
@@ -41,7 +41,7 @@ function Head({ conv, timeline, onSearch }) {
     <button type="button" class="button-icon only-phone" onClick=${() => go("chats")} aria-label=${t("do.back")}><${Icon} name="back" /></button>
     <button type="button" class="chat-who" onClick=${toggle} title=${t("details.open", { title })}>
       <${Avatar} id=${conv.peerId ?? conv.groupId} name=${title} url=${conversations.avatarOf(conv)} size=${40} isOnline=${Boolean(conv.peerId) && people.isOnline(conv.peerId)} />
-      <span class="chat-title"><b>${title}</b><small><${Subtitle} conv=${conv} timeline=${timeline} /></small></span>
+      <span class="chat-title"><b>${title}</b><small><${Subtitle} conv=${conv} /></small></span>
     </button>
     ${actions.map(({ icon, label, act }) => html`<button type="button" class="button-icon" onClick=${act} aria-label=${label} title=${label}><${Icon} name=${icon} /></button>`)}
     <button type="button" class="button-icon" onClick=${onSearch} aria-label=${t("chat.search")} title=${t("chat.search")}><${Icon} name="search" /></button>
@@ -94,7 +94,7 @@ function Open({ conv }) {
     setOver(true);
   };
   return html`<div class="chat ${isOver ? "is-over" : ""}" onDragOver=${over} onDragLeave=${() => setOver(false)} onDrop=${drop}>
-    <${Head} conv=${conv} timeline=${timeline} onSearch=${() => setSearching(!isSearching)} />
+    <${Head} conv=${conv} onSearch=${() => setSearching(!isSearching)} />
     ${isSearching && html`<${Search} conv=${conv} close=${() => setSearching(false)} />`}
     <${TimelineView} conv=${conv} timeline=${timeline} about=${replyTo} />
     <${Composer} conv=${conv} timeline=${timeline} about=${replyTo} dropped=${files} />

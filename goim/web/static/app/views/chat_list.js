@@ -11,7 +11,7 @@ import { Avatar } from "./avatar.js";
 import { convMenu } from "./conv_menu.js";
 import { Icon, Ticks } from "./icons.js";
 import { openNewChat, openNewGroup } from "./new_chat.js";
-import { openMenu } from "./overlay.js";
+import { attempt, openMenu } from "./overlay.js";
 import { jumpTo } from "./open.js";
 
 class Row extends Pure {
@@ -48,7 +48,7 @@ class Row extends Pure {
 
 const rowOf = (conv, current) => {
   const { lastMessage, convType, convId, peerId } = conv;
-  const typists = [...(conversations.typing.get(convId)?.keys() ?? [])];
+  const typists = conversations.typists(convId);
   const isGroup = convType === "group";
   const sender = !isGroup || !lastMessage || lastMessage.recalled ? "" : lastMessage.from === client.userId ? t("you") : people.name(lastMessage.from);
   return html`<${Row} key=${convId} conv=${conv} title=${conversations.titleOf(conv)} avatarUrl=${conversations.avatarOf(conv)}
@@ -96,7 +96,7 @@ export function ChatList({ id }) {
     openMenu(event, [
       { label: t("new.chat"), icon: "user", act: openNewChat },
       { label: t("new.group"), icon: "people", act: openNewGroup },
-      { label: t("list.read_all"), icon: "check", act: () => conversations.readAll() },
+      { label: t("list.read_all"), icon: "check", act: () => attempt(conversations.readAll()) },
     ]);
   return html`
     <header class="list-head">

@@ -77,8 +77,10 @@ export function Composer({ conv, timeline, about, dropped }) {
     if (recording) return () => field.current?.focus(); // when it is over
   }, [recording]);
   useLayoutEffect(() => {
-    if (answer?.isEdit) setText(answer.message.payload.text);
     if (answer) field.current?.focus();
+    if (!answer?.isEdit) return;
+    setText(answer.message.payload.text);
+    return () => setText(conversations.get(conv.convId)?.draft ?? ""); // however the edit ends
   }, [answer]);
   useEffect(() => {
     if (!drop) return;
@@ -118,7 +120,6 @@ export function Composer({ conv, timeline, about, dropped }) {
     if (answer?.isEdit) {
       if (said !== answer.message.payload.text) attempt(conversations.edit(answer.message, said));
       about.value = null;
-      setText(conv.draft ?? "");
       return;
     }
     const ids = [...mentioned.current].filter(([name]) => said.includes(`@${name}`)).map(([, id]) => id);
@@ -133,7 +134,7 @@ export function Composer({ conv, timeline, about, dropped }) {
   };
 
   const onKeyDown = (event) => {
-    if (event.isComposing) return; // of an input method: it is not for us
+    if (event.isComposing || event.keyCode === 229) return; // of an input method (229 in Safari): it is not for us
     if (found.length && ["ArrowDown", "ArrowUp", "Enter", "Tab"].includes(event.key)) {
       event.preventDefault();
       if (event.key === "ArrowDown") setChosen((chosen + 1) % found.length);
@@ -144,7 +145,6 @@ export function Composer({ conv, timeline, about, dropped }) {
       send();
     } else if (event.key === "Escape" && answer) {
       about.value = null;
-      if (answer.isEdit) setText("");
     } else if (event.key === "ArrowUp" && !text) {
       const last = timeline.messages.findLast((message) => message.from === client.userId && message.type === "text" && !message.recalled);
       if (last) {

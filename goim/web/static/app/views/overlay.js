@@ -22,6 +22,12 @@ export function dialog(View, props = {}) {
   });
 }
 
+/** Nothing of what lies above the page stays there. */
+export function closeAll() {
+  for (const { close } of dialogs.value) close();
+  closeMenu();
+}
+
 function Shown({ View, props, close }) {
   const ref = useRef();
   useLayoutEffect(() => {

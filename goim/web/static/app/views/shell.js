@@ -11,6 +11,7 @@ import { Details } from "./details.js";
 import { Icon } from "./icons.js";
 import { JoinPage } from "./join.js";
 import { areDetailsOpen } from "./open.js";
+import { closeAll } from "./overlay.js";
 import { PeopleList, PersonPage } from "./people.js";
 import { SavedList, SavedPage } from "./saved.js";
 import { SettingsList, SettingsPage } from "./settings.js";
@@ -74,7 +75,10 @@ export function Shell() {
   const { List, Main, hasDetails } = PLACES[place];
   useEffect(() => {
     addEventListener("keydown", onKeyDown);
-    return () => removeEventListener("keydown", onKeyDown);
+    return () => {
+      removeEventListener("keydown", onKeyDown);
+      closeAll(); // whoever is nobody any more sees nothing of it
+    };
   }, []);
   const withDetails = hasDetails && id && isOpen;
   return html`<div class="shell ${id ? "has-main" : ""} ${withDetails ? "has-details" : ""}">

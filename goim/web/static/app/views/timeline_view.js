@@ -7,7 +7,6 @@ import { day, dayOf } from "../core/times.js";
 import { Bubble } from "./bubble.js";
 import { Icon } from "./icons.js";
 import { messageActs } from "./message_acts.js";
-import { seqHint } from "./quote.js";
 
 const MOST = 160; // rows in the page
 const STEP = 24; // how many come and go at once
@@ -183,7 +182,7 @@ export function TimelineView({ conv, timeline, about }) {
     keeper.current.isAtBottom = true;
     keeper.current.hold();
   };
-  useEffect(() => client.on("sending", () => toEnd()), [timeline]);
+  useEffect(() => client.on("sending", (data) => timeline.has(data) && toEnd()), [timeline]);
 
   const acts = useMemo(() => messageActs(conv, timeline, about), [conv.convId]);
   const rows = rowsOf({ conv, timeline, start, end, acts, lit });
@@ -222,7 +221,7 @@ function rowsOf({ conv, timeline, start, end, acts, lit }) {
     rows.push(html`<${Bubble} key=${message.seq} message=${message} isMine=${isMine} acts=${acts}
       isFirst=${!goTogether(before, message) || isNew} isLast=${!goTogether(message, after)}
       name=${conv.groupId && !isMine ? people.name(message.from) || "…" : ""} avatarUrl=${conv.groupId && !isMine ? people.avatar(message.from) : ""}
-      quoted=${message.replyTo ? (timeline.byId(message.replyTo) ?? null) : undefined} quotedSeq=${message.replyTo ? seqHint(message.replyTo) : 0}
+      quoted=${message.replyTo ? timeline.quoted(message.replyTo) : undefined}
       names=${message.mentions ? namesOf(message.mentions) : ""} state=${isMine ? (timeline.isRead(message.seq) ? "read" : "sent") : ""}
       isCovered=${timeline.isCovered(message)} uncovered=${timeline.uncovered.get(message.seq)}
       isLit=${lit?.isLit && lit.seq === message.seq} />`);
@@ -238,7 +237,7 @@ function unsent(timeline, acts) {
   return [...waiting, ...failed].map(({ data, error, state }) => {
     const message = { ...data, from: client.userId, timestamp: data.at };
     return html`<${Bubble} key=${data.clientMsgId} message=${data} at=${message.timestamp} isMine=${true} acts=${acts} isFirst=${true} isLast=${true} state=${state} error=${error}
-      name="" avatarUrl="" names="" quoted=${data.replyTo ? (timeline.byId(data.replyTo) ?? null) : undefined} />`;
+      name="" avatarUrl="" names="" quoted=${data.replyTo ? timeline.quoted(data.replyTo) : undefined} />`;
   });
 }
 

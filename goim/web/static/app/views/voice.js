@@ -6,7 +6,7 @@ import { useSignals } from "../core/signal.js";
 import { length } from "../core/times.js";
 import { canRecord, Recording } from "../store/recorder.js";
 import { Icon } from "./icons.js";
-import { attempt, note } from "./overlay.js";
+import { attempt, note, wordsFor } from "./overlay.js";
 
 const [BAR, GAP, HIGH] = [2.5, 2, 30];
 const LIVE_BARS = 140;
@@ -114,7 +114,8 @@ export function Voice({ message }) {
   const { url, duration = 0, waveform } = message.payload ?? {};
   const id = message.serverMsgId ?? message.clientMsgId;
   const { isPlaying, isLoading, at } = state.id === id ? state : { at: 0 };
-  const toggle = (from) => player.toggle(id, url, from).catch(() => setFailed(true));
+  const failed = (error) => (error.code === "NOT_FOUND" ? setFailed(true) : note(wordsFor(error), { isBad: true }));
+  const toggle = (from) => player.toggle(id, url, from).catch(failed);
   const seek = (event) => (state.id === id && !isLoading ? player.seek(Number(event.target.value)) : toggle(Number(event.target.value)));
   const label = t(isPlaying ? "voice.pause" : "voice.play");
   const isBegun = isPlaying || at > 0;
