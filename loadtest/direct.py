@@ -7,7 +7,7 @@ import secrets
 import time
 from collections.abc import Mapping
 
-from goim.app import Stores, open_stores
+from goim.app.storage import Stores, open_stores
 from goim.config import Settings, load
 from goim.ids import new_id
 from goim.model.groups import Group, Member, Role

@@ -19,7 +19,7 @@ from typing import Any
 import msgspec
 import uvloop
 
-from goim.app import open_node, server_for
+from goim.app.node import open_node, server_for
 from goim.config import load
 from goim.gateway.server import NodeServer
 from loadtest.callgrind import Callgrind

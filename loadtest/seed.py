@@ -12,8 +12,7 @@ from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from itertools import islice
 from typing import Any
 
-from goim.app import open_databases
-from goim.app.storage import open_rows
+from goim.app.storage import open_databases, open_rows
 from goim.config import Settings, load
 from goim.ids import new_id
 from goim.model.conversations import Conversation, c2c, of_group

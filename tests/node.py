@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
-from goim.app import Node, open_node, server_for
+from goim.app.node import Node, open_node, server_for
 from goim.bus.base import Bus
 from goim.clock import Clock
 from goim.config import Settings

@@ -16,7 +16,7 @@ from litestar.routes import ASGIRoute, HTTPRoute
 
 from docs.site.__main__ import generated
 from goim.actions.table import ACTIONS
-from goim.app import server_for
+from goim.app.node import server_for
 from goim.config import all_keys
 from goim.config.hooks import EVENT_TYPES
 from goim.config.keys import sections

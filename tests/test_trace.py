@@ -9,7 +9,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from goim.app import Assembly
+from goim.app.assembly import Assembly
 from goim.app.storage import Stores, open_stores
 from goim.bus.memory import MemoryBus, MemoryHub
 from goim.clock import SystemClock

@@ -11,7 +11,7 @@ from time import perf_counter
 import msgspec
 from msgspec import Struct
 
-from goim.app import Database
+from goim.app.databases import Database
 from goim.app.storage import blobs_of
 from goim.config import Settings
 from goim.config.settings import Server

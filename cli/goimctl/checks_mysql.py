@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from goim.app import Database
+from goim.app.databases import Database
 from goim.stores.mysql_health import Health
 from goimctl.findings import Finding, State
 

@@ -13,7 +13,7 @@ def consume(ctx: typer.Context) -> None:
     """Keep the conversation lists of groups in order, from Kafka. Any number of these may run."""
     import asyncio
 
-    from goim.app import consume as consume_events
+    from goim.app.kafka import consume as consume_events
     from goim.logs import configure
 
     settings = load_settings(ctx).settings

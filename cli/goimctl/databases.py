@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from goim.app import Database
+    from goim.app.databases import Database
     from goim.config import Settings
 
 
@@ -18,7 +18,7 @@ async def databases(settings: Settings, *, only_look: bool) -> AsyncIterator[tup
     from pathlib import Path
     from tempfile import TemporaryDirectory
 
-    from goim.app import open_databases
+    from goim.app.storage import open_databases
 
     async with contextlib.AsyncExitStack() as stack:
         if only_look and not settings.server.data_dir.exists():

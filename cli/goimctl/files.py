@@ -11,7 +11,7 @@ from goimctl.options import Json
 from goimctl.output import count, moment, say, show_json, show_record, show_table, size_of
 
 if TYPE_CHECKING:
-    from goim.app import Node
+    from goim.app.office import Office
     from goim.model.files import FileStats, StoredFile
     from goim.services.file_sweep import Swept
 
@@ -33,7 +33,7 @@ def list_(
 ) -> None:
     """List the files, the latest first."""
 
-    async def work(office: Node) -> list[StoredFile]:
+    async def work(office: Office) -> list[StoredFile]:
         owner_id = None if user is None else (await find_user(office, user)).user_id
         return await office.sweeper.page(owner_id, limit + 1, offset)
 
@@ -56,7 +56,7 @@ def list_(
 def stats(ctx: typer.Context, *, as_json: Json = False) -> None:
     """Count the files, their bytes and who owns any. Thumbnails are not counted."""
 
-    async def work(office: Node) -> FileStats:
+    async def work(office: Office) -> FileStats:
         return await office.sweeper.stats()
 
     found = in_office(ctx, work)
@@ -71,7 +71,7 @@ def sweep(ctx: typer.Context, *, as_json: Json = False) -> None:
     A running server does the same every `files.sweep_interval`.
     """
 
-    async def work(office: Node) -> Swept:
+    async def work(office: Office) -> Swept:
         return await office.sweeper.sweep()
 
     swept = in_office(ctx, work)

@@ -12,7 +12,7 @@ from goimctl.options import Json
 from goimctl.output import confirm, count, moment, plain, say, show_json, show_record, show_table
 
 if TYPE_CHECKING:
-    from goim.app import Node
+    from goim.app.office import Office
     from goim.model.groups import Group
     from goim.services.admin_views import AdminGroup, AdminGroupPage, AdminMemberPage
 
@@ -35,7 +35,7 @@ def create(
 ) -> None:
     """Make a group. The first of its people owns it."""
 
-    async def work(office: Node) -> Group:
+    async def work(office: Office) -> Group:
         owner, *others = await find_users(office, people)
         return await office.operator.create(name, owner.user_id, [user.user_id for user in others])
 
@@ -55,7 +55,7 @@ def list_(
 ) -> None:
     """List the groups, the oldest first."""
 
-    async def work(office: Node) -> AdminGroupPage:
+    async def work(office: Office) -> AdminGroupPage:
         return await office.services.administration.groups.page(find, after, limit)
 
     page = in_office(ctx, work)
@@ -72,7 +72,7 @@ def list_(
 def show(ctx: typer.Context, group_id: groups_members.GroupId, *, limit: Limit = 1000, as_json: Json = False) -> None:
     """Show a group and who is in it."""
 
-    async def work(office: Node) -> tuple[AdminGroup, AdminMemberPage]:
+    async def work(office: Office) -> tuple[AdminGroup, AdminMemberPage]:
         groups = office.services.administration.groups
         await find_group(office, group_id)
         return await groups.show(group_id), await groups.members(group_id, "", limit)
@@ -99,7 +99,7 @@ def disband(
     """End a group for everybody."""
     confirm(f"End the group {group_id} for everybody?", yes=yes)
 
-    async def work(office: Node) -> None:
+    async def work(office: Office) -> None:
         await find_group(office, group_id)
         await office.operator.disband(group_id)
 

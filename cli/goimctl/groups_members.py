@@ -15,7 +15,7 @@ from goimctl.output import Failed, say
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from goim.app import Node
+    from goim.app.office import Office
     from goim.model.users import User
 
 GroupId = Annotated[str, typer.Argument(help="The group's id.", metavar="GROUP")]
@@ -40,7 +40,7 @@ def add_to(group: typer.Typer) -> None:
 def add(ctx: typer.Context, group_id: GroupId, people: People) -> None:
     """Let people in."""
 
-    async def work(office: Node) -> list[str]:
+    async def work(office: Office) -> list[str]:
         await find_group(office, group_id)
         users = await find_users(office, people)
         return await office.operator.add(group_id, [user.user_id for user in users])
@@ -52,7 +52,7 @@ def add(ctx: typer.Context, group_id: GroupId, people: People) -> None:
 def remove(ctx: typer.Context, group_id: GroupId, people: People) -> None:
     """Put people out, but not the owner."""
 
-    async def work(office: Node) -> None:
+    async def work(office: Office) -> None:
         await find_group(office, group_id)
         for user in await find_users(office, people):
             with _among_members(user, group_id):
@@ -70,7 +70,7 @@ def role(
 ) -> None:
     """Give a member another role."""
 
-    async def work(office: Node) -> None:
+    async def work(office: Office) -> None:
         from goim.model.groups import Role
 
         await find_group(office, group_id)

@@ -11,8 +11,8 @@ from goimctl.options import Json
 from goimctl.output import ExitCode, Failed, count, moment, say, show_json, show_record, show_table
 
 if TYPE_CHECKING:
-    from goim.app import Node
     from goim.app.hooks import Hooks
+    from goim.app.office import Office
     from goim.outbound.base import Answer
     from goim.stores.outbox import Parcel
 
@@ -35,7 +35,7 @@ def list_(
 ) -> None:
     """List the events that were given up."""
 
-    async def work(office: Node) -> list[Parcel]:
+    async def work(office: Office) -> list[Parcel]:
         from goim.stores.outbox import ParcelState
 
         state = ParcelState.WAITING if waiting else ParcelState.DEAD
@@ -65,7 +65,7 @@ def retry(
 ) -> None:
     """Let what was given up wait again, as if it were new. A running server sends it within a second."""
 
-    async def work(office: Node) -> int:
+    async def work(office: Office) -> int:
         return await _hooks(office).outbox.revive(lane, event, office.services.clock.now_ms())
 
     revived = in_office(ctx, work)
@@ -82,7 +82,7 @@ def try_(
 ) -> None:
     """Send an event to an endpoint at once and say what it answers. Exit code 5 if that is nothing, or no 2xx."""
 
-    async def work(office: Node) -> Answer:
+    async def work(office: Office) -> Answer:
         from goim.outbound.base import Unreachable
 
         webhooks = _hooks(office).webhooks
@@ -117,7 +117,7 @@ def vapid() -> None:
     typer.echo(new_private_key())
 
 
-def _hooks(office: Node) -> Hooks:
+def _hooks(office: Office) -> Hooks:
     if office.hooks is None:
         raise Failed("no hooks are configured", hint="set hooks.endpoints and hooks.secrets, see docs/webhooks.md")
     return office.hooks

@@ -13,7 +13,7 @@ from goimctl.output import Failed, say
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
-    from goim.app import Node
+    from goim.app.office import Office
     from goim.config import Settings
     from goim.model.groups import Group
     from goim.model.users import User
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-def in_office(ctx: typer.Context, work: Callable[[Node], Awaitable[T]]) -> T:
+def in_office(ctx: typer.Context, work: Callable[[Office], Awaitable[T]]) -> T:
     """Run `work` over the services; a running server learns at the end what it did."""
     import asyncio
 
@@ -34,8 +34,8 @@ def in_office(ctx: typer.Context, work: Callable[[Node], Awaitable[T]]) -> T:
     return asyncio.run(_run(settings, work))
 
 
-async def _run(settings: Settings, work: Callable[[Node], Awaitable[T]]) -> T:
-    from goim.app import open_office
+async def _run(settings: Settings, work: Callable[[Office], Awaitable[T]]) -> T:
+    from goim.app.office import open_office
 
     async with open_office(settings) as office:
         try:
@@ -45,7 +45,7 @@ async def _run(settings: Settings, work: Callable[[Node], Awaitable[T]]) -> T:
     raise refusal
 
 
-async def find_user(office: Node, who: str) -> User:
+async def find_user(office: Office, who: str) -> User:
     """An account by username or id; says which one there is not."""
     try:
         return await office.services.accounts.find(who)
@@ -55,7 +55,7 @@ async def find_user(office: Node, who: str) -> User:
         raise
 
 
-async def find_group(office: Node, group_id: str) -> Group:
+async def find_group(office: Office, group_id: str) -> Group:
     """A group by its id; says which one there is not."""
     try:
         return await office.operator.get(group_id)
@@ -65,5 +65,5 @@ async def find_group(office: Node, group_id: str) -> Group:
         raise
 
 
-async def find_users(office: Node, who: Sequence[str]) -> list[User]:
+async def find_users(office: Office, who: Sequence[str]) -> list[User]:
     return [await find_user(office, one) for one in who]

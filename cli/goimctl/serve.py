@@ -51,7 +51,7 @@ def serve(
     open_files.take_all()
     if count > 1:
         raise typer.Exit(_supervise(ctx, settings, count))
-    from goim.app import serve as serve_node
+    from goim.app.node import serve as serve_node
 
     return _run(serve_node(settings, partial(_welcome, server)))
 
@@ -65,7 +65,7 @@ def _run(node: Coroutine[Any, Any, None]) -> None:
 
 def _serve_as(worker: Worker, ctx: typer.Context) -> None:
     """What a supervisor starts: it has looked at the addresses, and has warned of what is odd."""
-    from goim.app import serve_as
+    from goim.app.node import serve_as
     from goim.config import load
     from goim.logs import configure
     from goimctl.supervisor import say_ready

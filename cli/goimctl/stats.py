@@ -11,7 +11,7 @@ from goimctl.options import Json, load_settings, local_url
 from goimctl.output import plain, say, show_json, show_record, size_of
 
 if TYPE_CHECKING:
-    from goim.app import Node
+    from goim.app.office import Office
     from goim.services.statistics import Totals
 
 _PATIENCE = 5.0
@@ -20,7 +20,7 @@ _PATIENCE = 5.0
 def stats(ctx: typer.Context, *, as_json: Json = False) -> None:
     """Count what there is, measure the databases, ask the server."""
 
-    async def work(office: Node) -> Totals:
+    async def work(office: Office) -> Totals:
         return await office.services.administration.statistics.totals()
 
     found = in_office(ctx, work)

@@ -11,7 +11,7 @@ from goimctl.options import Json
 from goimctl.output import plain, show_json
 
 if TYPE_CHECKING:
-    from goim.app import Node
+    from goim.app.office import Office
     from goim.services.sessions import Tokens
 
 
@@ -24,7 +24,7 @@ def token(
 ) -> None:
     """Print an access token for somebody, and nothing else. `users sessions` shows and ends its session."""
 
-    async def work(office: Node) -> Tokens:
+    async def work(office: Office) -> Tokens:
         return await office.services.sessions.issue(await find_user(office, who), device)
 
     issued = in_office(ctx, work)

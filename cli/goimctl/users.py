@@ -13,7 +13,7 @@ from goimctl.output import Failed, moment, plain, say, show_json, show_record, s
 from goimctl.passwords import FromStdin, Generate, new_password
 
 if TYPE_CHECKING:
-    from goim.app import Node
+    from goim.app.office import Office
     from goim.model.users import User
     from goim.services.admin_views import AdminUser, AdminUserDetails, AdminUserPage
 
@@ -40,7 +40,7 @@ def create(
     """Make an account. Asks for its password."""
     password = new_password(username, generate=generate, from_stdin=from_stdin)
 
-    async def work(office: Node) -> User:
+    async def work(office: Office) -> User:
         accounts = office.services.accounts
         user = await _created(office, username, password, nickname)
         if admin:
@@ -66,7 +66,7 @@ def list_(
 ) -> None:
     """List the accounts, the oldest first."""
 
-    async def work(office: Node) -> AdminUserPage:
+    async def work(office: Office) -> AdminUserPage:
         from goim.model.overview import UserFilter
 
         wanted = UserFilter(query=find, admins=admins, disabled=disabled)
@@ -91,7 +91,7 @@ def show(
 ) -> None:
     """Show one account."""
 
-    async def work(office: Node) -> AdminUserDetails:
+    async def work(office: Office) -> AdminUserDetails:
         user = await find_user(office, who)
         return await office.services.administration.users.show(user.user_id)
 
@@ -115,7 +115,7 @@ def passwd(
     """Give somebody a new password; all their sessions end."""
     password = new_password(who, generate=generate, from_stdin=from_stdin)
 
-    async def work(office: Node) -> User:
+    async def work(office: Office) -> User:
         user = await find_user(office, who)
         await office.services.accounts.set_password(user.user_id, password)
         return user
@@ -126,7 +126,7 @@ def passwd(
         show_record({"userId": user.user_id, "username": user.username, "password": password}, as_json=as_json)
 
 
-async def _created(office: Node, username: str, password: str, nickname: str | None) -> User:
+async def _created(office: Office, username: str, password: str, nickname: str | None) -> User:
     from goim.errors import ErrorCode, GoimError
 
     try:

@@ -10,7 +10,7 @@ from goimctl.office import find_user, in_office
 from goimctl.output import confirm, say, working
 
 if TYPE_CHECKING:
-    from goim.app import Node
+    from goim.app.office import Office
     from goim.model.users import User
 
 Who = Annotated[str, typer.Argument(help="Username or user id.", metavar="WHO")]
@@ -27,7 +27,7 @@ def add_to(group: typer.Typer) -> None:
 def disable(ctx: typer.Context, who: Who) -> None:
     """Close an account: all sessions end, nobody can log in. Nothing is erased."""
 
-    async def work(office: Node) -> User:
+    async def work(office: Office) -> User:
         user = await find_user(office, who)
         await office.services.accounts.disable(user.user_id)
         return user
@@ -38,7 +38,7 @@ def disable(ctx: typer.Context, who: Who) -> None:
 def enable(ctx: typer.Context, who: Who) -> None:
     """Open a disabled account again."""
 
-    async def work(office: Node) -> User:
+    async def work(office: Office) -> User:
         user = await find_user(office, who)
         await office.services.accounts.enable(user.user_id)
         return user
@@ -54,7 +54,7 @@ def admin(
 ) -> None:
     """Let somebody use /api/admin, or no longer."""
 
-    async def work(office: Node) -> User:
+    async def work(office: Office) -> User:
         user = await find_user(office, who)
         await office.services.accounts.make_admin(user.user_id, is_admin=not revoke)
         return user
@@ -71,7 +71,7 @@ def erase(
     """Erase an account and everything of it, for ever."""
     confirm(f"Erase {who} and everything of theirs, for ever?", yes=yes)
 
-    async def work(office: Node) -> User:
+    async def work(office: Office) -> User:
         user = await find_user(office, who)
         await office.services.accounts.erase(user.user_id)
         return user

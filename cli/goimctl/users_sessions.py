@@ -12,7 +12,7 @@ from goimctl.output import Failed, moment, plain, say, show_json, show_table
 from goimctl.users_rights import Who
 
 if TYPE_CHECKING:
-    from goim.app import Node
+    from goim.app.office import Office
     from goim.model.users import Session
     from goim.services.devices import DeviceView
 
@@ -33,7 +33,7 @@ def sessions(
 ) -> None:
     """List somebody's sessions, or end some. Their tokens stop working and their sockets close."""
 
-    async def work(office: Node) -> list[Session]:
+    async def work(office: Office) -> list[Session]:
         user = await find_user(office, who)
         desk = office.services.sessions
         living = await desk.of_user(user.user_id)
@@ -72,7 +72,7 @@ def devices(
     Which of them are connected just now only the server knows; a connected one was last seen when it came.
     """
 
-    async def work(office: Node) -> list[DeviceView]:
+    async def work(office: Office) -> list[DeviceView]:
         user = await find_user(office, who)
         known = await office.services.devices.of_user(user.user_id)
         unknown = set(end or ()) - {device.device_id for device in known}

@@ -8,7 +8,7 @@ from typing import Any
 
 import httpx
 
-from goim.app import open_node, server_for
+from goim.app.node import open_node, server_for
 from goim.config import Settings
 
 

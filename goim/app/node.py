@@ -10,9 +10,9 @@ from collections.abc import AsyncIterator, Callable
 import structlog
 from prometheus_client.registry import Collector
 
-from goim.app.assembly import Assembly
 from goim.app.joining import OverRedis, Shared, over_redis
 from goim.app.kafka import group_events_of
+from goim.app.office import Office
 from goim.app.storage import Stores, open_stores
 from goim.app.worker import joined, supervised
 from goim.bus.base import Bus
@@ -30,8 +30,7 @@ from goim.protocol.frames import frame_of
 from goim.protocol.pushes import Reconnect, ReconnectData
 from goim.rest.operations import Readiness
 from goim.rest.routes import build_api
-from goim.services.mailroom import Mailroom, Postbox
-from goim.tasks import Tasks
+from goim.services.mailroom import Mailroom
 from goim.web.pages import WEB
 from goim.workers import Worker, shared_sockets
 
@@ -40,8 +39,8 @@ _CLOSE_EVERY = 0.02
 _log = structlog.get_logger(__name__)
 
 
-class Node:
-    """The services over their stores, and the gateways to them."""
+class Node(Office):
+    """An office, and the gateways to it."""
 
     def __init__(
         self,
@@ -53,34 +52,10 @@ class Node:
         group_events: GroupEvents | None = None,
         shared: Shared | None = None,
     ) -> None:
-        self.settings = settings
-        self.tasks = Tasks()
+        super().__init__(settings, stores, bus, clock, metrics, group_events, shared)
         self.readiness = Readiness(checks={"data": stores.data_answers, "messages": stores.messages_answer})
-        self._clock = clock
-        self._assembly = Assembly(settings, stores, bus, clock, self.tasks, metrics or Metrics(), group_events, shared)
-        self.services = self._assembly.services
-        self.operator = self._assembly.operator
-        self.sweeper = self._assembly.sweeper
-        self.hooks = self._assembly.hooks
         self.gateway = WebSocketGateway(self.services, self.tasks)
         self.tcp = TcpGateway(self.services, self.tasks, clock)
-
-    @contextlib.asynccontextmanager
-    async def working(self) -> AsyncIterator[None]:
-        """What the services need to do what they are asked; at the end everything is written."""
-        services = self.services
-        async with (
-            self._assembly.passwords,
-            self._assembly.images,
-            self._assembly.grants.batches.running(),
-            self._assembly.group_index.running(),
-            self.hooks.working() if self.hooks is not None else contextlib.nullcontext(),
-            self._assembly.behind.running(),
-            services.receipts.batches.running(),
-            services.messages.contested.batches.running(),
-            services.messages.batches.running(),
-        ):
-            yield
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -183,18 +158,6 @@ async def _carrying(node: Node, redis: OverRedis | None) -> AsyncIterator[None]:
     node.readiness.helpers["redis"] = redis.bus.check
     async with redis.running():
         yield
-
-
-@contextlib.asynccontextmanager
-async def open_office(settings: Settings) -> AsyncIterator[Node]:
-    """A node that serves nobody, for commands: the nodes at the same database are told at the end what it did."""
-    signing_secrets(settings)
-    clock = SystemClock()
-    async with open_stores(settings) as stores:
-        postbox = Postbox(stores.mailbox, clock)
-        node = Node(settings, stores, postbox, clock)
-        async with postbox.open(), node.working(), node.tasks:
-            yield node
 
 
 def server_for(node: Node, *, is_direct: bool = True, figures: Collector | None = None) -> NodeServer:

@@ -119,22 +119,14 @@ def test_an_error_nobody_foresaw_shows_no_local_variables() -> None:
     assert "hunter2" not in done.stderr
 
 
-def test_help_loads_nothing_heavy() -> None:
-    script = "import sys, goimctl.app; print(*sorted({name.split('.')[0] for name in sys.modules}))"
+SERVER = {"litestar", "uvicorn", "websockets"}
+HEAVY = SERVER | {"asyncio", "msgspec", "piccolo", "pydantic", "rich", "structlog", "textual"}
+
+
+@pytest.mark.parametrize(("module", "heavy"), [("goimctl.app", HEAVY), ("goim.app.office", SERVER)])
+def test_help_loads_nothing_heavy_and_commands_nothing_that_serves(module: str, heavy: set[str]) -> None:
+    script = f"import sys, {module}; print(*sorted({{name.split('.')[0] for name in sys.modules}}))"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=30, check=True)
-    heavy = {
-        "asyncio",
-        "litestar",
-        "msgspec",
-        "piccolo",
-        "pydantic",
-        "redis",
-        "rich",
-        "structlog",
-        "textual",
-        "uvicorn",
-        "websockets",
-    }
     assert not heavy & set(done.stdout.split())
 
 

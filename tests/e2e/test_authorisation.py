@@ -16,7 +16,7 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
 from goim.actions.table import ACTIONS
-from goim.app import Node
+from goim.app.node import Node
 from goim.errors import HTTP_STATUS, ErrorCode
 from goim.rest.routes import build_api
 from tests.client import Person

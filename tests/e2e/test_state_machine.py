@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 from structlog.testing import capture_logs
 
-from goim.app import Stores, open_stores
+from goim.app.storage import Stores, open_stores
 from goim.errors import GoimError
 from goim.resp.link import Server
 from tests.client import Envelope

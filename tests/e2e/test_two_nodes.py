@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from goim.app import Node, open_stores
+from goim.app.node import Node
+from goim.app.storage import open_stores
 from goim.bus.memory import MemoryBus, MemoryHub
 from goim.client import Client, Connected, MessagePush, text_of
 from goim.clock import SystemClock

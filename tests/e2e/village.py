@@ -11,7 +11,8 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from typing import Any, cast
 
-from goim.app import Node, Stores
+from goim.app.node import Node
+from goim.app.storage import Stores
 from goim.app.storage_memory import memory_stores
 from goim.config import Settings
 from goim.errors import GoimError

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from websockets.exceptions import InvalidStatus
 
-from goim.app import Node
+from goim.app.node import Node
 from goim.errors import StoreDown
 from tests.client import Refused, World
 from tests.node import started_node

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from goim.app import Node
+from goim.app.node import Node
 from tests.client import Envelope, Person, World
 from tests.node import started_node
 

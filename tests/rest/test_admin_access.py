@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-from goim.app import server_for
+from goim.app.node import server_for
 from tests.client import PASSWORD, Person, Refused
 from tests.rest.admins import Office, open_office  # noqa: F401
 from tests.rest.test_auth import routes_of

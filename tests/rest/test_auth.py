@@ -8,7 +8,7 @@ from pathlib import Path
 from litestar import Litestar
 from litestar.routes import HTTPRoute
 
-from goim.app import server_for
+from goim.app.node import server_for
 from goim.rest.operations import CountRequests
 from tests.client import World
 from tests.node import started_node

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from goim.app import Node
+from goim.app.node import Node
 from tests.client import World
 from tests.contract.blob_stores import bucket_at, s3_endpoint  # noqa: F401
 from tests.node import started_node

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from goim.app import server_for
+from goim.app.node import server_for
 from tests.client import World
 from tests.node import started_node
 from tests.rest.test_auth import PUBLIC, routes_of
