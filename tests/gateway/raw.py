@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
 from collections.abc import AsyncIterator
 
 MASK = b"\x01\x02\x03\x04"
@@ -47,14 +48,27 @@ class Raw:
         return int.from_bytes(payload[:2], "big") if payload else 1005
 
 
+def opening(path: str = "/", token: str = "") -> bytes:
+    """The request that becomes a WebSocket."""
+    return (
+        f"GET {path} HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n"
+        f"Authorization: Bearer {token}\r\n\r\n"
+    ).encode()
+
+
 @contextlib.asynccontextmanager
-async def raw(port: int) -> AsyncIterator[Raw]:
+async def raw(port: int, request: bytes | None = None, *, receive_buffer: int | None = None) -> AsyncIterator[Raw]:
     """Shake hands by hand."""
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    key = b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n"
-    writer.write(b"GET / HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n" + key + b"\r\n")
+    plain = socket.socket()
+    if receive_buffer is not None:
+        plain.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+    plain.setblocking(False)
+    await asyncio.get_running_loop().sock_connect(plain, ("127.0.0.1", port))
+    reader, writer = await asyncio.open_connection(sock=plain, limit=4096)
+    writer.write(request or opening())
     head = await reader.readuntil(b"\r\n\r\n")
-    assert head.startswith(b"HTTP/1.1 101")
+    assert head.startswith(b"HTTP/1.1 101"), head
     try:
         yield Raw(reader, writer)
     finally:

@@ -10,6 +10,7 @@ import tracemalloc
 from pathlib import Path
 
 from tests.client import Person, World
+from tests.gateway.raw import opening
 from tests.node import started_node
 
 MANY = 200
@@ -24,12 +25,7 @@ async def connected(world: World, person: Person, device: int) -> int:
     with socket.socket() as client:
         client.setblocking(False)
         await loop.sock_connect(client, (host, int(port)))
-        head = (
-            f"GET /ws?deviceId={device} HTTP/1.1\r\nHost: {host}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-            "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n"
-            f"Authorization: Bearer {person.token}\r\n\r\n"
-        )
-        await loop.sock_sendall(client, head.encode())
+        await loop.sock_sendall(client, opening(f"/ws?deviceId={device}", person.token))
         assert (await loop.sock_recv(client, 4096)).startswith(b"HTTP/1.1 101 ")
         return client.detach()
 
