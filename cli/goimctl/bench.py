@@ -13,6 +13,7 @@ import typer
 
 from goim.resources import bundled
 from goimctl.bench_locust import run_locust
+from goimctl.bench_options import Connections, Groups, Online, Rate, Seconds, Senders, Size, Warmup, Window
 from goimctl.bench_screen import Screen
 from goimctl.options import way_to
 from goimctl.output import ExitCode, Failed
@@ -55,17 +56,15 @@ def bench(
     url: _Url = "",
     pid: _Pid = None,
     admin_token: _AdminToken = "",
-    senders: Annotated[int, typer.Option(help="c2c, stream, mixed: pairs of people.", metavar="N", min=1)] = 500,
-    window: Annotated[int, typer.Option(help="Messages of each sender under way.", metavar="N", min=1)] = 1,
-    rate: Annotated[float, typer.Option(help="Instead: so many messages a second in all.", metavar="N", min=0)] = 0,
-    groups: Annotated[int, typer.Option(help="group: how many.", metavar="N", min=1)] = 10,
-    size: Annotated[int, typer.Option(help="group: members of each.", metavar="N", min=2)] = 100,
-    online: Annotated[
-        float, typer.Option(help="group: share of members who are connected.", metavar="N", min=0, max=1)
-    ] = 0.5,
+    senders: Senders = 500,
+    window: Window = 1,
+    rate: Rate = 0,
+    groups: Groups = 10,
+    size: Size = 100,
+    online: Online = 0.5,
     speakers: Annotated[int, typer.Option(help="group: how many speak in each.", metavar="N", min=1)] = 1,
     hearers: Annotated[int, typer.Option(help="fanout: members besides the sender.", metavar="N", min=1)] = 1000,
-    connections: Annotated[int, typer.Option(help="idle, connect: how many.", metavar="N", min=2)] = 2000,
+    connections: Connections = 2000,
     chunk_rate: Annotated[
         float, typer.Option(help="stream: chunks a second of each.", metavar="N", min=0.1, max=150)
     ] = 20,
@@ -73,8 +72,8 @@ def bench(
     text_bytes: Annotated[
         int, typer.Option(help="Length of a text (100) or chunk (12).", metavar="N", min=0, max=60_000)
     ] = 0,
-    seconds: Annotated[float, typer.Option(help="Measured time.", metavar="N", min=0.1)] = 10,
-    warmup: Annotated[float, typer.Option(help="Time under load before that.", metavar="N", min=0)] = 2,
+    seconds: Seconds = 10,
+    warmup: Warmup = 2,
     rest: Annotated[float, typer.Option(help="Silence before the load, and after it.", metavar="N", min=0)] = 2.5,
     processes: Annotated[int, typer.Option(help="Load generators; 0: as the machine allows.", metavar="N", min=0)] = 0,
     store: Annotated[

@@ -20,6 +20,7 @@ from typing import Annotated
 
 import msgspec
 import typer
+from goimctl.bench_options import Connections, Groups, Online, Rate, Seconds, Senders, Size, Warmup, Window
 from goimctl.bench_screen import Screen as Terminal
 from goimctl.open_files import take_all
 from msgspec import Struct
@@ -106,15 +107,15 @@ def main(
     scenarios: Annotated[list[Scenario] | None, typer.Argument(help="c2c, group or idle; all by default.")] = None,
     *,
     server: Annotated[list[Server] | None, typer.Option(help="Which to measure; all by default.")] = None,
-    senders: Annotated[int, typer.Option(help="c2c: pairs of people.", min=1)] = 100,
-    window: Annotated[int, typer.Option(help="Messages of each sender under way.", min=1)] = 1,
-    rate: Annotated[float, typer.Option(help="Instead: so many messages a second in all.", min=0)] = 0,
-    groups: Annotated[int, typer.Option(help="group: how many.", min=1)] = 10,
-    size: Annotated[int, typer.Option(help="group: members of each.", min=2)] = 100,
-    online: Annotated[float, typer.Option(help="group: share of members who are connected.", min=0, max=1)] = 0.5,
-    connections: Annotated[int, typer.Option(help="idle: how many.", min=2)] = 1000,
-    seconds: Annotated[float, typer.Option(help="Measured time.", min=0.1)] = 8,
-    warmup: Annotated[float, typer.Option(help="Time under load before that.", min=0)] = 2,
+    senders: Senders = 100,
+    window: Window = 1,
+    rate: Rate = 0,
+    groups: Groups = 10,
+    size: Size = 100,
+    online: Online = 0.5,
+    connections: Connections = 1000,
+    seconds: Seconds = 8,
+    warmup: Warmup = 2,
     relaxed: Annotated[bool, typer.Option("--relaxed", help="PostgreSQL acknowledges before it is on disk.")] = False,
     synapse_python: Annotated[
         str, typer.Option("--synapse", envvar="GOIM_SYNAPSE_PYTHON", help="The python that has Synapse.")
