@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Collection
+from itertools import groupby
+from operator import itemgetter
 from typing import Protocol
 
 from msgspec import UNSET, Raw, Struct, UnsetType
@@ -89,7 +91,7 @@ class ChangeDesk:
         access = await self._access.of(actor.user_id, conv_id)
         row = await self._row(access, server_msg_id)
         self._check_recall(access, row, actor.user_id)
-        return await self._recall(access.conv, row, actor.user_id, but=actor)
+        return await self._recall(access.conv, row.seq, actor.user_id, but=actor)
 
     async def edit(self, actor: Actor, conv_id: str, server_msg_id: str, payload: Raw) -> ChangedData:
         """Write a message anew: its sender, within the window, while they may write there."""
@@ -127,7 +129,7 @@ class ChangeDesk:
 
     async def burn(self, conv: Conversation, row: MessageRow, by: str) -> None:
         """Recall a message that was to be read once."""
-        await self._recall(conv, row, by, reason="burned")
+        await self._recall(conv, row.seq, by, reason="burned")
 
     async def finish_stream(
         self,
@@ -167,11 +169,46 @@ class ChangeDesk:
         """Make tombstones of everything somebody sent, whether or not they are still in those conversations."""
         place = ("", 0)
         while places := await self._table.sent_by(user_id, place, _PAGE):
-            for place in places:
-                conv = await self._conversations.get(place[0])
-                row = await self._table.get(*place)
-                if conv is not None and row is not None:
-                    await self._recall(conv, row, user_id, reason="erased")
+            place = places[-1]
+            for conv_id, mine in groupby(places, itemgetter(0)):
+                conv = await self._conversations.get(conv_id)
+                if conv is not None:
+                    await self._erase(conv, [seq for _, seq in mine], user_id)
+
+    async def _erase(self, conv: Conversation, seqs: list[int], by: str) -> None:
+        """Recall them together; what is not to be done so, because one of them is recalled meanwhile, one by one."""
+        async with self._turns.of(conv.conv_id):
+            erased = await self._erase_together(conv, seqs, by)
+            for data in erased:
+                frame = frame_of(Recalled(data))
+                self._delivery.to_conversation(conv, frame, seq=data.seq, change=data.change)
+        if self.on_change is not None:
+            self.on_change([conv.conv_id])
+        for data in erased:
+            for tell in self.on_recalled:
+                tell(conv, data.seq)
+            if self.feed is not None:
+                self.feed.note(EVENT_OF_PUSH["recalled"], data, f"recalled_{data.server_msg_id}_{data.change}")
+        if self.feed is not None:
+            await self.feed.noted()
+        for seq in seqs[len(erased) :]:
+            await self._recall(conv, seq, by, reason="erased")
+
+    async def _erase_together(self, conv: Conversation, seqs: list[int], by: str) -> list[RecalledData]:
+        """What was done, from the first; numbers lost to another node are taken anew."""
+        while True:
+            now = self._clock.now_ms()
+            last = (await self._changes.last_changes([conv.conv_id])).get(conv.conv_id, 0)
+            done = [
+                RecalledData(conv.conv_id, conv.message_id(seq), seq, by, number, now, "erased")
+                for number, seq in enumerate(seqs, last + 1)
+            ]
+            changes = [Change(change=each.change, action="recalled", data=Raw(encode_json(each))) for each in done]
+            try:
+                stand = await self._changes.edit_all(conv.conv_id, EMPTIED, list(zip(seqs, changes, strict=True)), now)
+            except Taken:
+                continue
+            return done[:stand]
 
     # may they?
 
@@ -201,17 +238,17 @@ class ChangeDesk:
     # store, tell
 
     async def _recall(
-        self, conv: Conversation, row: MessageRow, by: str, *, reason: str | UnsetType = UNSET, but: object = None
+        self, conv: Conversation, seq: int, by: str, *, reason: str | UnsetType = UNSET, but: object = None
     ) -> ChangedData:
         def make(number: int, now: int) -> RecalledData:
-            return RecalledData(conv.conv_id, conv.message_id(row.seq), row.seq, by, number, now, reason)
+            return RecalledData(conv.conv_id, conv.message_id(seq), seq, by, number, now, reason)
 
         async def store(change: Change, at: int) -> bool:
-            return await self._changes.edit(conv.conv_id, row.seq, EMPTIED, change, at)
+            return await self._changes.edit(conv.conv_id, seq, EMPTIED, change, at)
 
-        changed = await self._change(conv, row.seq, "recalled", Recalled, make, store, but=but)
+        changed = await self._change(conv, seq, "recalled", Recalled, make, store, but=but)
         for tell in self.on_recalled:
-            tell(conv, row.seq)
+            tell(conv, seq)
         return changed
 
     async def _edit(self, conv: Conversation, row: MessageRow, payload: str, *, but: object) -> ChangedData:

@@ -101,6 +101,14 @@ class Changes(Protocol):
         """
         ...
 
+    async def edit_all(self, conv_id: str, edit: RowEdit, changes: Sequence[tuple[int, Change]], at: int) -> int:
+        """Do the same edit to several messages of a conversation, each (seq, change) in order; how many stand.
+
+        A store that can undo does all or none; another ends at the first of a recalled message. `Taken` as above, when
+        none stands.
+        """
+        ...
+
     async def react(self, conv_id: str, seq: int, reaction: Reaction, change: Change, at: int, *, remove: bool) -> bool:
         """Add or remove a reaction and store the change; False (nothing stored) if that is how it was already.
 

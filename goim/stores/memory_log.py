@@ -114,6 +114,16 @@ class MemoryChanges:
         self._note(conv_id, seq, change)
         return self._messages.edit(conv_id, seq, edit)
 
+    async def edit_all(self, conv_id: str, edit: RowEdit, changes: Sequence[tuple[int, Change]], at: int) -> int:
+        rows = [self._messages.find(conv_id, seq) for seq, _ in changes]
+        if any(row is None or row.recalled for row in rows):
+            return 0
+        if any(change.change in self._changes[conv_id] for _, change in changes):
+            raise Taken("the number of a change is taken")
+        for seq, change in changes:
+            await self.edit(conv_id, seq, edit, change, at)
+        return len(changes)
+
     async def react(
         self,
         conv_id: str,

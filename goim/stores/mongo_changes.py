@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 from msgspec import Raw
 
@@ -31,6 +31,17 @@ class MongoChanges:
 
     async def edit(self, conv_id: str, seq: int, edit: RowEdit, change: Change, at: int) -> bool:
         return await self._make(_note(conv_id, seq, change, at, {"edit": edit._asdict()}))
+
+    async def edit_all(self, conv_id: str, edit: RowEdit, changes: Sequence[tuple[int, Change]], at: int) -> int:
+        for done, (seq, change) in enumerate(changes):
+            try:
+                if not await self.edit(conv_id, seq, edit, change, at):
+                    return done
+            except Taken:
+                if not done:
+                    raise
+                return done
+        return len(changes)
 
     async def react(self, conv_id: str, seq: int, reaction: Reaction, change: Change, at: int, *, remove: bool) -> bool:
         deed = {"react": {**reaction._asdict(), "is_on": not remove}}

@@ -138,6 +138,11 @@ class SqlChanges:
     async def edit(self, conv_id: str, seq: int, edit: RowEdit, change: Change, at: int) -> bool:
         return await self._change(EDIT, (*edit, conv_id, seq), _row(conv_id, seq, change, at))
 
+    async def edit_all(self, conv_id: str, edit: RowEdit, changes: Sequence[tuple[int, Change]], at: int) -> int:
+        edits = [(EDIT, (*edit, conv_id, seq)) for seq, _ in changes]
+        notes = [(ADD_CHANGE, _row(conv_id, seq, change, at)) for seq, change in changes]
+        return len(changes) if await self._engine.execute_all([*edits, *notes]) else 0
+
     async def react(self, conv_id: str, seq: int, reaction: Reaction, change: Change, at: int, *, remove: bool) -> bool:
         args = (conv_id, seq, reaction.user_id, reaction.emoji)
         row = _row(conv_id, seq, change, at)

@@ -272,6 +272,22 @@ async def test_when_the_number_of_a_change_is_taken_the_message_stays(log: LogSt
     assert await log.changes.edit("c2", 1, EMPTIED, change(1), NOW)
 
 
+async def test_several_are_recalled_together_each_with_a_change_of_its_own(log: LogStores) -> None:
+    await log.messages.insert([row(seq) for seq in range(1, 7)])
+    together = [(seq, change(number)) for number, seq in enumerate((1, 2, 4, 5, 6), 1)]
+    assert await log.changes.edit("c1", 4, EMPTIED, change(1), NOW)
+    with pytest.raises(Taken):
+        await log.changes.edit_all("c1", EMPTIED, together[:2], NOW)
+    assert [each.recalled for each in await everything(log)] == [0, 0, 0, 1, 0, 0]
+    together = [(seq, change(number)) for number, seq in enumerate((1, 2, 4, 5, 6), 2)]
+    stand = await log.changes.edit_all("c1", EMPTIED, together, NOW)
+    assert stand in (0, 2), "of a message that is recalled there is nothing to do, and nothing after it is done"
+    rest = [(seq, change(number)) for number, seq in enumerate([1, 2, 5, 6][stand:], 2 + stand)]
+    assert await log.changes.edit_all("c1", EMPTIED, rest, NOW) == len(rest)
+    assert [each.recalled for each in await everything(log)] == [1, 1, 0, 1, 1, 1]
+    assert [each.change for each in await log.changes.after("c1", 0, 10)] == [1, 2, 3, 4, 5]
+
+
 async def test_of_many_recalls_at_once_one_is_told_that_it_was_first(log: LogStores) -> None:
     await log.messages.insert([row(1), row(2)])
 

@@ -168,6 +168,36 @@ async def test_erasing_somebody_leaves_tombstones_everywhere(house: House) -> No
     assert (row.recalled, row.payload) == (1, None)
 
 
+async def test_of_somebody_who_is_erased_the_messages_of_a_conversation_are_recalled_together(house: House) -> None:
+    await house.friends_of_each_other("ann", "bob", "cleo")
+    sent = [await house.say("ann", "bob", str(number)) for number in range(250)]
+    await house.say("ann", "cleo")
+    bob = await house.phone("bob")
+    house.calls.clear()
+    await house.desk.erase_messages("ann")
+    assert house.calls["Changes.edit_all"] == 3, "two pages of one, and one of the other"
+    assert house.calls["Changes.edit"] == house.calls["Messages.get"] == 0
+    told = bob.take("recalled")
+    assert [(push["seq"], push["change"]) for push in told] == [(number, number) for number in range(1, 251)]
+    assert {push["serverMsgId"] for push in told} == {each.server_msg_id for each in sent}
+
+
+async def test_a_message_that_is_recalled_while_its_sender_is_erased_is_recalled_once(house: House) -> None:
+    await house.friends_of_each_other("ann", "bob")
+    sent = [await house.say("ann", "bob", str(number)) for number in range(5)]
+    bob = await house.phone("bob")
+    gate = house.held["Messages.sent_by"] = asyncio.Event()
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(house.desk.erase_messages("ann"))
+        while not house.calls["Messages.sent_by"]:  # noqa: ASYNC110 a store has no event for it
+            await asyncio.sleep(0)  # noqa: TID251 it has been asked for what there is
+        await house.desk.recall(Phone("ann", "pen"), sent[2].conv_id, sent[2].server_msg_id)
+        gate.set()
+    told = bob.take("recalled")
+    assert [push["change"] for push in told] == [1, 2, 3, 4, 5]
+    assert [push["seq"] for push in told] == [3, 1, 2, 4, 5]
+
+
 async def test_a_mark_of_one_device_is_pushed_to_the_other_and_not_back(house: House) -> None:
     await house.friends_of_each_other("ann", "bob")
     for _ in range(3):
