@@ -15,6 +15,8 @@ from tests.mongo_server import MongoServer, shared_mongo
 from tests.mysql_server import MysqlServer, shared_server
 from tests.redis_server import empty_database, shared_redis_server
 
+os.environ["LC_ALL"] = "C.UTF-8"  # the terminal client speaks as the locale does, and is read here in English
+
 LONGEST = (
     "e2e/test_cluster.py",
     "browser/test_axe.py",

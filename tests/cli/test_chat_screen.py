@@ -5,16 +5,18 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
+from goimctl.talk.screen.thread import Thread
 from PIL import Image
 from textual.widgets import Input
 
 from tests.cli.picture import PICTURE, draw
-from tests.cli.seat import seated
+from tests.cli.seat import Seat, seated
 from tests.client import Device, Person, World
 from tests.fault_proxy import FaultProxy
 from tests.node import started_node
@@ -68,20 +70,28 @@ async def test_a_conversation_is_opened_read_and_answered_in_chinese(people: Wor
         await seat.shows("Read by", "bob   read ")
 
 
+def thread_of(seat: Seat) -> str:
+    """The conversation on the screen, without the list at the side."""
+    thread = seat.app.screen.query_one(Thread).region
+    return "\n".join(line[thread.x : thread.right] for line in seat.screen.splitlines()[thread.y : thread.bottom])
+
+
 async def test_what_was_said_earlier_comes_as_one_scrolls_up_to_it(people: World) -> None:
     ann, bob, phone = await pair(people)
     for number in range(1, 121):
         await phone.ask("send", bob.text(ann, f"message {number}."))
     async with seated(people.base_url, "ann", "bob") as seat:
-        await seat.shows("message 120.")
+        await seat.until(lambda: "message 120." in thread_of(seat))
         assert "message 40." not in seat.screen
 
-        async def scroll_to(text: str) -> None:
-            async with asyncio.timeout(20):
-                while text not in seat.screen:
-                    await seat.press("pageup")
-
-        await scroll_to("message 1.")
+        seen: set[int] = set()
+        async with asyncio.timeout(40):
+            while 1 not in seen:  # page by page, all of it, in order, with nothing left out or shown twice
+                here = [int(number) for number in re.findall(r"message (\d+)\.", thread_of(seat))]
+                assert here == list(range(here[0], here[0] + len(here)))
+                seen.update(here)
+                await seat.press("pageup")
+        assert seen == set(range(1, 121))
         for _ in range(5):  # to the very top, where no more can come above
             await seat.press("pageup")
             await seat.pilot.pause(0.05)

@@ -11,6 +11,7 @@ from goim.errors import ErrorCode, GoimError
 from goimctl.talk.rooms import Room
 from goimctl.talk.session import Session
 from goimctl.talk.texts import file_of
+from goimctl.talk.words import t
 
 
 def path_of(typed: str) -> Path:
@@ -45,10 +46,10 @@ async def save(session: Session, message: Message, folder: Path) -> Path:
     """Keep the file of a message in a folder, beside whatever has that name already; where it lies now."""
     shown = file_of(message)
     if shown is None:
-        raise GoimError(ErrorCode.INVALID, "there is no file in this message")
+        raise GoimError(ErrorCode.INVALID, t("there is no file in this message"))
     url, name = shown
     if not url.startswith("/") and not url.startswith(f"{session.client.api.http.url}/"):
-        raise GoimError(ErrorCode.INVALID, f"this file lies elsewhere: {url}")
+        raise GoimError(ErrorCode.INVALID, t("this file lies elsewhere: {url}", url=url))
     content = await session.client.api.download(url)
     return await asyncio.to_thread(_keep, folder, Path(name).name or "file", content)
 

@@ -12,6 +12,7 @@ from goimctl.talk import attachments
 from goimctl.talk.rooms import Room
 from goimctl.talk.session import Session
 from goimctl.talk.texts import clean
+from goimctl.talk.words import reason, t
 
 Words = Sequence[str]
 Command = Callable[[Session, Words], Awaitable[None]]
@@ -36,35 +37,35 @@ async def obey(session: Session, typed: str, reply_to: str | None = None) -> Non
             name, _, rest = typed[1:].partition(" ")
             await run(session, name, rest.split())
     except (GoimError, Unreachable, OSError) as error:
-        session.face.note(clean(str(error)))
+        session.face.note(clean(reason(error)))
 
 
 async def run(session: Session, name: str, words: Words) -> None:
     """One command with its words."""
     entry = COMMANDS.get(name)
     if entry is None:
-        session.face.note(f"there is no /{clean(name)}: /help lists what there is")
+        session.face.note(t("there is no /{name}: /help lists what there is", name=clean(name)))
         return
     try:
         await entry.command(session, words)
     except Misused:
-        session.face.note(f"like this: {entry.usage}   {entry.meaning}")
+        session.face.note(t("like this: {usage}   {meaning}", usage=entry.usage, meaning=t(entry.meaning)))
 
 
 def _here(session: Session) -> Room:
     if session.here is None:
-        raise GoimError(ErrorCode.INVALID, "to whom? /with NAME says it")
+        raise GoimError(ErrorCode.INVALID, t("to whom? /with NAME says it"))
     return session.here
 
 
 def _group_id(session: Session) -> str:
     if session.here is None or not session.here.is_group:
-        raise GoimError(ErrorCode.INVALID, "you are in no group: /with NAME goes to one")
+        raise GoimError(ErrorCode.INVALID, t("you are in no group: /with NAME goes to one"))
     return session.here.other_id
 
 
 async def show_help(session: Session, _: Words) -> None:
-    session.face.note("\n".join(f"{entry.usage:24} {entry.meaning}" for entry in COMMANDS.values()))
+    session.face.note("\n".join(f"{entry.usage:24} {t(entry.meaning)}" for entry in COMMANDS.values()))
 
 
 async def people(session: Session, _: Words) -> None:
@@ -73,14 +74,15 @@ async def people(session: Session, _: Words) -> None:
     lines = [_person(session, user_id) for user_id in session.friends]
     for user_id in session.requests:
         username = session.people.username(user_id)
-        lines.append(f"{session.people.name(user_id)} would like to be your friend: /friend {username}")
-    session.face.note("\n".join(lines) or "no friends yet: /friend NAME asks somebody")
+        name = session.people.name(user_id)
+        lines.append(t("{name} would like to be your friend: /friend {username}", name=name, username=username))
+    session.face.note("\n".join(lines) or t("no friends yet: /friend NAME asks somebody"))
 
 
 def _person(session: Session, user_id: str, role: str = "member") -> str:
     name, username = session.people.name(user_id), session.people.username(user_id)
     marks = [clean(role)] if role != "member" else []
-    marks += ["here"] if user_id in session.online else []
+    marks += [t("here")] if user_id in session.online else []
     called = name if name == username else f"{name} ({username})"
     return f"{called} ({', '.join(marks)})" if marks else called
 
@@ -89,10 +91,10 @@ async def with_(session: Session, words: Words) -> None:
     """List the conversations, or go to one."""
     if not words:
         lines = [
-            f"{number:3} {room.title}{f' ({room.unread} unread)' if room.unread else ''}"
+            f"{number:3} {room.title}" + (f" {t('({count} unread)', count=room.unread)}" if room.unread else "")
             for number, room in enumerate(session.ordered(), start=1)
         ]
-        session.face.note("\n".join(lines) or "no conversations yet: /friend NAME, then /with NAME")
+        session.face.note("\n".join(lines) or t("no conversations yet: /friend NAME, then /with NAME"))
         return
     go_to(session, await session.find_room(" ".join(words)))
 
@@ -109,7 +111,7 @@ async def friend(session: Session, words: Words) -> None:
         raise Misused
     person = await session.people.find(words[0])
     if await session.client.api.befriend(person.user_id) == "pending":
-        session.face.note(f"{clean(person.username)} is asked")
+        session.face.note(t("{name} is asked", name=clean(person.username)))
     await session.refresh()
     session.face.changed(None)
 
@@ -137,7 +139,7 @@ async def _join(session: Session, words: Words) -> None:
     if len(words) != 1:
         raise Misused
     if not await session.client.api.join_group(words[0]):
-        session.face.note("owner or an admin decides whether you come in")
+        session.face.note(t("owner or an admin decides whether you come in"))
 
 
 async def _add(session: Session, words: Words) -> None:
@@ -174,12 +176,12 @@ async def _ids(session: Session, names: Words) -> list[str]:
 async def _tell_invited(session: Session, user_ids: Sequence[str]) -> None:
     await session.people.learn(user_ids)
     for user_id in user_ids:
-        session.face.note(f"{session.people.name(user_id)} is no friend of yours and was invited")
+        session.face.note(t("{name} is no friend of yours and was invited", name=session.people.name(user_id)))
 
 
 async def read(session: Session, _: Words) -> None:
     """Say that everything here is read."""
-    session.face.note(f"read up to {await session.read(_here(session))}")
+    session.face.note(t("read up to {seq}", seq=await session.read(_here(session))))
 
 
 async def recall(session: Session, _: Words) -> None:
@@ -190,9 +192,9 @@ async def recall(session: Session, _: Words) -> None:
         await session.load(room)
     mine = [m for m in room.ordered() if m.from_ == session.me.user_id and not m.recalled]
     if not mine:
-        raise GoimError(ErrorCode.NOT_FOUND, "you have said nothing here lately")
+        raise GoimError(ErrorCode.NOT_FOUND, t("you have said nothing here lately"))
     await session.recall(mine[-1])
-    session.face.note(f"message {mine[-1].seq} is taken back")
+    session.face.note(t("message {seq} is taken back", seq=mine[-1].seq))
 
 
 async def send(session: Session, words: Words) -> None:

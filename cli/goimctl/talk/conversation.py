@@ -18,6 +18,7 @@ from goim.errors import ErrorCode, GoimError
 from goimctl.output import Failed, count
 from goimctl.talk.session import Face, Session
 from goimctl.talk.texts import clean
+from goimctl.talk.words import reason, t
 
 _TIMING = Timing(longest_pause=8.0, heartbeat=10.0)
 
@@ -90,7 +91,7 @@ async def _go_to(session: Session, with_: str | None) -> str:
     try:
         session.here = await session.find_room(with_)
     except GoimError as error:
-        return f"{clean(error.message)}; /with {clean(with_)} when there is"
+        return t("{why}; /with {name} when there is", why=clean(reason(error)), name=clean(with_))
     return ""
 
 

@@ -18,6 +18,7 @@ from goimctl.talk.news import told_of
 from goimctl.talk.rooms import Pending, Room
 from goimctl.talk.session import Session
 from goimctl.talk.texts import clock_time, line_of
+from goimctl.talk.words import t
 
 
 class Lines:
@@ -35,13 +36,15 @@ class Lines:
         """Say line after line until `/quit` or the end of the input, and wait for what was said to arrive."""
         loop = asyncio.get_running_loop()
         threading.Thread(target=self._read, args=(loop,), name="stdin", daemon=True).start()
-        self.note(f"you are {self._session.people.name(self._session.me.user_id)}; /help lists what you can do")
+        me = self._session.people.name(self._session.me.user_id)
+        self.note(t("you are {name}; /help lists what you can do", name=me))
         with contextlib.suppress(Quit):
             while (line := await self._lines.get()) is not None:
                 if self._session.here is None and line.strip() and not line.startswith("/"):
                     self.unsent += 1
                 await obey(self._session, line)
-        self.unsent += await self._session.all_sent()
+        waiting = await self._session.all_sent()
+        self.unsent += waiting  # only now: what is refused meanwhile counts, too
 
     def _read(self, loop: asyncio.AbstractEventLoop) -> None:
         """In a thread of its own, since nothing can interrupt it."""
@@ -84,9 +87,9 @@ class Lines:
 
     def _show(self, message: Message, room: Room | None) -> None:
         people, me = self._session.people, self._session.me.user_id
-        who = "you" if message.from_ == me else people.name(message.from_)
+        who = t("you") if message.from_ == me else people.name(message.from_)
         is_here = room is not None and room is self._session.here
-        whereto = room.title if room and (room.is_group or message.from_ == me) else "you"
+        whereto = room.title if room and (room.is_group or message.from_ == me) else t("you")
         where = "" if is_here else f" → {whereto}"
         typer.echo(f"{clock_time(message.timestamp)} {who}{where}: {line_of(message)}")
 
@@ -94,13 +97,13 @@ class Lines:
         name = self._session.people.name
         match event:
             case Connected(is_first=False):
-                return "connected again"
+                return t("connected again")
             case Disconnected():
-                return "the connection is lost; trying again …"
+                return t("the connection is lost; trying again …")
             case pushes.Recalled(data):
-                return f"{name(data.by)} took message {data.seq} back"
+                return t("{name} took message {seq} back", name=name(data.by), seq=data.seq)
             case pushes.ReadBy(data) if room is self._session.here and data.user_id != self._session.me.user_id:
-                return f"{name(data.user_id)} has read up to {data.seq}"
+                return t("{name} has read up to {seq}", name=name(data.user_id), seq=data.seq)
             case pushes.Presence(data):
-                return f"{name(data.user_id)} is {'here' if data.online else 'gone'}"
+                return t("{name} is here" if data.online else "{name} is gone", name=name(data.user_id))
         return told_of(self._session, event)

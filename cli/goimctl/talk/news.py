@@ -10,6 +10,7 @@ from goim.errors import GoimError
 from goim.protocol import pushes
 from goimctl.talk.rooms import TYPING_SECONDS, Room
 from goimctl.talk.texts import clean
+from goimctl.talk.words import t
 
 if TYPE_CHECKING:
     from goimctl.talk.session import Session
@@ -181,13 +182,15 @@ def told_of(session: Session, event: Event) -> str | None:
 
 
 def _of_request(session: Session, event: pushes.FriendRequest) -> str:
-    user_id = event.data.user_id
-    return f"{session.people.name(user_id)} would like to be your friend: /friend {session.people.username(user_id)}"
+    name, username = session.people.name(event.data.user_id), session.people.username(event.data.user_id)
+    return t("{name} would like to be your friend: /friend {username}", name=name, username=username)
 
 
 def _of_friend(session: Session, event: pushes.FriendAccepted | pushes.FriendRemoved) -> str:
-    no_longer = " no longer" if isinstance(event, pushes.FriendRemoved) else ""
-    return f"you and {session.people.name(event.data.user_id)} are friends{no_longer}"
+    name = session.people.name(event.data.user_id)
+    if isinstance(event, pushes.FriendRemoved):
+        return t("you and {name} are friends no longer", name=name)
+    return t("you and {name} are friends", name=name)
 
 
 def _of_notice(session: Session, event: pushes.NoticePosted) -> str:
@@ -197,9 +200,11 @@ def _of_notice(session: Session, event: pushes.NoticePosted) -> str:
 
 def _of_member(session: Session, event: pushes.MemberJoined | pushes.MemberLeft) -> str:
     data = event.data
-    who = "you are" if data.user_id == session.me.user_id else f"{session.people.name(data.user_id)} is"
-    into = "in" if isinstance(event, pushes.MemberJoined) else "out of"
-    return f"{who} {into} the group {_group_name(session, data.group_id)}{' now' if into == 'in' else ''}"
+    who, name = session.people.name(data.user_id), _group_name(session, data.group_id)
+    is_me, is_in = data.user_id == session.me.user_id, isinstance(event, pushes.MemberJoined)
+    if is_me:
+        return t("you are in the group {name} now" if is_in else "you are out of the group {name}", name=name)
+    return t("{who} is in the group {name} now" if is_in else "{who} is out of the group {name}", who=who, name=name)
 
 
 def _group_name(session: Session, group_id: str) -> str:
@@ -209,15 +214,16 @@ def _group_name(session: Session, group_id: str) -> str:
 
 def _of_invitation(_: Session, event: pushes.GroupInvite) -> str:
     name = clean(event.data.name or event.data.group_id)
-    return f"you are invited to the group {name}: /group join {clean(event.data.group_id)}"
+    group_id = clean(event.data.group_id)
+    return t("you are invited to the group {name}: /group join {group}", name=name, group=group_id)
 
 
 _TOLD: dict[type[Any], Callable[[Session, Any], str]] = {
     pushes.FriendRequest: _of_request,
     pushes.FriendAccepted: _of_friend,
     pushes.FriendRemoved: _of_friend,
-    pushes.GroupCreated: lambda s, e: f"you are in the group {_group_name(s, e.data.group_id)}",
-    pushes.GroupDisbanded: lambda s, e: f"the group {_group_name(s, e.data.group_id)} is no more",
+    pushes.GroupCreated: lambda s, e: t("you are in the group {name}", name=_group_name(s, e.data.group_id)),
+    pushes.GroupDisbanded: lambda s, e: t("the group {name} is no more", name=_group_name(s, e.data.group_id)),
     pushes.GroupInvite: _of_invitation,
     pushes.MemberJoined: _of_member,
     pushes.MemberLeft: _of_member,

@@ -9,6 +9,7 @@ from goim.client.answers import Friend, User
 from goim.client.api import Api
 from goim.errors import ErrorCode, GoimError
 from goimctl.talk.texts import clean
+from goimctl.talk.words import t
 
 
 class People:
@@ -59,4 +60,4 @@ class People:
                 if person.user_id not in self._known:
                     self.meet(person)
                 return person
-        raise GoimError(ErrorCode.NOT_FOUND, f"there is nobody called {username}")
+        raise GoimError(ErrorCode.NOT_FOUND, t("there is nobody called {name}", name=username))

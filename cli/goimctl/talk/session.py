@@ -22,6 +22,7 @@ from goimctl.talk.news import take
 from goimctl.talk.people import People
 from goimctl.talk.rooms import Pending, Room
 from goimctl.talk.texts import clean
+from goimctl.talk.words import reason, t
 
 _PAGE = 50
 _MOST = 200
@@ -80,14 +81,14 @@ class Session:
                 async for event in self.client.events():
                     await self._hear(event)
             except SessionOver as over:
-                self.ended = str(over)
+                self.ended = reason(over)
 
     async def _hear(self, event: Event) -> None:
         async with self._turn:
             try:
                 room = await take(self, event)
             except (GoimError, Unreachable) as error:
-                self.face.note(clean(str(error)))
+                self.face.note(clean(reason(error)))
                 return
         self.face.heard(event, room)
 
@@ -269,7 +270,7 @@ class Session:
         except SessionOver:
             pass  # `run` says so
         except (GoimError, Unreachable, OSError) as error:
-            self.face.note(clean(str(error)))
+            self.face.note(clean(reason(error)))
 
     async def _send(self, room: Room, pending: Pending) -> None:
         try:
@@ -292,7 +293,7 @@ class Session:
     def why(self, room: Room, error: GoimError) -> str:
         """What a refusal says, and what to type next."""
         way_out = f": /friend {self.people.username(room.other_id)}" if error.code is ErrorCode.NOT_FRIEND else ""
-        return f"not sent: {clean(error.message)}{way_out}"
+        return t("not sent: {why}", why=f"{clean(reason(error))}{way_out}")
 
     def _said(self, room: Room, pending: Pending, acked: SentData) -> Message:
         return Message(

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
-from datetime import datetime
+from datetime import date, datetime
 from urllib.parse import unquote
 
 from goim.client.answers import Message
+from goimctl.talk.words import IN_CHINESE, t
 
 _JOINER = "\u200d"
 _COLOURFUL = "\ufe0f"
-_TAKEN_BACK = "(taken back)"
+_WEEKDAYS = "一二三四五六日"
 
 
 def clean(text: str) -> str:
@@ -30,6 +31,16 @@ def clock_time(ms: int) -> str:
     return datetime.fromtimestamp(ms / 1000).astimezone().strftime("%H:%M")
 
 
+def short_weekday(day: date) -> str:
+    return f"周{_WEEKDAYS[day.weekday()]}" if IN_CHINESE else day.strftime("%a")
+
+
+def long_day(day: date) -> str:
+    if IN_CHINESE:
+        return f"{day.year}年{day.month}月{day.day}日 星期{_WEEKDAYS[day.weekday()]}"
+    return day.strftime("%A, %d %B %Y")
+
+
 def size_of(size: int) -> str:
     """Bytes as people read them."""
     if size < 1024:
@@ -43,10 +54,10 @@ def content_of(message: Message) -> str:
     """What a message says, with the lines it has."""
     payload = message.payload
     if payload is None:
-        return _TAKEN_BACK
+        return t("(taken back)")
     if message.type in ("text", "stream"):
         return clean_lines(str(payload.get("text", "")))
-    shown = f"[{message.type}] {_described(message.type, payload)}"
+    shown = f"[{t(message.type)}] {_described(message.type, payload)}"
     caption = payload.get("text")
     return clean_lines(f"{shown}\n{caption}" if caption else shown)
 

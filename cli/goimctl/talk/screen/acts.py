@@ -11,6 +11,7 @@ from goimctl.talk import attachments
 from goimctl.talk.screen.composer import Composer
 from goimctl.talk.screen.dialogs import Ask, Paths, React, Reading, table_of
 from goimctl.talk.texts import clock_time, content_of, file_of
+from goimctl.talk.words import t
 
 if TYPE_CHECKING:
     from goimctl.talk.screen.app import ChatApp
@@ -22,7 +23,7 @@ def reply(app: ChatApp, message: Message) -> None:
 
 def edit(app: ChatApp, message: Message) -> None:
     if message.from_ != app.session.me.user_id or message.type != "text" or message.payload is None:
-        app.tell("only your own texts can be edited")
+        app.tell(t("only your own texts can be edited"))
         return
     app.begin_with(message, is_edit=True)
     app.write(content_of(message))
@@ -43,20 +44,20 @@ def react(app: ChatApp, message: Message) -> None:
 def save(app: ChatApp, message: Message) -> None:
     shown = file_of(message)
     if shown is None:
-        app.tell("there is no file in this message")
+        app.tell(t("there is no file in this message"))
         return
 
     def keep(folder: str | None) -> None:
         if folder:
             app.go(_keep(app, message, attachments.path_of(folder)))
 
-    hint = "the folder; Enter saves, Esc leaves"
-    app.push_screen(Ask(f"Save {shown[1]}", hint, str(attachments.downloads()), Paths()), keep)
+    hint = t("the folder; Enter saves, Esc leaves")
+    app.push_screen(Ask(t("Save {name}", name=shown[1]), hint, str(attachments.downloads()), Paths()), keep)
 
 
 async def _keep(app: ChatApp, message: Message, folder: Path) -> None:
     path = await attachments.save(app.session, message, folder)
-    app.tell(f"saved as {path}")
+    app.tell(t("saved as {path}", path=path))
 
 
 def readers(app: ChatApp, message: Message) -> None:
@@ -66,17 +67,17 @@ def readers(app: ChatApp, message: Message) -> None:
 async def _show_readers(app: ChatApp, message: Message) -> None:
     found = await app.session.readers(message)
     name = app.session.people.name
-    rows = [(name(each.user_id), f"read {clock_time(each.read_at)}") for each in found.readers]
-    rows += [(name(user_id), "not yet") for user_id in found.unread]
+    rows = [(name(each.user_id), t("read {time}", time=clock_time(each.read_at))) for each in found.readers]
+    rows += [(name(user_id), t("not yet")) for user_id in found.unread]
     if rows:
-        app.push_screen(Reading("Read by", table_of(rows)))
+        app.push_screen(Reading(t("Read by"), table_of(rows)))
     else:
-        app.tell("who has read it is not told here")
+        app.tell(t("who has read it is not told here"))
 
 
 def copy(app: ChatApp, message: Message) -> None:
     app.copy_to_clipboard(content_of(message))
-    app.tell("copied")
+    app.tell(t("copied"))
 
 
 def complete(app: ChatApp, composer: Composer, start: str) -> None:

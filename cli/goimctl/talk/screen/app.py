@@ -17,7 +17,7 @@ from goim.client import GoimError, Unreachable
 from goim.client.answers import Message
 from goim.client.events import Event, MessagePush
 from goimctl.talk import attachments
-from goimctl.talk.commands import COMMANDS, Quit, obey
+from goimctl.talk.commands import Quit, obey
 from goimctl.talk.news import told_of
 from goimctl.talk.rooms import Pending, Room
 from goimctl.talk.screen.acts import ACTS, complete
@@ -25,12 +25,13 @@ from goimctl.talk.screen.composer import Composer
 from goimctl.talk.screen.dialogs import Ask, Paths, Reading, table_of
 from goimctl.talk.screen.drawing import Drawing, head_of, state_of
 from goimctl.talk.screen.find import Find, follow
-from goimctl.talk.screen.keys import KEYS, commands_of
+from goimctl.talk.screen.keys import all_of_them, commands_of
 from goimctl.talk.screen.lists import Rooms
 from goimctl.talk.screen.theme import DARK, LIGHT, THEMES
 from goimctl.talk.screen.thread import Thread, while_it_stands
 from goimctl.talk.session import Session
 from goimctl.talk.texts import clean, line_of
+from goimctl.talk.words import reason, t
 
 _FRAME = 1 / 20
 _WIDE = 76
@@ -43,13 +44,13 @@ class ChatApp(App[None]):
     TITLE = "goim"
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (_WIDE, "-wide")]  # noqa: RUF012  # as the base class has it
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("ctrl+k", "find", "Go to", priority=True),
-        Binding("ctrl+o", "send_file", "File", priority=True),
-        Binding("alt+up", "step(-1)", "Above", show=False, priority=True),
-        Binding("alt+down", "step(1)", "Below", show=False, priority=True),
-        Binding("f1", "help", "Keys"),
-        Binding("f2", "theme", "Light/dark", show=False),
-        Binding("ctrl+q", "quit", "Leave", priority=True),
+        Binding("ctrl+k", "find", t("Go to"), priority=True),
+        Binding("ctrl+o", "send_file", t("File"), priority=True),
+        Binding("alt+up", "step(-1)", t("Above"), show=False, priority=True),
+        Binding("alt+down", "step(1)", t("Below"), show=False, priority=True),
+        Binding("f1", "help", t("Keys")),
+        Binding("f2", "theme", t("Light/dark"), show=False),
+        Binding("ctrl+q", "quit", t("Leave"), priority=True),
     ]
 
     def __init__(self, session: Session, theme: str = DARK.name) -> None:
@@ -209,7 +210,7 @@ class ChatApp(App[None]):
         self._unread_from = room.read_seq if room is not None and room.unread else None
         self.begin_with(None)
         self.write(room.draft if room else "")
-        composer.placeholder = f"Write to {room.title}" if room else "Ctrl+K finds somebody to write to"
+        composer.placeholder = t("Write to {name}", name=room.title) if room else t("Ctrl+K finds somebody to write to")
         if room is None:
             return
         room.draft = ""
@@ -271,8 +272,8 @@ class ChatApp(App[None]):
         doing = self._main.query_one("#doing", Static)
         doing.set_class(message is not None, "-on")
         if message is not None:
-            what = "Edit" if is_edit else f"Reply to {self.session.people.name(message.from_)}"
-            doing.update(f"↳ {what}: {line_of(message)[:60]}   (Esc gives up)")
+            what = t("Edit") if is_edit else t("Reply to {name}", name=self.session.people.name(message.from_))
+            doing.update(f"↳ {what}: {line_of(message)[:60]}   {t('(Esc gives up)')}")
             self._main.query_one(Composer).focus()
 
     async def on_composer_submitted(self, event: Composer.Submitted) -> None:
@@ -319,11 +320,11 @@ class ChatApp(App[None]):
 
     def action_send_file(self) -> None:
         if self.session.here is None:
-            self.tell("to whom? Ctrl+K finds somebody")
+            self.tell(t("to whom? Ctrl+K finds somebody"))
             return
         ask = Ask(
-            f"Send a file to {self.session.here.title}",
-            "its path; → completes it, Enter sends, Esc leaves",
+            t("Send a file to {name}", name=self.session.here.title),
+            t("its path; → completes it, Enter sends, Esc leaves"),
             "",
             Paths(),
         )
@@ -365,20 +366,19 @@ class ChatApp(App[None]):
         except Quit:
             await self.action_quit()
         except (GoimError, Unreachable, OSError) as error:
-            self.tell(clean(str(error)))
+            self.tell(clean(reason(error)))
 
     async def action_quit(self) -> None:
         """Leave; somebody whose words have not arrived yet is asked once more."""
         waiting = sum(len(room.pending) for room in self.session.rooms.values())
         if waiting and not self._is_warned:
             self._is_warned = True
-            self.tell(f"{waiting} not sent yet: Ctrl+Q again leaves without")
+            self.tell(t("{count} not sent yet: Ctrl+Q again leaves without", count=waiting))
             return
         self.exit()
 
     def action_help(self) -> None:
-        commands = [(entry.usage, entry.meaning) for entry in COMMANDS.values()]
-        self.push_screen(Reading("Keys and commands", table_of([*KEYS, ("", ""), *commands])))
+        self.push_screen(Reading(t("Keys and commands"), table_of(all_of_them())))
 
     async def action_theme(self) -> None:
         self.theme = LIGHT.name if self.current_theme.dark else DARK.name

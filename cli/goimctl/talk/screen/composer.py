@@ -10,6 +10,8 @@ from textual.events import Key
 from textual.message import Message as Posted
 from textual.widgets import TextArea
 
+from goimctl.talk.words import t
+
 _BEGUN = re.compile(r"@(\w*)$")
 
 
@@ -17,11 +19,11 @@ class Composer(TextArea):
     """Several lines when they are needed. What an input method commits or the clipboard holds comes in as it is."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("enter", "submit", "Send"),
-        Binding("ctrl+j,shift+enter,alt+enter", "new_line", "New line", key_display="^j"),
-        Binding("pageup", "scroll_thread(-1)", "Scroll", show=False, priority=True),
-        Binding("pagedown", "scroll_thread(1)", "Scroll", show=False, priority=True),
-        Binding("escape", "give_up", "Give up", show=False),
+        Binding("enter", "submit", t("Send")),
+        Binding("ctrl+j,shift+enter,alt+enter", "new_line", t("New line"), key_display="^j"),
+        Binding("pageup", "scroll_thread(-1)", t("Scroll"), show=False, priority=True),
+        Binding("pagedown", "scroll_thread(1)", t("Scroll"), show=False, priority=True),
+        Binding("escape", "give_up", t("Give up"), show=False),
     ]
 
     class Submitted(Posted):

@@ -13,9 +13,10 @@ from textual.suggester import Suggester
 from textual.widgets import Input, Static
 
 from goimctl.talk.attachments import path_of
+from goimctl.talk.words import t
 
 EMOJI = ("👍", "😂", "🎉", "😮", "😢", "🙏", "👀", "✅")
-_LEAVE: list[BindingType] = [Binding("escape", "leave", "Leave")]
+_LEAVE: list[BindingType] = [Binding("escape", "leave", t("Leave"))]
 
 
 class Ask(ModalScreen[str]):
@@ -68,9 +69,9 @@ class React(ModalScreen[str]):
 
     def compose(self) -> ComposeResult:
         with Vertical(classes="dialog"):
-            yield Static("React", classes="dialog-title")
+            yield Static(t("React"), classes="dialog-title")
             yield Static("  ".join(f"{number} {emoji}" for number, emoji in enumerate(EMOJI, start=1)))
-            yield Input(placeholder="a number, or any emoji", compact=True)
+            yield Input(placeholder=t("a number, or any emoji"), compact=True)
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         self.dismiss(event.value.strip())
@@ -86,7 +87,7 @@ class React(ModalScreen[str]):
 class Reading(ModalScreen[None]):
     """Lines to read."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,enter,q,f1", "leave", "Leave")]
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,enter,q,f1", "leave", t("Leave"))]
 
     def __init__(self, title: str, text: str) -> None:
         super().__init__()
@@ -97,7 +98,7 @@ class Reading(ModalScreen[None]):
             yield Static(self._title, classes="dialog-title", markup=False)
             with VerticalScroll():
                 yield Static(self._text, markup=False)
-            yield Static("Esc closes", classes="dialog-hint")
+            yield Static(t("Esc closes"), classes="dialog-hint")
 
     def action_leave(self) -> None:
         self.dismiss(None)

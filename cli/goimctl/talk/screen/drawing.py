@@ -12,7 +12,8 @@ from goim.client.answers import Message
 from goimctl.talk.rooms import Pending, Room
 from goimctl.talk.screen.theme import colour_of
 from goimctl.talk.session import Session
-from goimctl.talk.texts import clean, clock_time, content_of, line_of
+from goimctl.talk.texts import clean, clock_time, content_of, line_of, long_day, short_weekday
+from goimctl.talk.words import t
 
 _RUN_MS = 5 * 60 * 1000
 _QUOTED = 46
@@ -74,12 +75,12 @@ def _preview(session: Session, room: Room) -> str:
             "\n", " "
         )
     if room.draft:
-        return f"draft: {room.draft}".replace("\n", " ")
+        return f"{t('draft')}: {room.draft}".replace("\n", " ")
     latest = room.latest
     if latest is None:
         return ""
     if latest.from_ == session.me.user_id:
-        return f"you: {line_of(latest)}"
+        return f"{t('you')}: {line_of(latest)}"
     return f"{session.people.name(latest.from_)}: {line_of(latest)}" if room.is_group else line_of(latest)
 
 
@@ -94,7 +95,7 @@ def _when(ms: int, now_ms: int) -> str:
     if day == today:
         return clock_time(ms)
     if (today - day).days < 7:
-        return day.strftime("%a")
+        return short_weekday(day)
     return day.strftime("%d.%m.%y")
 
 
@@ -119,7 +120,7 @@ class Drawing:
                 rows.append(_between(f"day:{day_of(message.timestamp)}", _day(message.timestamp), "day"))
                 before = None
             if message is new:
-                rows.append(_between("unread", "new", "unread"))
+                rows.append(_between("unread", t("new"), "unread"))
                 before = None
             rows.append(self._row(room, message, is_head=not _continues(before, message), dark=dark))
             before = message
@@ -153,7 +154,7 @@ def _between(key: str, text: str, kind: str) -> Row:
 
 
 def _day(ms: int) -> str:
-    return day_of(ms).strftime("%A, %d %B %Y")
+    return long_day(day_of(ms))
 
 
 def _continues(before: Message | None, message: Message) -> bool:
@@ -176,13 +177,13 @@ def _row(session: Session, room: Room, message: Message, *, is_head: bool, dark:
 
 def _head(session: Session, message: Message, *, dark: bool) -> Content:
     is_mine = message.from_ == session.me.user_id
-    name = "You" if is_mine else session.people.name(message.from_)
+    name = t("You") if is_mine else session.people.name(message.from_)
     colour = "$primary" if is_mine else colour_of(message.from_, dark=dark)
     return Content.assemble((name, f"bold {colour}"), "  ", (clock_time(message.timestamp), "$soft"))
 
 
 def _quote(session: Session, quoted: Message | None) -> Content:
-    text = f"{session.people.name(quoted.from_)}: {line_of(quoted)}" if quoted else "an earlier message"
+    text = f"{session.people.name(quoted.from_)}: {line_of(quoted)}" if quoted else t("an earlier message")
     return Content.assemble(("▎ ", "$primary"), Content.styled(text, "italic $soft").truncate(_QUOTED, ellipsis=True))
 
 
@@ -214,9 +215,9 @@ def _marks(room: Room, message: Message, *, is_mine: bool) -> Content:
     if message.stream_status == "streaming":
         marks.append((_CURSOR, "$primary"))
     elif message.stream_status == "failed":
-        marks.append(("  broken off", "italic $error"))
+        marks.append((f"  {t('broken off')}", "italic $error"))
     if message.edited_at and not message.recalled:
-        marks.append(("  edited", "italic $soft"))
+        marks.append((f"  {t('edited')}", "italic $soft"))
     if is_mine and not message.recalled:
         readers = room.readers(message)
         number = f" {readers}" if room.is_group and readers else ""
@@ -236,11 +237,11 @@ def _reactions(session: Session, message: Message) -> Content:
 
 
 def _pending_row(session: Session, room: Room, pending: Pending, *, is_head: bool) -> Row:
-    text = str(pending.payload.get("text") or f"[{pending.kind}] {pending.payload.get('name', '')}")
-    head = Content.assemble(("You", "bold $primary"), "\n") if is_head else ""
+    text = str(pending.payload.get("text") or f"[{t(pending.kind)}] {pending.payload.get('name', '')}")
+    head = Content.assemble((t("You"), "bold $primary"), "\n") if is_head else ""
     quote = Content.assemble(_quote(session, room.find(pending.reply_to)), "\n") if pending.reply_to else ""
-    waits = "  … sending" if session.is_connected else "  … waits for a connection"
-    content = Content.assemble(head, quote, Content(text), (waits, "italic $soft"))
+    waits = t("… sending") if session.is_connected else t("… waits for a connection")
+    content = Content.assemble(head, quote, Content(text), (f"  {waits}", "italic $soft"))
     return Row(f"{session.me.user_id}:{pending.client_msg_id}", content, "mine", None, is_head)
 
 
@@ -250,35 +251,38 @@ def _pending_row(session: Session, room: Room, pending: Pending, *, is_head: boo
 def head_of(session: Session, room: Room | None, now: float) -> Content:
     """Where one is, and how it stands there."""
     if room is None:
-        return Content.styled("no conversation is open", "$soft")
+        return Content.styled(t("no conversation is open"), "$soft")
     below = status_of(session, room, now)
-    new = (f"   ↓ {room.unread} new", "bold $warning") if room.unread else ""
+    new = (f"   {t('↓ {count} new', count=room.unread)}", "bold $warning") if room.unread else ""
     return Content.assemble((room.title, "bold"), "   ", below, new)
 
 
 def status_of(session: Session, room: Room, now: float) -> Content:
     typing = [session.people.name(user_id) for user_id, until in room.typing.items() if until > now]
     if typing and room.is_group:
-        return Content.styled(f"{', '.join(typing[:3])} {'is' if len(typing) == 1 else 'are'} typing …", "$primary")
+        names = ", ".join(typing[:3])
+        is_one = len(typing) == 1
+        said = t("{names} is typing …", names=names) if is_one else t("{names} are typing …", names=names)
+        return Content.styled(said, "$primary")
     if typing:
-        return Content.styled("is typing …", "$primary")
+        return Content.styled(t("is typing …"), "$primary")
     if room.is_group:
         group = session.groups.get(room.other_id)
-        return Content.styled(f"{group.member_count} members" if group else "you are not in this group", "$soft")
+        said = t("{count} members", count=group.member_count) if group else t("you are not in this group")
+        return Content.styled(said, "$soft")
     if room.other_id in session.online:
-        return Content.styled("● here", "$success")
-    return Content.styled("away", "$soft")
+        return Content.styled(t("● here"), "$success")
+    return Content.styled(t("away"), "$soft")
 
 
 def state_of(session: Session, width: int) -> Content:
     """Who one is and whether there is a connection."""
     waiting = sum(len(room.pending) for room in session.rooms.values())
-    wait = f" · {waiting} waiting" if waiting else ""
-    state = ("● connected" if session.is_connected else "○ no connection, trying again …") + wait
+    wait = f" · {t('{count} waiting', count=waiting)}" if waiting else ""
+    state = (t("● connected") if session.is_connected else t("○ no connection, trying again …")) + wait
     unread = sum(room.unread for room in session.rooms.values() if not room.is_muted)
     name = session.people.name(session.me.user_id)
-    left = Content.assemble(
-        (" goim ", "bold $on-accent on $primary"), f"  {name}", (f"  {unread} unread" if unread else "", "$soft")
-    )
+    number = f"  {t('{count} unread', count=unread)}" if unread else ""
+    left = Content.assemble((" goim ", "bold $on-accent on $primary"), f"  {name}", (number, "$soft"))
     right = Content.styled(state, "$success" if session.is_connected else "bold $warning")
     return _justified(left, right, width) if cell_len(state) < width else right

@@ -22,6 +22,7 @@ from goimctl.talk.rooms import Room
 from goimctl.talk.screen.thread import Thread
 from goimctl.talk.session import Session
 from goimctl.talk.texts import clean, line_of
+from goimctl.talk.words import reason, t
 
 if TYPE_CHECKING:
     from goimctl.talk.screen.app import ChatApp
@@ -49,9 +50,9 @@ class Find(ModalScreen[Found | None]):
     """What this device knows comes at once, what only the server knows a moment later."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape", "leave", "Leave"),
-        Binding("down", "move(1)", "Next", show=False, priority=True),
-        Binding("up", "move(-1)", "Before", show=False, priority=True),
+        Binding("escape", "leave", t("Leave")),
+        Binding("down", "move(1)", t("Next"), show=False, priority=True),
+        Binding("up", "move(-1)", t("Before"), show=False, priority=True),
     ]
 
     def __init__(self, session: Session) -> None:
@@ -61,7 +62,7 @@ class Find(ModalScreen[Found | None]):
 
     def compose(self) -> ComposeResult:
         with Vertical(classes="dialog -wide"):
-            yield Input(placeholder="conversation, person, group, or words that were said", compact=True)
+            yield Input(placeholder=t("conversation, person, group, or words that were said"), compact=True)
             yield OptionList(id="found", compact=True)
 
     def on_mount(self) -> None:
@@ -117,7 +118,7 @@ def known(session: Session, words: str) -> list[Found]:
     friends = (friend for user_id, friend in session.friends.items() if user_id not in there)
     for friend in _matching(words, friends, lambda each: f"{session.people.name(each.user_id)} {each.username}"):
         room = session.room(friend.user_id, ConvType.C2C)
-        found.append(Found("●", room.title, "friend", room=room))
+        found.append(Found("●", room.title, t("friend"), room=room))
     return found
 
 
@@ -125,13 +126,13 @@ def _requests(session: Session) -> Iterable[Found]:
     """Who and what waits for an answer."""
     for person in session.requests.values():
         name = session.people.name(person.user_id)
-        yield Found("+", name, "would like to be your friend: Enter says yes", command=("friend", person.username))
+        yield Found("+", name, t("would like to be your friend: Enter says yes"), command=("friend", person.username))
     for group_id, name in session.invitations.items():
-        yield Found("+", name, "you are invited to this group: Enter joins", command=("group", f"join {group_id}"))
+        yield Found("+", name, t("you are invited to this group: Enter joins"), command=("group", f"join {group_id}"))
 
 
 def _about(room: Room) -> str:
-    return f"{room.unread} unread" if room.unread else ""
+    return t("{count} unread", count=room.unread) if room.unread else ""
 
 
 def _matching(words: str, things: Iterable[T], name: Callable[[T], str]) -> list[T]:
@@ -146,17 +147,20 @@ async def asked(session: Session, words: str) -> list[Found]:
         messages = await session.client.api.search(words, limit=_MOST)
         await session.people.learn(message.from_ for message in messages)
     except (GoimError, Unreachable) as error:
-        return [Found("!", clean(str(error)), "")]
+        return [Found("!", clean(reason(error)), "")]
     strangers = [each for each in people if each.user_id not in session.friends and each.user_id != session.me.user_id]
     found = [
         Found(
-            "+", clean(each.nickname or each.username), "Enter asks for friendship", command=("friend", each.username)
+            "+",
+            clean(each.nickname or each.username),
+            t("Enter asks for friendship"),
+            command=("friend", each.username),
         )
         for each in strangers
     ]
     for message in messages:
         room = session.room_of(message)
-        about = f"{session.people.name(message.from_)} in {room.title}"
+        about = t("{who} in {room}", who=session.people.name(message.from_), room=room.title)
         found.append(Found("“", line_of(message), about, room=room, message=message))
     return found
 
@@ -180,7 +184,7 @@ async def _look_at(app: ChatApp, room: Room, message: Message) -> None:
             break
         await app.session.load(room, _PAGE)
     if message.seq not in room.messages:
-        app.tell("that was said long ago: scroll up to it")
+        app.tell(t("that was said long ago: scroll up to it"))
         return
     await app.draw()
     app.screen.query_one(Thread).choose_message(message.seq)

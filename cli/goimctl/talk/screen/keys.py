@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from textual.app import SystemCommand
 
 from goimctl.talk.commands import COMMANDS
+from goimctl.talk.words import t
 
 if TYPE_CHECKING:
     from goimctl.talk.screen.app import ChatApp
@@ -31,10 +32,16 @@ KEYS = (
 )
 
 
+def all_of_them() -> list[tuple[str, str]]:
+    """The keys, a gap, the commands, each with what it does."""
+    keys = [(key, t(does)) for key, does in KEYS]
+    return [*keys, ("", ""), *((entry.usage, t(entry.meaning)) for entry in COMMANDS.values())]
+
+
 def commands_of(app: ChatApp) -> Iterable[SystemCommand]:
     """The keys by their names, and the commands, ready to be completed."""
-    yield SystemCommand("Light or dark", "Change the colours", app.action_theme)
-    yield SystemCommand("Keys", "What the keys do", app.action_help)
-    yield SystemCommand("Send a file", "A picture or anything else", app.action_send_file)
+    yield SystemCommand(t("Light or dark"), t("Change the colours"), app.action_theme)
+    yield SystemCommand(t("Keys"), t("What the keys do"), app.action_help)
+    yield SystemCommand(t("Send a file"), t("A picture or anything else"), app.action_send_file)
     for name, entry in COMMANDS.items():
-        yield SystemCommand(entry.usage, entry.meaning, partial(app.write, f"/{name} "))
+        yield SystemCommand(entry.usage, t(entry.meaning), partial(app.write, f"/{name} "))

@@ -16,6 +16,7 @@ from textual.widgets import Static
 
 from goim.client.answers import Message
 from goimctl.talk.screen.drawing import Row
+from goimctl.talk.words import t
 
 _NEAR_TOP = 2
 
@@ -51,16 +52,16 @@ class Thread(VerticalScroll):
     """Stays at its end unless somebody scrolls up. With the focus here, the keys below work on the chosen message."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("up,k", "choose(-1)", "Earlier", show=False),
-        Binding("down,j", "choose(1)", "Later", show=False),
-        Binding("enter,r", "do('reply')", "Reply"),
-        Binding("e", "do('edit')", "Edit"),
-        Binding("d,delete", "do('recall')", "Take back"),
-        Binding("x", "do('react')", "React"),
-        Binding("s", "do('save')", "Save file"),
-        Binding("c", "do('copy')", "Copy"),
-        Binding("w", "do('readers')", "Who read it", show=False),
-        Binding("escape,i", "do('leave')", "Write"),
+        Binding("up,k", "choose(-1)", t("Earlier"), show=False),
+        Binding("down,j", "choose(1)", t("Later"), show=False),
+        Binding("enter,r", "do('reply')", t("Reply")),
+        Binding("e", "do('edit')", t("Edit")),
+        Binding("d,delete", "do('recall')", t("Take back")),
+        Binding("x", "do('react')", t("React")),
+        Binding("s", "do('save')", t("Save file")),
+        Binding("c", "do('copy')", t("Copy")),
+        Binding("w", "do('readers')", t("Who read it"), show=False),
+        Binding("escape,i", "do('leave')", t("Write")),
     ]
 
     class Wanted(Posted):
