@@ -61,25 +61,87 @@ async def upload(person: Person, name: str, content: bytes) -> dict[str, Any]:
     return found
 
 
+def look(light: str, dark: str, shirt: str, hair: str, skin: str, *, is_long: bool) -> dict[str, Any]:
+    return {"light": light, "dark": dark, "shirt": shirt, "hair": hair, "skin": skin, "isLong": is_long}
+
+
+LOOKS = {  # the others are shown by the first letters of their names
+    "mara": look("#d3dfec", "#7f95b3", "#33446a", "#8c4a2f", "#f0c6a6", is_long=True),
+    "tomas": look("#f3e3cd", "#c39a70", "#2f6f5e", "#2d2320", "#d9a27c", is_long=False),
+    "priya": look("#f6d9d5", "#c98686", "#8a2f5a", "#1f1a1c", "#b97e57", is_long=True),
+    "jonas": look("#d8ead9", "#86b08d", "#4a4f57", "#c79a55", "#f2cdb0", is_long=False),
+    "aiko": look("#e4dcf4", "#9d8bc7", "#d8a13a", "#2a2230", "#f1cfb2", is_long=True),
+}
+
+
+def portrait(name: str) -> bytes:
+    """Somebody's face, as the camera below shows it, on one colour."""
+    colours = LOOKS[name]
+    image = Image.new("RGB", (960, 960), colours["light"])
+    draw = ImageDraw.Draw(image)
+
+    def spot(colour: str, x: int, y: int, w: int, h: int) -> None:
+        x, y = (x - 400) * 2, (y - 170) * 2
+        draw.ellipse([x - w * 2, y - h * 2, x + w * 2, y + h * 2], fill=colour)
+
+    if colours["isLong"]:
+        spot(colours["hair"], 640, 400, 168, 220)
+    spot(colours["shirt"], 640, 800, 340, 250)
+    for place in ((640, 545, 66, 74), (640, 378, 118, 150), (526, 386, 20, 28), (754, 386, 20, 28)):
+        spot(colours["skin"], *place)
+    draw.pieslice([220, 80, 740, 464], 180, 360, fill=colours["hair"])
+    for place in ((576, 292, 84, 52), (700, 286, 70, 46)):
+        spot(colours["hair"], *place)
+    for x in (592, 688):
+        spot("#2a2230", x, 386, 10, 12)
+    draw.arc([400, 488, 560, 592], 27, 153, fill="#a4453f", width=14)
+    out = io.BytesIO()
+    image.resize((240, 240), Image.Resampling.LANCZOS).save(out, "PNG")
+    return out.getvalue()
+
+
 # A camera that shows somebody before a wall, in the place of Chromium's clock.
 CAMERA = """
 const devices = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
 navigator.mediaDevices.getUserMedia = async ({ video }) => {
   const canvas = Object.assign(document.createElement("canvas"), { width: 1280, height: 720 });
   const paint = canvas.getContext("2d");
+  const { light, dark, shirt, hair, skin, isLong } = LOOK;
   const wall = paint.createLinearGradient(0, 0, 1280, 720);
-  const [light, dark, shirt] = COLOURS;
   wall.addColorStop(0, light);
   wall.addColorStop(1, dark);
+  const round = (colour, x, y, w, h, from = 0, to = 7) => {
+    paint.fillStyle = colour;
+    paint.beginPath();
+    paint.ellipse(x, y, w, h, 0, from, to);
+    paint.fill();
+  };
+  const line = (colour, wide, x, y, w, h, from, to) => {
+    paint.strokeStyle = colour;
+    paint.lineWidth = wide;
+    paint.lineCap = "round";
+    paint.beginPath();
+    paint.ellipse(x, y, w, h, 0, from, to);
+    paint.stroke();
+  };
   const draw = () => {
     paint.fillStyle = wall;
     paint.fillRect(0, 0, 1280, 720);
-    for (const [colour, y, w, h] of [[shirt, 760, 330, 270], ["#3b2a26", 330, 142, 168], ["#e3b394", 365, 116, 146]]) {
-      paint.fillStyle = colour;
-      paint.beginPath();
-      paint.ellipse(640, y, w, h, 0, 0, 7);
-      paint.fill();
+    if (isLong) round(hair, 640, 400, 168, 220);
+    round(shirt, 640, 800, 340, 250);
+    round(skin, 640, 545, 66, 74);
+    round("rgb(0 0 0 / 0.1)", 640, 508, 62, 40);
+    round(skin, 640, 378, 118, 150);
+    if (!isLong) [526, 754].forEach((x) => round(skin, x, 386, 20, 28));
+    round(hair, 640, 306, 130, 96, Math.PI, 0);
+    round(hair, 576, 292, 84, 52);
+    round(hair, 700, 286, 70, 46);
+    for (const x of [592, 688]) {
+      round("#2a2230", x, 386, 10, 12);
+      line(hair, 8, x, 366, 26, 16, 1.2 * Math.PI, 1.8 * Math.PI);
     }
+    line("rgb(0 0 0 / 0.18)", 5, 640, 418, 12, 12, 0.1 * Math.PI, 0.9 * Math.PI);
+    line("#a4453f", 7, 640, 440, 40, 26, 0.15 * Math.PI, 0.85 * Math.PI);
   };
   setInterval(draw, 50);
   draw();
@@ -102,7 +164,10 @@ class Village:
         everybody = await self.world.friends(*NAMES)
         self.people = {person.username: person for person in everybody}
         for name, person in self.people.items():
-            await person.put("/api/users/me", {"nickname": NAMES[name]})
+            profile = {"nickname": NAMES[name]}
+            if name in LOOKS:
+                profile["avatarUrl"] = (await upload(person, "me.png", portrait(name)))["url"]
+            await person.put("/api/users/me", profile)
             if name != "mara":
                 self.devices[name] = await self.world.device(person, f"{name}-laptop")
 
@@ -149,6 +214,8 @@ class Village:
 
     async def stream(self) -> None:
         """The assistant is in the middle of an answer."""
+        await self.say("mara", self.pair("assistant"), "When did the nightly job run last?")
+        await self.say("assistant", self.pair("mara"), "At 02:00. It took **18 minutes** and reported nothing.")
         await self.say("mara", self.pair("assistant"), "What do last week's numbers say?")
         device = self.devices["assistant"]
         start = {**self.pair("mara"), "type": "stream", "clientMsgId": "s1", "payload": {"text": ""}}
@@ -175,6 +242,7 @@ async def laptop(browser: Browser, world: World, village: Village, folder: Path)
         await taken.button("Details").click()
         await expect(taken.page.locator(".pane-details")).to_contain_text("Owner")
         await keep(taken, folder, "group")
+    size["viewport"] = {"width": 1160, "height": 640}
     async with seat(browser, world.base_url, mara, color_scheme="dark", **size) as taken:
         await taken.open("Assistant")
         await expect(taken.page.locator(".stream")).to_contain_text("Thursday")
@@ -193,10 +261,7 @@ async def phone(browser: Browser, world: World, village: Village, folder: Path) 
 async def call(browser: Browser, world: World, village: Village, folder: Path) -> None:
     """Mara and Tomás see each other."""
     size: dict[str, Any] = {"device_scale_factor": 2, "viewport": {"width": 1360, "height": 850}}
-    here, there = (
-        CAMERA.replace("COLOURS", json.dumps(each))
-        for each in (["#c9d8e8", "#6f86a6", "#31405c"], ["#f1dcc1", "#b98a5e", "#2f6f5e"])
-    )
+    here, there = (CAMERA.replace("= LOOK;", f"= {json.dumps(LOOKS[name])};") for name in ("mara", "tomas"))
     mara, tomas = village.people["mara"], village.people["tomas"]
     async with (
         seat(browser, world.base_url, mara, script=here, **size) as hers,

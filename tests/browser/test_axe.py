@@ -173,7 +173,7 @@ async def test_what_is_known_of_a_group(village: Village, here: Round) -> None:
     await expect(page.locator("dialog")).to_be_visible()
     await here.look("notice")
     await here.away("dialog")
-    await here.press("group.leave", within=".pane-details")
+    await here.press("group.disband", within=".pane-details")
     await expect(page.locator("dialog")).to_be_visible()
     await here.look("are you sure?")
     await here.away("dialog")

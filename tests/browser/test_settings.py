@@ -53,6 +53,11 @@ async def test_people_who_are_blocked_are_listed_and_let_back_in(town: World, br
         await hers.button(f"Unblock {bob.username}").click()
         await expect(hers.page.get_by_text("You have blocked nobody.")).to_be_visible()
         assert (await ann.get("/api/blocks"))["blocks"] == []
+        await hers.page.goto(f"{town.base_url}/#/settings/account")
+        await hers.page.get_by_label("Current password").fill("not the password")
+        await hers.page.get_by_label("New password").fill("another password")
+        await hers.button("Change password").click()
+        await expect(hers.page.locator(".note.bad")).to_have_text("The current password is wrong.")
 
 
 async def deliver(context: BrowserContext, page: Page, origin: str, data: Any) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import json
+from pathlib import Path
 
 import pytest
 from PIL import Image
@@ -11,6 +13,8 @@ from playwright.async_api import Browser, FilePayload, expect
 
 from tests.browser.pages import seat
 from tests.client import World
+from tests.node import started_node
+from tests.receiver import receiving
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -120,6 +124,8 @@ async def test_three_in_a_group_see_one_another_and_who_is_meant(town: World, br
         for friend in (bob, eve):
             await dialog.get_by_role("checkbox", name=friend.username).check()
         await dialog.get_by_role("button", name="Create").click()
+        await hers.button("Search in this conversation").click()
+        await expect(hers.page.get_by_label("Search in this conversation").last).to_be_focused()
         await hers.say("who comes?")
         for side in (his, eves):
             await side.open("Friday")
@@ -132,6 +138,9 @@ async def test_three_in_a_group_see_one_another_and_who_is_meant(town: World, br
         said = f"@{eve.username} and I"
         await expect(eves.page.locator(".message .mention")).to_have_text(f"@{eve.username}")
         await expect(hers.page.locator(".message .text").last).to_have_text(said)
+        await expect(hers.field).to_be_focused()  # what others say takes nobody away from what they write
+        await hers.page.get_by_role("searchbox", name="Search in this conversation").press("Escape")
+        await expect(hers.button("Search in this conversation")).to_be_focused()
 
         await his.page.locator(".message.mine").click(button="right")
         await his.page.get_by_role("menuitem", name="Read by").click()
@@ -153,3 +162,20 @@ async def test_a_message_that_expires_goes_by_itself(town: World, browser: Brows
         await his.page.clock.fast_forward(3_601_000)
         await expect(his.message("this goes")).to_have_count(0)
         await expect(his.message("this stays")).to_be_visible()
+
+
+async def test_who_is_refused_by_a_program_of_the_operators_reads_its_reason(tmp_path: Path, browser: Browser) -> None:
+    async with receiving() as moderator:
+        reason = "No links here, please."
+        moderator.answer = lambda _: (200, json.dumps({"action": "deny", "reason": reason}).encode())
+        secret = "whsec_" + base64.b64encode(b"s" * 32).decode()
+        hooks = {"before_send": moderator.url("/ask"), "secrets": secret, "allow_private": ["127.0.0.1"]}
+        async with started_node(tmp_path, hooks=hooks) as (_, world):
+            ann, bob = await world.friends("ann", "bob")
+            async with seat(browser, world.base_url, ann) as hers:
+                await hers.page.goto(f"{world.base_url}/#/people/{bob.user_id}")
+                await hers.button("Message").click()
+                await hers.say("https://example.org/")
+                await expect(hers.page.locator(".message .refused")).to_contain_text(reason)
+                await hers.button("Discard").click()
+                await expect(hers.messages).to_have_count(0)

@@ -20,6 +20,9 @@ export function speak(name) {
   language.value = name;
 }
 
+/** The text called `name` in each language. */
+export const inEach = (name) => Object.values(TABLES).map((table) => table[name]);
+
 /** The text called `name`, its `{places}` filled; with `count` its form for one, if it has one. */
 export function t(name, places = {}) {
   const table = TABLES[language.value];

@@ -24,6 +24,6 @@ export function summary(message) {
     return (payload?.text ?? "").replace(/`+|\*\*/g, "");
   }
   const spoken = `${t("kind.voice")} · ${length(Number(payload?.duration) || 0)}`;
-  const more = { voice: spoken, file: payload?.name, card: payload?.nickname, location: payload?.address }[type];
+  const more = { call: payload && t(`call.${payload.type}`), voice: spoken, file: payload?.name, card: payload?.nickname, location: payload?.address }[type];
   return `${KINDS[type] ?? "✳️"} ${more || t(`kind.${KINDS[type] ? type : "custom"}`)}`;
 }

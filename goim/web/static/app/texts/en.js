@@ -10,6 +10,7 @@ export default {
   "account.log_out_sure": "Messages that are not sent yet will be lost.",
   "account.new": "New password",
   "account.old": "Current password",
+  "account.wrong": "The current password is wrong.",
 
   "attach.card": "Contact card",
   "attach.file": "File",
@@ -144,6 +145,7 @@ export default {
   "group.invited_by": "Invited by {name} · {count} members",
   "group.join": "Join",
   "group.leave": "Leave group",
+  "group.leave_owner": "Make somebody else the owner before you leave.",
   "group.leave_sure": "You will not be able to read “{name}” any more.",
   "group.members": "{count} members",
   "group.members.one": "1 member",
@@ -215,6 +217,7 @@ export default {
   "member.put_out_sure": "{name} will be out of the group.",
   "member.unmute": "Let them write again",
 
+  "mention.all": "all",
   "mention.label": "People to mention",
 
   "message.broke_off": "Broke off",

@@ -10,6 +10,7 @@ export default {
   "account.log_out_sure": "尚未发送的消息将会丢失。",
   "account.new": "新密码",
   "account.old": "当前密码",
+  "account.wrong": "当前密码错误。",
 
   "attach.card": "个人名片",
   "attach.file": "文件",
@@ -144,6 +145,7 @@ export default {
   "group.invited_by": "{name} 邀请 · {count} 人",
   "group.join": "加入",
   "group.leave": "退出群聊",
+  "group.leave_owner": "请先转让群主，再退出群聊。",
   "group.leave_sure": "退出后将无法再查看“{name}”。",
   "group.members": "{count} 名成员",
   "group.members_title": "成员",
@@ -213,6 +215,7 @@ export default {
   "member.put_out_sure": "{name} 将被移出群聊。",
   "member.unmute": "解除禁言",
 
+  "mention.all": "所有人",
   "mention.label": "选择要@的人",
 
   "message.broke_off": "已中断",

@@ -31,6 +31,9 @@ function Reactions({ message, acts }) {
   </div>`;
 }
 
+/** Why it was refused: where somebody's program decides that, it has words of its own for it. */
+const refusal = (error) => (error.code === "FORBIDDEN" ? error.message : wordsFor(error));
+
 export class Bubble extends Pure {
   #press = null;
 
@@ -60,7 +63,7 @@ export class Bubble extends Pure {
           </span>
         </div>
         <${Reactions} message=${message} acts=${acts} />
-        ${state === "failed" && html`<p class="refused">${wordsFor(error)} <button type="button" class="link" onClick=${() => acts.again(message)}>${t("do.again")}</button> <button type="button" class="link" onClick=${() => acts.discard(message)}>${t("do.discard")}</button></p>`}
+        ${state === "failed" && html`<p class="refused">${refusal(error)} <button type="button" class="link" onClick=${() => acts.again(message)}>${t("do.again")}</button> <button type="button" class="link" onClick=${() => acts.discard(message)}>${t("do.discard")}</button></p>`}
       </div>
       ${!isGone && seq && !isSystem && html`<div class="tools">
         <button type="button" class="button-icon" onClick=${(event) => acts.emoji(event, message)} aria-label=${t("do.react")} title=${t("do.react")}><${Icon} name="smile" size=${17} /></button>

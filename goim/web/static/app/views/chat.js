@@ -1,5 +1,5 @@
 // One conversation: who it is with, what was said, and what is being said.
-import { html, useCallback, useEffect, useRef, useState } from "../../vendor/preact-htm.js";
+import { html, useCallback, useEffect, useLayoutEffect, useRef, useState } from "../../vendor/preact-htm.js";
 import { client, conversations, groups, people } from "../core/app.js";
 import { t } from "../core/i18n.js";
 import { go } from "../core/route.js";
@@ -54,6 +54,12 @@ function Head({ conv, onSearch }) {
 function Search({ conv, close }) {
   const [q, setQ] = useState("");
   const [found, setFound] = useState(null);
+  const field = useRef();
+  useLayoutEffect(() => {
+    const before = document.activeElement;
+    field.current.focus();
+    return () => before?.focus?.();
+  }, []);
   useEffect(() => {
     if (q.trim().length < 1) return setFound(null);
     let isWanted = true;
@@ -65,7 +71,7 @@ function Search({ conv, close }) {
   }, [q]);
   return html`<div class="chat-search" role="search" onKeyDown=${(event) => event.key === "Escape" && close()}>
     <div class="search"><${Icon} name="search" size=${17} />
-      <input type="search" autofocus ref=${(input) => input && !q && input.focus()} value=${q} placeholder=${t("chat.search")} aria-label=${t("chat.search")} onInput=${(event) => setQ(event.target.value)} />
+      <input type="search" ref=${field} value=${q} placeholder=${t("chat.search")} aria-label=${t("chat.search")} onInput=${(event) => setQ(event.target.value)} />
       <button type="button" class="button-icon" onClick=${close} aria-label=${t("do.close")}><${Icon} name="close" size=${18} /></button>
     </div>
     ${found && html`<ul class="found">

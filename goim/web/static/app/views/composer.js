@@ -48,7 +48,7 @@ function useMentions(conv, text, cursor) {
   }, [word !== undefined]);
   if (word === undefined || !conv.groupId) return { word, found: [] };
   const all = members.filter(({ userId }) => userId !== client.userId).map(({ userId, nickname }) => ({ userId, name: people.name(userId) || nickname }));
-  if (groups.mayManage(conv.groupId)) all.push({ userId: "all", name: "all" });
+  if (groups.mayManage(conv.groupId)) all.push({ userId: "all", name: t("mention.all") });
   return { word, found: all.filter(({ name }) => name.toLowerCase().includes(word.toLowerCase())).slice(0, 6) };
 }
 

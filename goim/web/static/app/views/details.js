@@ -122,13 +122,14 @@ function Asking({ groupId }) {
 }
 
 function GroupActs({ group }) {
-  const { groupId, role, name, joinPolicy, muted } = group;
+  const { groupId, role, name, joinPolicy, muted, memberCount } = group;
   const mayManage = groups.mayManage(groupId);
   const rename = async () => {
     const given = await ask(t("group.rename"), t("group.name"), { value: name, maxlength: 64 });
     if (given) await attempt(groups.change(groupId, { name: given }));
   };
   const leave = async () => {
+    if (role === "owner" && memberCount > 1) return note(t("group.leave_owner"), { isBad: true });
     if ((await sure(t("group.leave"), t("group.leave_sure", { name }), t("group.leave"))) && (await attempt(groups.leave(groupId)))) go("chats");
   };
   const disband = async () => {

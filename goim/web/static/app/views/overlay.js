@@ -121,6 +121,9 @@ function Menu({ at, items, head, before }) {
       event.stopPropagation();
       closeMenu();
       before?.focus?.();
+    } else if (event.key === "Home" || event.key === "End") {
+      event.preventDefault();
+      all.at(event.key === "Home" ? 0 : -1)?.focus();
     } else if (step) {
       event.preventDefault();
       all[(all.indexOf(document.activeElement) + step + all.length) % all.length]?.focus();

@@ -102,7 +102,10 @@ function Account() {
   const change = async (event) => {
     event.preventDefault();
     const { oldPassword, newPassword } = Object.fromEntries(new FormData(form.current));
-    if (!(await attempt(client.http.put("/api/users/me/password", { oldPassword, newPassword })))) return;
+    const changing = client.http.put("/api/users/me/password", { oldPassword, newPassword }).catch((error) => {
+      throw error.code === "BAD_CREDENTIALS" ? new Error(t("account.wrong")) : error;
+    });
+    if (!(await attempt(changing))) return;
     form.current.reset();
     note(t("account.changed"));
   };

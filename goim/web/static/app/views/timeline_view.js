@@ -1,7 +1,7 @@
 // What was said, from top to bottom. However much is loaded, only what is near what one sees is in the page.
 import { html, useEffect, useLayoutEffect, useMemo, useRef, useState } from "../../vendor/preact-htm.js";
 import { client, conversations, groups, people } from "../core/app.js";
-import { t } from "../core/i18n.js";
+import { inEach, t } from "../core/i18n.js";
 import { useSignals } from "../core/signal.js";
 import { day, dayOf } from "../core/times.js";
 import { Bubble } from "./bubble.js";
@@ -241,7 +241,7 @@ function unsent(timeline, acts) {
   });
 }
 
-const namesOf = (mentions) => mentions.map((id) => (id === "all" ? "all" : people.name(id))).filter(Boolean).join("\n");
+const namesOf = (mentions) => mentions.flatMap((id) => (id === "all" ? inEach("mention.all") : people.name(id))).filter(Boolean).join("\n");
 
 function goTogether(one, other) {
   return (
