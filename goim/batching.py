@@ -43,10 +43,10 @@ class Batcher(Generic[T]):
 
     def put(self, item: T) -> None:
         """Queue an item: it is part of the next batch."""
-        self.items.append(item)
-        if self._idle.is_set():
+        if not self.items:  # the first of a batch; perhaps nothing runs
             self._idle.clear()
             self._wake.set()
+        self.items.append(item)
 
     async def drain(self) -> None:
         """Return when nothing waits and nothing runs."""

@@ -270,14 +270,13 @@ class Delivery:
     def _to_those_here(self, conv: Conversation, frame: Frame, but: object) -> None:
         if conv.group_id:
             return self._send(self._members.get(conv.group_id), frame, but)
-        told = 0
-        for sinks in (self._users.get(conv.user_a), self._users.get(conv.user_b)):
+        users = self._users
+        for sinks in (users.get(conv.user_a), users.get(conv.user_b)):
             if sinks:
                 for sink in sinks:
                     if sink is not but:
                         sink.send(frame)
-                        told += 1
-        self._metrics.deliveries += told
+                        self._metrics.deliveries += 1
         return None
 
     def _is_anybody_here(self, conv: Conversation) -> bool:

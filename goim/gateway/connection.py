@@ -16,7 +16,7 @@ from goim.gateway.transport import Transport
 from goim.model.users import Login
 from goim.protocol.close_codes import CloseCode
 from goim.protocol.envelope import RequestId
-from goim.protocol.frames import encode_json, framed
+from goim.protocol.frames import frame_of
 from goim.protocol.replies import Error, Reply, error_data
 from goim.protocol.requests import (
     AnyRequest,
@@ -79,7 +79,7 @@ class Connection:
 
     def reply(self, envelope: Reply) -> None:
         """Answer a request."""
-        self.send(framed(encode_json(envelope)))
+        self.send(frame_of(envelope))
 
     def refuse(self, request: AnyRequest, error: GoimError) -> None:
         """Answer a request with why not."""

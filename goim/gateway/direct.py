@@ -8,6 +8,7 @@ leave in one `write`.
 from __future__ import annotations
 
 import asyncio
+import struct
 from typing import Any
 
 from websockets.speedups import apply_mask
@@ -22,6 +23,10 @@ from goim.protocol.frames import Frame
 _TEXT, _BINARY = 0x81, 0x82  # whole messages
 _CLOSE, _PING, _PONG = 0x88, 0x89, 0x8A
 _LONGEST_CONTROL = 125
+_MASKED = 128  # in the second byte, beside the length
+_TWO_BYTES = _MASKED + 126  # a length in two bytes of its own; after this one in eight
+_SHORTEST = 6  # two bytes and a mask
+_head_of = struct.Struct(">BBH").unpack_from
 _CLOSE_SECONDS = 5.0
 _GIVEN_UP, _RESTART = 1011, 1012
 
@@ -210,17 +215,13 @@ class DirectProtocol(asyncio.Protocol):
     def _parse(self, data: bytes) -> None:
         """Take whole frames off the front of `data` and keep the rest."""
         at, size, most = 0, len(data), self._sockets.max_frame_bytes
-        while size - at >= 2:
-            second = data[at + 1]
-            if second < 128:
-                return self._give_to_library(data[at:])  # not masked: 1002
-            if second < 254:
-                start, length = at + 2, second - 128
-            else:
-                start = at + (4 if second == 254 else 10)
-                if size < start:
+        while size - at >= _SHORTEST:
+            first, second, length = _head_of(data, at)
+            start = at + 4
+            if second != _TWO_BYTES:
+                start, length = _mask_and_length(data, at, second)
+                if start < 0:
                     break
-                length = int.from_bytes(data[at + 2 : start], "big")
             if length > most:
                 return self._give_to_library(data[at:])  # 1009
             body = start + 4
@@ -228,14 +229,15 @@ class DirectProtocol(asyncio.Protocol):
             if end > size:
                 break
             listener = self._listener
-            if data[at] == _TEXT and listener is not None and self._rare is None:
+            if first == _TEXT and listener is not None and self._rare is None:
                 listener.receive(apply_mask(data[body:end], data[start:body]), is_text=True)
             else:
                 self._take(data[at:end], start - at)
-            if self.transport.is_closing():
-                return
             at = end
-        self._partial = data[at:] if at else data
+        if size - at >= 2 and data[at + 1] < _MASKED:
+            return self._give_to_library(data[at:])  # 1002
+        if not self.transport.is_closing():
+            self._partial = data[at:]
 
     def _take(self, frame: bytes, start: int) -> None:
         """A whole frame that is not simply a text; its mask is at `start`."""
@@ -275,3 +277,13 @@ class DirectProtocol(asyncio.Protocol):
     def _write_control(self, first: int, payload: bytes) -> None:
         if self.is_open and not self.transport.is_closing():
             self.transport.write(bytes((first, len(payload))) + payload)
+
+
+def _mask_and_length(data: bytes, at: int, second: int) -> tuple[int, int]:
+    """Where a frame's mask is and how long its body, where that is not said in two bytes; -1: not masked, or it is not
+    all there."""
+    if _MASKED <= second < _TWO_BYTES:
+        return at + 2, second - _MASKED
+    if second < _MASKED or len(data) < at + 10:
+        return -1, 0
+    return at + 10, int.from_bytes(data[at + 2 : at + 10], "big")

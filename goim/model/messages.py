@@ -78,7 +78,7 @@ class Reaction(NamedTuple):
     emoji: str
 
 
-class Sent(Struct, frozen=True):
+class Sent(Struct, frozen=True, gc=False):
     """Where a message stands in the log: what its ack says. `is_duplicate`: it stood there before."""
 
     seq: int
@@ -93,7 +93,7 @@ class Reacted(Struct, frozen=True, rename="camel"):
     user_ids: list[str]
 
 
-class Message(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+class Message(Struct, frozen=True, kw_only=True, gc=False, rename="camel", omit_defaults=True):
     """The message object of the contract, the same in pushes, history, sync and favourites.
 
     Times in unix milliseconds.

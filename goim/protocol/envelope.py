@@ -8,7 +8,7 @@ RequestId = Raw | UnsetType
 """The client's own `id`, any string or number, given back as it came."""
 
 
-class Request(Struct, frozen=True, tag_field="action"):
+class Request(Struct, frozen=True, gc=False, tag_field="action"):
     """An envelope from a client."""
 
     id: RequestId = UNSET

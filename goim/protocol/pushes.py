@@ -8,7 +8,7 @@ from goim.model.groups import JoinPolicy, Role
 from goim.model.messages import Message
 
 
-class Push(Struct, frozen=True, tag_field="action"):
+class Push(Struct, frozen=True, gc=False, tag_field="action"):
     """An envelope nobody asked for."""
 
 

@@ -9,13 +9,13 @@ from goim.model.messages import Message
 from goim.protocol.envelope import RequestId
 
 
-class Reply(Struct, frozen=True, tag_field="action", omit_defaults=True):
+class Reply(Struct, frozen=True, gc=False, tag_field="action", omit_defaults=True):
     """An envelope that repeats the `id` of its request."""
 
     id: RequestId = UNSET
 
 
-class SentData(Struct, frozen=True, rename="camel", omit_defaults=True):
+class SentData(Struct, frozen=True, gc=False, rename="camel", omit_defaults=True):
     """The ack of a send. `duplicate`: this message was stored before, by an earlier try."""
 
     client_msg_id: str

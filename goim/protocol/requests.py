@@ -10,7 +10,7 @@ from goim.protocol.calls import CallAnswer, CallEnd, CallReject, CallStart, Webr
 from goim.protocol.envelope import Request, RequestId
 
 
-class SendData(Struct, frozen=True, rename="camel"):
+class SendData(Struct, frozen=True, gc=False, rename="camel"):
     """A message to send: where to (convId, or convType with to or groupId) and what. `payload` stays as it came."""
 
     type: str

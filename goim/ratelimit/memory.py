@@ -7,7 +7,7 @@ from math import ceil
 
 from goim.clock import Clock
 
-_SWEEP_EVERY = 10_000
+_FORGET_FROM = 10_000
 
 
 class MemoryRateLimiter:
@@ -18,20 +18,20 @@ class MemoryRateLimiter:
         self._token = 1.0 / per_second  # a bucket that lacks one is full so many seconds later
         self._slack = (burst - 1) / per_second  # and an empty one but for one token
         self._full_at: dict[Hashable, float] = {}
-        self._takes = 0
+        self._most = _FORGET_FROM  # buckets, before the full ones are forgotten
 
     def take(self, key: Hashable) -> int:
         now = self._clock.monotonic()
-        full_at = self._full_at.get(key, now)  # a bucket is known by when it will be full again
-        if full_at < now:
-            full_at = now
+        full_at = self._full_at.get(key)  # a bucket is known by when it will be full again
+        if full_at is None or full_at < now:
+            self._full_at[key] = now + self._token
+            if len(self._full_at) > self._most:
+                self._sweep(now)
+            return 0
         wait = full_at - now - self._slack
         if wait > 1e-6:
             return max(1, ceil(wait * 1000 - 1e-3))
         self._full_at[key] = full_at + self._token
-        self._takes += 1
-        if self._takes >= _SWEEP_EVERY:
-            self._sweep(now)
         return 0
 
     def give_back(self, key: Hashable) -> None:
@@ -51,8 +51,8 @@ class MemoryRateLimiter:
             self._full_at[key] = max(self._full_at.get(key, known), known) + full_at - known
 
     def _sweep(self, now: float) -> None:
-        self._takes = 0
         self._full_at = {key: full_at for key, full_at in self._full_at.items() if full_at > now}
+        self._most = max(_FORGET_FROM, 2 * len(self._full_at))
 
 
 class MemorySharedLimiter:

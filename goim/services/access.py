@@ -81,7 +81,7 @@ class AccessBook:
         self._notices = notices
         self._clock = clock
         self._known: Recent[str, dict[str, Access]] = Recent(_REMEMBERED)
-        self._pairs: Recent[str, str] = Recent(_REMEMBERED)
+        self._pairs: Recent[tuple[str, str | None], str] = Recent(_REMEMBERED)
         self._changes = self._all_changed = 0
         self._changed_at: Recent[str, int] = Recent(_REMEMBERED)
         notices.on(AccessChanged, lambda notice: self._forget(notice.conv_id))
@@ -89,21 +89,18 @@ class AccessBook:
 
     def cached(self, user_id: str, target: Target) -> Access | None:
         """The answer if it is remembered and the request names the conversation without contradiction."""
-        conv_id = target.conv_id
-        if conv_id is None:
-            if target.to is not None and target.group_id is None:
-                conv_id = self._pairs.get(pair_subject(user_id, target.to))
-            elif target.group_id is not None and target.to is None:
-                conv_id = f"group:{target.group_id}"
-            if conv_id is None:
-                return None
-        known = self._known.get(conv_id)
-        access = known.get(user_id) if known is not None else None
-        if access is None:
+        named, to, group_id, kind = target.conv_id, target.to, target.group_id, target.conv_type
+        if named is not None:
+            conv_id: str | None = named
+        elif group_id is None:
+            conv_id = self._pairs.get((user_id, to))
+        else:
+            conv_id = f"group:{group_id}" if to is None else None
+        known = None if conv_id is None else self._known.get(conv_id)
+        access = None if known is None else known.get(user_id)
+        if access is None or (named is not None and not _agrees(access.conv, user_id, target)):
             return None
-        if target.conv_type is target.to is target.group_id is None:  # nothing else is said of the conversation
-            return access
-        return access if _agrees(access.conv, user_id, target) else None
+        return access if kind is None or kind is access.conv.conv_type else None  # found by the rest, so that is true
 
     def remembered(self, user_id: str, conv_id: str) -> Access | None:
         """The answer if it is remembered."""
@@ -196,7 +193,7 @@ class AccessBook:
                 raise refusal
             chosen_id = _acceptable(chosen, subject)
             conv = await self._create(c2c(user_id, to, conv_id=chosen_id, created_at=self._clock.now_ms()))
-        self._pairs.put(subject, conv.conv_id)
+        self._pairs.put((user_id, to), conv.conv_id)
         if chosen is not None and chosen != conv.conv_id:
             raise GoimError(
                 ErrorCode.CONV_CONFLICT, f"your conversation with this user is {conv.conv_id}", conv_id=conv.conv_id

@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import itertools
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping
 
 from goim.batching import parts
 from goim.clock import Clock
 from goim.events.base import GroupEvent, GroupEvents
 from goim.model.conversations import Activity, Conversation, Receipt
+from goim.model.messages import Draft, Sent
 from goim.stores.base import Conversations, Groups, Receipts
 from goim.tasks import beside, outlived
 
@@ -22,6 +23,8 @@ _REST = 5.0
 _LONGEST_REST = 2.0
 Reader = tuple[str, str]
 """(conversation, user)"""
+Mark = tuple[int, int]
+"""(seq, when it was read)"""
 AT_ONCE = 64
 """So much is written by one statement: messages go between."""
 
@@ -43,22 +46,33 @@ class Behind:
         self._events = events
         self._clock = clock
         self._pairs: dict[str, tuple[Conversation, int]] = {}  # and when it moved
-        self._marks: dict[Reader, tuple[int, int]] = {}  # seqs, and when they were read
+        self._marks: dict[Reader, Mark] = {}
         self._ready: dict[str, GroupEvent] = {}
         self._resting: dict[str, GroupEvent] = {}
         self._rests: dict[str, float] = {}  # until when, the first to end first
         self._writing = asyncio.Lock()
 
-    def sent(self, conv: Conversation, sender: Reader, kind: str, seq: int, at: int) -> None:
-        """A message was stored: it moves the conversation up in its members' lists and its sender's watermark."""
-        if not conv.group_id:
-            self._pairs[conv.conv_id] = (conv, at)
-        else:
-            events = self._resting if conv.group_id in self._rests else self._ready
-            events[conv.group_id] = GroupEvent(
-                group_id=conv.group_id, conv_id=conv.conv_id, from_=sender[1], type=kind, seq=seq, ts=at
-            )
-        self._marks[sender] = (seq, at)
+    def sent(self, messages: Iterable[tuple[Draft, Sent]], marks: Mapping[Reader, Mark]) -> None:
+        """Messages were stored: they move their conversations up in their members' lists, and watermarks to `marks`."""
+        for draft, place in messages:
+            conv = draft.conv
+            if conv.group_id:
+                self._said_in_group(draft, place)
+            else:
+                self._pairs[conv.conv_id] = (conv, place.timestamp)
+        self._marks.update(marks)
+
+    def _said_in_group(self, draft: Draft, place: Sent) -> None:
+        group_id, conv_id = draft.conv.group_id, draft.conv.conv_id
+        events = self._resting if group_id in self._rests else self._ready
+        events[group_id] = GroupEvent(
+            group_id=group_id,
+            conv_id=conv_id,
+            from_=draft.from_user_id,
+            type=draft.type,
+            seq=place.seq,
+            ts=place.timestamp,
+        )
 
     async def flush(self) -> None:
         """Write everything that is due; when this returns, it is in the store."""
@@ -88,7 +102,7 @@ class Behind:
     async def _write(
         self,
         pairs: Collection[tuple[Conversation, int]],
-        marks: dict[Reader, tuple[int, int]],
+        marks: dict[Reader, Mark],
         events: dict[str, GroupEvent],
     ) -> None:
         activities = [Activity(conv_id=conv.conv_id, user_ids=(conv.user_a, conv.user_b), at=at) for conv, at in pairs]

@@ -180,14 +180,19 @@ class Messages:
 
     def _tell_all(self, admitted: list[Sending], places: Sequence[Sent | None]) -> None:
         self.in_flight.end(admitted)
+        new: list[tuple[Sending, Sent]] = []
         for sending, place in zip(admitted, places, strict=True):
             try:
                 if place is None:
                     _refuse_all([sending], ErrorCode.UNAVAILABLE, "the database cannot be reached; send it again")
+                elif place.is_duplicate:
+                    self._tell_again(sending, place)
                 else:
+                    new.append((sending, place))
                     self._tell(sending, place)
             except Exception:  # noqa: BLE001 one that cannot be told must not keep the others from their acks
                 _log.exception("message_not_told", conv_id=sending.conv.conv_id)
+        self._receipts.sent(new)
         now = perf_counter()  # once for all: they leave together, at the end of this turn of the loop
         self._metrics.send_latency_ms.observe_all([(now - sending.arrived) * 1000 for sending in admitted])
 
@@ -226,21 +231,24 @@ class Messages:
         """Ack first, then push: the sender never sees an answer to a message before its ack."""
         conv, seq, timestamp = sending.conv, place.seq, place.timestamp
         server_msg_id = message_id(conv.key, seq)
-        sending.done(SentData(sending.client_msg_id, server_msg_id, conv.conv_id, seq, timestamp, place.is_duplicate))
-        if place.is_duplicate:
-            if self.feed is not None:
-                self.feed.resent(conv, seq)
-            self.in_flight.resent(sending.sent_key, sending.sender)
-            if self._clock.now_ms() - timestamp < REMIND_MS:  # else a node might tell all that came since
-                self._delivery.remind(conv, seq)
-            return
+        sending.done(SentData(sending.client_msg_id, server_msg_id, conv.conv_id, seq, timestamp, False))
         message = message_sent(sending, place, server_msg_id)
         self._delivery.to_conversation(conv, frame_of(MessagePush(message)), sending.sender, seq=seq)
         if self.feed is not None:
             self.feed.sent(conv, message)
-        self._receipts.sent(conv, sending.sender, sending.type, seq, timestamp)
         if sending.wanted is not None:
             self._specials.tell(sending.sender, conv, seq, sending.wanted)
+
+    def _tell_again(self, sending: Sending, place: Sent) -> None:
+        """Ack what was stored before, and make sure that it was told."""
+        conv, seq, timestamp = sending.conv, place.seq, place.timestamp
+        server_msg_id = message_id(conv.key, seq)
+        sending.done(SentData(sending.client_msg_id, server_msg_id, conv.conv_id, seq, timestamp, True))
+        if self.feed is not None:
+            self.feed.resent(conv, seq)
+        self.in_flight.resent(sending.sent_key, sending.sender)
+        if self._clock.now_ms() - timestamp < REMIND_MS:  # else a node might tell all that came since
+            self._delivery.remind(conv, seq)
 
     # what is not in the memory
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 
 from msgspec import Struct
 
@@ -12,13 +13,14 @@ from goim.clock import Clock
 from goim.delivery import Delivery
 from goim.errors import ErrorCode, GoimError, StoreDown, invalid
 from goim.lru import Recent
-from goim.model.conversations import Conversation, ConvType, Receipt
+from goim.model.conversations import ConvType, Receipt
+from goim.model.messages import Sent
 from goim.notices import GroupJoined, GroupLeft, Interrupted, Notices
 from goim.protocol.frames import frame_of
 from goim.protocol.pushes import ReadBy, ReadByData
 from goim.services.access import Access, AccessBook
 from goim.services.behind import Behind, Reader
-from goim.services.changes import Actor
+from goim.services.sending import Sending
 from goim.services.specials import Specials
 from goim.stores.base import Receipts
 from goim.stores.log import Log
@@ -93,24 +95,30 @@ class ReceiptBook:
         self.mark_read(user_id, conv_id, seq, done)
         return await answer
 
-    def sent(self, conv: Conversation, sender: Actor, kind: str, seq: int, at: int) -> None:
+    def sent(self, messages: Sequence[tuple[Sending, Sent]]) -> None:
         """Who sends has read up to there: known at once, written a moment later."""
-        key = (conv.conv_id, sender.user_id)
-        if self._specials.is_burning(key[0]):
-            self._read_by_answering(key, seq, sender)
-        elif seq > (self._known.get(key) or 0):
-            self._known.put(key, seq)
-        self._behind.sent(conv, key, kind, seq, at)
+        marks = {
+            (sending.conv.conv_id, sending.from_user_id): (place.seq, place.timestamp) for sending, place in messages
+        }
+        known = self._known.get_all(marks)
+        rises = {key: seq for key, (seq, _) in marks.items() if seq > known.get(key, 0)}
+        if self._specials.burning:
+            self._read_by_answering(messages, rises)
+        self._known.put_all(rises)
+        self._behind.sent(messages, marks)
 
-    def _read_by_answering(self, key: Reader, seq: int, sender: Actor) -> None:
+    def _read_by_answering(self, messages: Sequence[tuple[Sending, Sent]], rises: dict[Reader, int]) -> None:
         """An answer reads what it answers: what burns is burned first, but the sender knows their watermark by now."""
-        self._answering[key] = seq
+        for sending, place in messages:
+            if sending.conv.conv_id in self._specials.burning:
+                key = (sending.conv.conv_id, sending.from_user_id)
+                rises.pop(key, None)
+                self._answering[key] = place.seq
+                self.mark_read(key[1], key[0], place.seq, partial(self._answered, key, place.seq), sending.sender)
 
-        def done(_: int | GoimError) -> None:
-            if self._answering.get(key) == seq:
-                del self._answering[key]
-
-        self.mark_read(key[1], key[0], seq, done, sender)
+    def _answered(self, key: Reader, seq: int, _: int | GoimError) -> None:
+        if self._answering.get(key) == seq:
+            del self._answering[key]
 
     async def of_user(self, user_id: str, conv_ids: Sequence[str]) -> dict[str, int]:
         """The user's watermark in each of these conversations; other nodes may have raised it."""
@@ -145,7 +153,7 @@ class ReceiptBook:
     async def _burn(self, rises: dict[Reader, Receipt], accesses: dict[Reader, Access]) -> None:
         """What was to be read once is recalled before the watermark is stored: a crash in between loses nothing."""
         for key, receipt in rises.items():
-            if self._specials.is_burning(key[0]):
+            if key[0] in self._specials.burning:
                 await self._specials.burn(accesses[key].conv, key[1], receipt.seq)
 
     def _one_device_each(self, marks: list[_Mark]) -> list[_Mark]:

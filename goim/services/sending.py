@@ -55,10 +55,8 @@ class Sending(Draft, kw_only=True):
 
 def is_plain(data: SendData) -> bool:
     """Whether a message asks for nothing but to be stored and told."""
-    return (
-        data.type in _PLAIN
-        and not (data.reply_to or data.mentions or data.burn_after_read)
-        and data.expire_at_ms is None
+    return data.type in _PLAIN and not (
+        data.reply_to or data.mentions or data.burn_after_read or data.expire_at_ms is not None
     )
 
 

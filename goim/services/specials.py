@@ -51,10 +51,11 @@ class Specials:
         self._delivery = delivery
         self._clock = clock
         self._notices = notices
-        self._burning: set[str] = set()
+        self.burning: set[str] = set()
+        """Conversations in which there may be messages to burn."""
         self._must_look = False
         self.before_emptying: Callable[[str, int], Awaitable[None]] | None = None
-        notices.on(Burning, lambda notice: self._burning.add(notice.conv_id))
+        notices.on(Burning, lambda notice: self.burning.add(notice.conv_id))
         notices.on(Interrupted, self._look_again)
 
     # before it is stored
@@ -70,7 +71,7 @@ class Specials:
             if access.conv.conv_type is not ConvType.C2C:
                 raise invalid("burnAfterRead is for two people only")
             await self._pending.put("burn", key, 0)
-            if access.conv.conv_id not in self._burning:
+            if access.conv.conv_id not in self.burning:
                 self._notices.emit(Burning(access.conv.conv_id))
         if extras is not None and extras.stream_status is not UNSET:
             await self._pending.put("stream", key, self._clock.now_ms())
@@ -112,10 +113,6 @@ class Specials:
 
     # when its time comes
 
-    def is_burning(self, conv_id: str) -> bool:
-        """Whether there may be messages to burn in a conversation."""
-        return conv_id in self._burning
-
     async def burn(self, conv: Conversation, reader: str, up_to: int) -> None:
         """Recall what the other one sent to be read once, up to the reader's new watermark: before that is stored."""
         keys = await self._pending.of_conversation("burn", conv.conv_id)
@@ -130,7 +127,7 @@ class Specials:
             done.append(key)
         await self._pending.remove("burn", done)
         if len(done) == len(keys):
-            self._burning.discard(conv.conv_id)
+            self.burning.discard(conv.conv_id)
 
     async def sweep(self) -> None:
         """Empty what has expired; nobody has been shown it since its time."""
@@ -156,7 +153,7 @@ class Specials:
     async def _look(self) -> None:
         self._must_look = False
         for key in await self._pending.due("burn", LATEST_MS, 1_000_000):
-            self._burning.add(key[0])
+            self.burning.add(key[0])
 
     def _look_again(self, _: Interrupted) -> None:
         self._must_look = True

@@ -76,8 +76,9 @@ def number(
         seq = last[conv_id] = last[conv_id] + 1
         place = fresh[key] = Sent(seq, now_ms, False)
         places.append(place)
-        rest = (draft.type, draft.payload, now_ms, 0, draft.expire_at, draft.extras)
-        rows.append(_new_row(MessageRow, (conv_id, seq, user_id, client_msg_id, *rest)))
+        kind, payload = draft.type, draft.payload
+        row = (conv_id, seq, user_id, client_msg_id, kind, payload, now_ms, 0, draft.expire_at, draft.extras)
+        rows.append(_new_row(MessageRow, row))
     return Numbered(rows, places, fresh, last)
 
 

@@ -6,6 +6,7 @@ import pytest
 
 from goim.errors import StoreDown
 from goim.model.conversations import c2c
+from goim.model.messages import Draft, Sent
 from goim.services.behind import AT_ONCE, GROUP_REST_SECONDS
 from tests.services.house import House, open_house  # noqa: F401
 
@@ -79,7 +80,9 @@ async def test_what_the_database_did_not_take_is_written_later(house: House) -> 
 async def test_much_is_written_a_part_at_a_time(house: House) -> None:
     for number in range(2 * AT_ONCE + 1):
         pair = c2c("ann", f"b{number}")
-        house.behind.sent(pair, (pair.conv_id, "ann"), "text", 1, house.clock.now_ms())
+        draft = Draft(pair, "ann", f"m{number}", "text", '{"text":""}')
+        place = Sent(1, house.clock.now_ms(), False)
+        house.behind.sent([(draft, place)], {(pair.conv_id, "ann"): (1, place.timestamp)})
     bumps, rises = house.calls["Conversations.bump"], house.calls["Receipts.advance"]
     await house.behind.flush()
     assert house.calls["Conversations.bump"] - bumps == 3

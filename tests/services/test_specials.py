@@ -109,7 +109,7 @@ async def test_a_mark_that_was_on_its_way_does_not_take_back_what_an_answer_has_
 async def test_burning_is_remembered_over_a_restart(house: House) -> None:
     await house.friends_of_each_other("ann", "bob")
     burning = await say(house, "ann", to="bob", burn_after_read=True)
-    house.specials._burning.clear()  # what a restart does
+    house.specials.burning.clear()  # what a restart does
     async with house.specials.running():
         await house.book.mark_read_now("bob", burning.conv_id, 1)
     row = await house.table.get(burning.conv_id, 1)
