@@ -14,7 +14,7 @@ import httpx
 from websockets.asyncio.client import ClientConnection, connect
 
 PASSWORD = "correct horse"
-PATIENCE = 5.0
+PATIENCE = 15.0
 
 Envelope = dict[str, Any]
 
@@ -143,7 +143,7 @@ class World:
 
     async def http(self) -> httpx.AsyncClient:
         """A connection pool of its own. Nothing is encrypted here, and loading certificates costs 30 ms a client."""
-        client = httpx.AsyncClient(base_url=self.base_url, timeout=PATIENCE * 4, verify=False)
+        client = httpx.AsyncClient(base_url=self.base_url, timeout=PATIENCE * 2, verify=False)
         return await self._stack.enter_async_context(client)
 
     async def person(self, name: str | None = None, **login: Any) -> Person:

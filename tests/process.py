@@ -14,7 +14,7 @@ from pathlib import Path
 from tests.client import World, world
 
 ROOT = Path(__file__).parents[1]
-PATIENCE = 20.0
+PATIENCE = 60.0
 
 
 def free_port() -> int:

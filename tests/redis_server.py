@@ -17,7 +17,7 @@ import pytest
 from goim.resp.link import Login, Server, checked, dial
 from tests.process import free_port
 
-PATIENCE = 20.0
+PATIENCE = 60.0
 
 
 class RedisServer:

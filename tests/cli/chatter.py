@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from tests.cli.conftest import BINARY, Goimctl
 from tests.client import PASSWORD
 
-_PATIENCE = 15.0
+_PATIENCE = 45.0
 
 
 @dataclass

@@ -84,10 +84,12 @@ class Served:
 
     def url(self) -> str:
         """Where it listens, as soon as it says so."""
-        deadline = monotonic() + 20
+        deadline = monotonic() + 60
         while not (welcome := re.search(r"goim listens on (\S+)", self.said)):
             assert self.process.poll() is None, self.said
             assert monotonic() < deadline, self.said
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self.process.wait(0.02)
         return welcome[1]
 
 

@@ -16,7 +16,7 @@ from goim.client import Client, Timing
 from goim.clock import SystemClock
 from tests.client import PASSWORD
 
-_PATIENCE = 20.0
+_PATIENCE = 45.0
 _LOOK = 0.02
 
 

@@ -13,8 +13,6 @@ from tests.cli.conftest import Goimctl, free_port
 from tests.client import PASSWORD, World
 from tests.node import started_node
 
-pytestmark = pytest.mark.timeout(60)
-
 
 @pytest.fixture
 async def people(tmp_path: Path) -> AsyncIterator[World]:

@@ -13,7 +13,6 @@ from tests.cli.conftest import Goimctl
 from tests.client import Api, Refused, World
 from tests.node import started_node
 
-pytestmark = pytest.mark.timeout(60)
 A_SECOND = 1.5  # with what a busy machine takes
 
 

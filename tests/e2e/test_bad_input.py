@@ -14,14 +14,13 @@ import pytest_asyncio
 from websockets.asyncio.client import ClientConnection, connect
 
 from goim.actions.table import ACTIONS
-from tests.client import Device, Envelope, Person, World
+from tests.client import PATIENCE, Device, Envelope, Person, World
 from tests.e2e.conftest import BOTH_WAYS
 from tests.e2e.wire import socket_of
 from tests.gateway.raw import client_frame
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), BOTH_WAYS]
 
-PATIENCE = 5.0
 LIMIT = 128 * 1024
 DEEP = "[" * 100_000
 

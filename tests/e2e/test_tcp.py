@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from tests.client import Envelope, Person, Refused, World
+from tests.client import PATIENCE, Envelope, Person, Refused, World
 from tests.node import started_node
 
 
@@ -28,7 +28,7 @@ class Line:
     _ids: Any = field(default_factory=lambda: itertools.count(1))
 
     async def read(self) -> Envelope:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE):
             line = await self.reader.readline()
         if not line:
             raise EOFError

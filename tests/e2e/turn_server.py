@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 SECRET = "a secret that goim and coturn share"
-_PATIENCE = 10.0
+_PATIENCE = 30.0
 
 
 @dataclass

@@ -32,7 +32,7 @@ class Raw:
 
     async def frame(self) -> tuple[int, bytes]:
         """The next frame of the server: (opcode, payload)."""
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(15):
             first, second = await self.reader.readexactly(2)
             size = second & 127
             if size == 126:
