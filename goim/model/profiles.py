@@ -13,6 +13,12 @@ _AVATAR_URL = re.compile(r"(https?://[^\s/]|/files/[^\s/])\S*")
 _INVISIBLE = {"Cc", "Cs", "Zl", "Zp"}  # controls, half characters, line breaks; not what joins emoji
 
 
+def is_plain(text: str) -> bool:
+    """Whether a text is one line without control characters, of which at least something can be seen."""
+    kinds = {unicodedata.category(character) for character in text}
+    return not kinds & _INVISIBLE and any(kind[0] not in "CMZ" for kind in kinds)
+
+
 def checked_name(what: str, name: str) -> str:
     """A name without the blanks around it; `what` is whose it is, for the refusal."""
     name = name.strip()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Protocol
 
 from msgspec import Struct
@@ -121,14 +122,15 @@ class AccessBook:
             raise GoimError(ErrorCode.CONV_CONFLICT, "this conversation is of another type")
         return access
 
-    async def of(self, user_id: str, conv_id: str) -> Access:
-        """What the user may do in a conversation; `NOT_FOUND` if it is not theirs or is not."""
+    async def of(self, user_id: str, conv_id: str, conv: Conversation | None = None) -> Access:
+        """What the user may do in a conversation (`conv`, if that is at hand); `NOT_FOUND` if it is not theirs or is
+        not."""
         known = self._known.get(conv_id)
         if known is not None and user_id in known:
             return known[user_id]
         while True:
             asked_at = self._changes
-            conv = await self._conversations.get(conv_id)
+            conv = conv or await self._conversations.get(conv_id)  # one that is there stays there, and as it is
             access = None if conv is None else await self._load(user_id, conv, asked_at)
             if access is None:
                 raise not_found("conversation")
@@ -150,9 +152,12 @@ class AccessBook:
 
     async def may_reach(self, user_id: str, other_id: str) -> GoimError | None:
         """Why one may not write to the other, or None when they are friends and neither blocks the other."""
-        if await self._blocks.is_between(user_id, other_id):
+        is_blocked, halves = await asyncio.gather(
+            self._blocks.is_between(user_id, other_id), self._friends.halves(user_id, other_id)
+        )
+        if is_blocked:
             return GoimError(ErrorCode.BLOCKED, "one of you has blocked the other")
-        if not all(await self._friends.halves(user_id, other_id)):
+        if not all(halves):
             return GoimError(ErrorCode.NOT_FRIEND, "you are not friends")
         return None
 
@@ -198,7 +203,7 @@ class AccessBook:
             raise GoimError(
                 ErrorCode.CONV_CONFLICT, f"your conversation with this user is {conv.conv_id}", conv_id=conv.conv_id
             )
-        return await self.of(user_id, conv.conv_id)
+        return await self.of(user_id, conv.conv_id, conv)
 
     async def _create(self, conv: Conversation) -> Conversation:
         try:
@@ -215,8 +220,7 @@ class AccessBook:
         return Access(conv=conv, refusal=refusal, asked_at=asked_at)
 
     async def _load_group(self, user_id: str, conv: Conversation, asked_at: int) -> Access | None:
-        member = await self._members.get(conv.group_id, user_id)
-        group = await self._groups.get(conv.group_id)
+        member, group = await asyncio.gather(self._members.get(conv.group_id, user_id), self._groups.get(conv.group_id))
         if member is None or group is None:
             return None
         silenced = group.muted and member.role is Role.MEMBER

@@ -18,6 +18,7 @@ from goim.model.groups import Role
 from goim.model.hooks import EVENT_OF_PUSH
 from goim.model.messages import EMPTIED, Change, MessageRow, Reaction, RowEdit, encode_extras, extras_of
 from goim.model.payloads import checked_payload
+from goim.model.profiles import is_plain
 from goim.protocol.frames import encode_json, frame_of
 from goim.protocol.pushes import (
     Edited,
@@ -113,8 +114,8 @@ class ChangeDesk:
         self, actor: Actor, conv_id: str, server_msg_id: str, emoji: str, *, remove: bool = False
     ) -> ChangedData:
         """Put an emoji on a message or take it away: whoever may write there. Twice is once."""
-        if not emoji.strip() or len(emoji) > MAX_EMOJI:
-            raise invalid(f"emoji has 1 to {MAX_EMOJI} characters")
+        if not 1 <= len(emoji) <= MAX_EMOJI or not (remove or is_plain(emoji)):  # what was let in once can go
+            raise invalid(f"emoji has 1 to {MAX_EMOJI} characters that can be seen, none of them a control character")
         access = await self._writer(actor, conv_id)
         row = await self._row(access, server_msg_id, standing=True)
         conv, seq, reaction = access.conv, row.seq, Reaction(actor.user_id, emoji)

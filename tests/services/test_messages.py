@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from msgspec import Raw
@@ -150,8 +150,36 @@ async def test_a_reaction_counts_once_for_each_emoji_and_person(house: House) ->
         acked = await house.desk.react(bob, sent.conv_id, sent.server_msg_id, "👍", remove=remove)
         assert acked.change == change
     assert [push["removed"] for push in ann.take("reaction")] == [False, True, False]
+
+
+@pytest.mark.parametrize(
+    "emoji",
+    ["👍🏽", "👩‍💻", "🏴󠁧󠁢󠁥󠁮󠁧󠁿", "1️⃣", "❤️", "+1", "加油"],
+    ids=["skin", "joined", "flag", "key", "heart", "+1", "text"],
+)
+async def test_a_reaction_is_an_emoji_or_a_short_text(house: House, emoji: str) -> None:
+    await house.friends_of_each_other("ann", "bob")
+    sent = await house.say("ann", "bob")
+    assert (await house.desk.react(Phone("bob", "pen"), sent.conv_id, sent.server_msg_id, emoji)).change == 1
+
+
+@pytest.mark.parametrize("emoji", ["", " ", "\0", "a\nb", "\x1b[2J", "x\u2028", "\u200b\ufe0f", "x" * 33])
+async def test_nobody_reacts_with_what_cannot_be_seen_or_does_something(house: House, emoji: str) -> None:
+    await house.friends_of_each_other("ann", "bob")
+    sent = await house.say("ann", "bob")
     with refused(ErrorCode.INVALID):
-        await house.desk.react(bob, sent.conv_id, sent.server_msg_id, " ")
+        await house.desk.react(Phone("bob", "pen"), sent.conv_id, sent.server_msg_id, emoji)
+
+
+async def test_a_first_message_asks_for_what_it_needs_at_once_and_for_nothing_twice(house: House) -> None:
+    await house.friends_of_each_other("ann", "bob")
+    house.calls.clear()
+    both = cast(asyncio.Event, asyncio.Barrier(2))  # either answer waits for the other
+    house.held["Blocks.is_between"] = house.held["Friends.halves"] = both
+    async with asyncio.timeout(10):
+        assert (await house.say("ann", "bob")).seq == 1
+    assert house.calls["Conversations.by_subject"] == 1
+    assert house.calls["Conversations.get"] == 0
 
 
 async def test_erasing_somebody_leaves_tombstones_everywhere(house: House) -> None:
