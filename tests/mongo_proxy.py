@@ -10,15 +10,19 @@ from enum import StrEnum
 from typing import NamedTuple
 from urllib.parse import urlsplit, urlunsplit
 
-from tests.mongo_wire import command_of, read_message
+from tests.mongo_wire import answer_to, command_of, read_message
+
+TAKEN_ANSWER = {"ok": 1.0, "n": 0, "nModified": 0, "writeErrors": [{"index": 0, "code": 11000, "errmsg": "E11000"}]}
 
 
 class How(StrEnum):
-    """What happens: nothing arrives; it is done and nobody told; it waits for `release`."""
+    """What happens: nothing arrives; it is done and nobody told; it waits for `release`; it waits for that and is then
+    refused, as an upsert is that found nothing and came second."""
 
     CUT_BEFORE = "cut before"
     CUT_AFTER = "cut after"
     HOLD = "hold"
+    TAKEN = "taken"
 
 
 class Accident(NamedTuple):
@@ -60,9 +64,12 @@ class MongoProxy:
                     how = self._next(message)
                     if how is How.CUT_BEFORE:
                         return
-                    if how is How.HOLD:
+                    if how in {How.HOLD, How.TAKEN}:
                         self.is_holding.set()
                         await self.release.wait()
+                    if how is How.TAKEN:
+                        writer.write(answer_to(message, TAKEN_ANSWER))
+                        continue
                     server_writer.write(message)
                     answer = await read_message(server_reader)
                     if how is How.CUT_AFTER:

@@ -15,10 +15,12 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from unittest.mock import patch
 from urllib.parse import urlsplit, urlunsplit
 
 from goim.ids import new_id
 from goim.resources import bundled
+from goim.stores import mongo
 from goim.stores.mongo import MongoDatabase, mongo_database
 from goim.stores.mongo_migrate import MongoMigrator
 from tests.mongo_wire import command_of, read_message, with_command
@@ -116,7 +118,8 @@ def shared_mongo(folder: Path) -> Iterator[MongoServer]:
     if uri := os.environ.get("GOIM_TEST_MONGO_URI"):
         yield MongoServer(uri)
         return
-    with running_mongo(folder) as server:
+    # It is no mongod: on a busy machine a batch takes it longer than mongod may take. Who looks at that says so.
+    with running_mongo(folder) as server, patch.dict(mongo._OPTIONS, socketTimeoutMS=100_000):
         yield server
 
 

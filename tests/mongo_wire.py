@@ -27,6 +27,13 @@ def command_of(message: bytes) -> dict[str, Any]:
     return dict(bson.decode(message[_BODY : _BODY + size]))
 
 
+def answer_to(message: bytes, said: dict[str, Any]) -> bytes:
+    """What a server would answer to a message."""
+    (number,) = struct.unpack_from("<i", message, 4)
+    body = bson.encode(said)
+    return struct.pack("<iiiiiB", _BODY + len(body), 0, number, _OP_MSG, 0, 0) + body
+
+
 def with_command(message: bytes, command: dict[str, Any]) -> bytes:
     """The message with another first document."""
     (size,) = struct.unpack_from("<i", message, _BODY)

@@ -53,18 +53,24 @@ _TROUBLE = {
     7,  # HostNotFound
     13,  # Unauthorized
     18,  # AuthenticationFailed
+    43,  # CursorNotFound: its server has gone or was started anew between two parts of a page
     50,  # MaxTimeMSExpired
     64,  # WriteConcernFailed
     89,  # NetworkTimeout
     91,  # ShutdownInProgress
     100,  # UnsatisfiableWriteConcern
     112,  # WriteConflict
+    133,  # FailedToSatisfyReadPreference
     134,  # ReadConcernMajorityNotAvailableYet
     148,  # ReadConcernMajorityNotEnabled
+    175,  # QueryPlanKilled
     189,  # PrimarySteppedDown
+    202,  # NetworkInterfaceExceededTimeLimit
+    237,  # CursorKilled
     262,  # ExceededTimeLimit
     9001,  # SocketException
     11600,  # InterruptedAtShutdown
+    11601,  # Interrupted
     11602,  # InterruptedDueToReplStateChange
     14031,  # OutOfDiskSpace
 }
@@ -308,10 +314,16 @@ class MongoConvDeletes:
         self._deletes: Documents = database["conv_deletes"]
 
     async def put(self, user_id: str, conv_id: str, seq: int, at: int) -> None:
-        """Where there is one that is as great, the upsert finds none to raise and cannot make a second."""
+        """Where there is one that is as great, the upsert finds none to raise and cannot make a second. Nor can it
+        where somebody else has made one at the same moment: so it is looked again whether that is lower."""
         lower = {"owner_id": user_id, "conv_id": conv_id, "seq": {"$lt": seq}}
-        with contextlib.suppress(Taken), told():
-            await self._deletes.update_one(lower, {"$set": {"seq": seq, "deleted_at": at}}, upsert=True)
+        raised = {"$set": {"seq": seq, "deleted_at": at}}
+        try:
+            with told():
+                await self._deletes.update_one(lower, raised, upsert=True)
+        except Taken:
+            with told():
+                await self._deletes.update_one(lower, raised)
 
     async def of_user(self, user_id: str, conv_ids: Collection[str]) -> dict[str, int]:
         with told():

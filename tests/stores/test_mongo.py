@@ -7,6 +7,7 @@ import contextlib
 from collections.abc import AsyncIterator
 
 import pytest
+from pymongo.errors import OperationFailure
 
 from goim.clock import SystemClock
 from goim.errors import ConfigError, StoreDown
@@ -15,7 +16,7 @@ from goim.model.conversations import c2c
 from goim.model.messages import EMPTIED, Draft, Reaction, RowEdit
 from goim.stores.base import Taken
 from goim.stores.log import Log, PartlyStored
-from goim.stores.mongo import MongoMessages, mongo_database
+from goim.stores.mongo import MongoMessages, mongo_database, told
 from goim.stores.mongo_changes import MongoChanges
 from tests.contract.log_stores import LogStores, mongo_log
 from tests.contract.test_message_log import change, row
@@ -129,6 +130,12 @@ async def test_a_database_that_does_not_answer_is_down() -> None:
             await MongoMessages(database).last_seqs(["c1"])
 
 
+@pytest.mark.parametrize("code", [43, 133, 175, 202, 237, 11601])
+def test_what_the_server_or_its_peers_did_is_a_database_in_trouble(code: int) -> None:
+    with pytest.raises(StoreDown), told():
+        raise OperationFailure("not now", code)
+
+
 async def test_what_an_ack_needs_holds_whatever_the_uri_says() -> None:
     weak = "mongodb://127.0.0.1:1/im?w=1&journal=false&readConcernLevel=local&retryWrites=true&readPreference=secondary"
     async with mongo_database(weak) as database:
@@ -239,6 +246,18 @@ async def test_a_reaction_that_comes_late_does_not_come_back(
         proxy.release.set()
     assert late.result()
     assert await stores.changes.reactions("c1", 1, 1) == {}
+
+
+async def test_of_two_who_delete_a_conversation_at_once_the_later_place_stays(
+    unlucky: LogStores, proxy: MongoProxy, stores: LogStores
+) -> None:
+    proxy.accidents.append(Accident(How.TAKEN, "update", "conv_deletes"))
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(unlucky.deletes.put("ann", "c1", 20, NOW))
+        await proxy.is_holding.wait()
+        await stores.deletes.put("ann", "c1", 10, NOW)
+        proxy.release.set()
+    assert await stores.deletes.of_user("ann", ["c1"]) == {"c1": 20}
 
 
 async def test_changes_by_several_at_once_are_dense_and_each_done_once(uri: str, stores: LogStores) -> None:
