@@ -48,6 +48,10 @@ class SqlEngine(Protocol):
         """The rows that one statement answers, as tuples."""
         ...
 
+    async def scan_rows(self, sql: str, args: Args = ()) -> list[Row]:
+        """`fetch_rows` of a statement that may have to read a whole table: it takes as long as it does."""
+        ...
+
     async def fetch_each(self, sql: str, each: Sequence[Args]) -> list[Row]:
         """One SELECT run with each of these arguments on one snapshot: all their rows, in that order."""
         ...

@@ -16,16 +16,15 @@ from functools import partial
 from types import TracebackType
 from typing import Any, Literal, Self, TypeVar
 
-from asyncmy.errors import MySQLError
 from piccolo.querystring import QueryString
 
 from goim.clock import Clock, SystemClock
 from goim.config.dsn import Dsn
 from goim.errors import StoreDown
-from goim.stores.base import Taken
 from goim.stores.engine import Args, Row
 from goim.stores.mysql_dialect import filled, in_order, inserts, many, union
 from goim.stores.mysql_errors import Conflict, Lost
+from goim.stores.mysql_parts import BEGIN, NothingChanged, as_one, room, selected
 from goim.stores.mysql_pool import Answer, Link, Pool, connect
 
 T = TypeVar("T")
@@ -35,22 +34,10 @@ _FIRST_PAUSE = 0.005
 _PATIENCE_SECONDS = 15
 _ARMS = 64
 """SELECTs in one UNION: each opens its tables, and the server keeps only so many open."""
-_ROOM = 1 << 20
-"""Characters of a statement that stands for many, at most; the server's max_allowed_packet may say less."""
-_BYTES_A_CHARACTER = 4
 
 HAS_TABLE = "SELECT 1 FROM information_schema.tables WHERE table_schema = DATABASE() AND table_name = ?"
 TAKE_LOCK = "SELECT GET_LOCK(?, ?)"
 GIVE_LOCK = "SELECT RELEASE_LOCK(?)"
-BEGIN = "START TRANSACTION"
-# READ COMMITTED sees every commit between two statements; what must be of one moment is read like this.
-BEGIN_SNAPSHOT = "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ;\nSTART TRANSACTION READ ONLY"
-PART = "SAVEPOINT goim_part"
-UNDO_PART = "ROLLBACK TO SAVEPOINT goim_part"
-
-
-class NothingChanged(Exception):
-    """A statement that had to change something found nothing to change."""
 
 
 class MysqlTransaction:
@@ -146,9 +133,9 @@ class MysqlEngine:
 
     def __init__(self, dsn: Dsn, *, connections: int = 16, clock: Clock | None = None) -> None:
         self.dsn = dsn
-        self.pool = Pool(partial(connect, dsn), connections)
-        self.current_transaction: ContextVar[MysqlTransaction | None] = ContextVar("goim_transaction", default=None)
         self._clock = clock or SystemClock()
+        self.pool = Pool(partial(connect, dsn), connections, self._clock)
+        self.current_transaction: ContextVar[MysqlTransaction | None] = ContextVar("goim_transaction", default=None)
         self.version = ""
 
     @property
@@ -193,6 +180,12 @@ class MysqlEngine:
         """The rows that one statement answers, as tuples."""
         return (await self._statement(sql, args)).rows
 
+    async def scan_rows(self, sql: str, args: Args = ()) -> list[Row]:
+        """`fetch_rows` of a statement that may have to read a whole table: it takes as long as it does."""
+        text = filled(sql, args)
+        [answer] = await self._work(lambda link: link.run(text, is_long=True), is_read=True)
+        return answer.rows
+
     async def fetch_each(self, sql: str, each: Sequence[Args]) -> list[Row]:
         """One SELECT run with each of these arguments on one snapshot: all their rows, in that order."""
         if not each:
@@ -201,8 +194,7 @@ class MysqlEngine:
             return await self.fetch_rows(sql, each[0])
         parts = [union(sql, each[at : at + _ARMS], at) for at in range(0, len(each), _ARMS)]
         is_alone = len(parts) > 1 and self.open_transaction() is None
-        run = _at_one_moment if is_alone else _in_turn
-        answers = await self._work(lambda link: run(link, parts), is_read=True)
+        answers = await self._work(partial(selected, parts=parts, is_alone=is_alone), is_read=True)
         return in_order([row for answer in answers for row in answer.rows])
 
     async def execute(self, sql: str, args: Args = ()) -> int:
@@ -213,10 +205,10 @@ class MysqlEngine:
         """How many rows one statement changed when run with each of these arguments, all of it or nothing."""
 
         async def run(link: Link) -> int:
-            packets = many(sql, each, _room(link))
+            packets = many(sql, each, room(link))
             if len(packets) == len(packets[0]) == 1:  # whole by itself
                 return (await link.run(packets[0][0]))[0].affected
-            return sum([answer.affected for answer in await _as_one(link, packets)])
+            return sum([answer.affected for answer in await as_one(link, packets)])
 
         return await self._work(run) if each else 0
 
@@ -224,7 +216,7 @@ class MysqlEngine:
         """Run statements as one; if any of them changes no row, none of them stands and the answer is False."""
         texts = [filled(sql, args) for sql, args in statements]
         try:
-            await self._work(lambda link: _as_one(link, [texts], all_change=True))
+            await self._work(lambda link: as_one(link, [texts], all_change=True))
         except NothingChanged:
             return False
         return True
@@ -233,11 +225,11 @@ class MysqlEngine:
         """Insert rows into a table, `into` its name, with values for all its columns: all of them or nothing."""
 
         async def run(link: Link) -> None:
-            statements = inserts(into, rows, _room(link))
+            statements = inserts(into, rows, room(link))
             if len(statements) == 1:
                 await link.run(statements[0])
             else:
-                await _as_one(link, [[statement] for statement in statements])
+                await as_one(link, [[statement] for statement in statements])
 
         if rows:
             await self._work(run)
@@ -270,8 +262,11 @@ class MysqlEngine:
         return await self.execute(*querystring.compile_string(engine_type="sqlite"))
 
     async def run_ddl(self, ddl: str) -> list[dict[str, Any]]:
-        """Run one statement that changes the schema. It stands by itself: the family's DDL is in no transaction."""
-        await self._work(lambda link: link.run(ddl))
+        """Run one statement that changes the schema. It stands by itself: the family's DDL is in no transaction.
+
+        It may take as long as it does: an index of a large table takes minutes, and goes on if nobody waits for it.
+        """
+        await self._work(lambda link: link.run(ddl, is_long=True))
         return []
 
     # Transactions
@@ -347,52 +342,3 @@ class MysqlEngine:
 def pause_before(attempt: int) -> float:
     """Seconds before what met a conflict is tried again: twice as long each time, and not all at the same time."""
     return _FIRST_PAUSE * 2.0**attempt * random.uniform(0.5, 1.0)  # noqa: S311 nothing secret
-
-
-def _room(link: Link) -> int:
-    """Characters that a statement for many may have: as many as the server takes whatever they are."""
-    return min(_ROOM, link.max_packet // _BYTES_A_CHARACTER - 1024)
-
-
-async def _in_turn(link: Link, selects: Sequence[str]) -> list[Answer]:
-    """SELECTs in one round trip, as the transaction sees each."""
-    return await link.run(";\n".join(selects))
-
-
-async def _at_one_moment(link: Link, selects: Sequence[str]) -> list[Answer]:
-    """SELECTs on one snapshot, in one round trip."""
-    link.in_transaction = True
-    answers = await link.run(";\n".join([BEGIN_SNAPSHOT, *selects, "COMMIT"]))
-    link.in_transaction = False
-    return answers
-
-
-async def _as_one(link: Link, packets: Sequence[Sequence[str]], *, all_change: bool = False) -> list[Answer]:
-    """Statements, a round trip for each packet of them, that stand as a whole or not at all.
-
-    They are a transaction, or a part of the open one that is undone alone. `all_change`: `NothingChanged` if one of
-    them changes no row.
-    """
-    is_part = link.in_transaction
-    link.in_transaction = True
-    answers: list[Answer] = []
-    try:
-        for place, packet in enumerate(packets):
-            begin = [] if place else [PART if is_part else BEGIN]
-            is_end = place == len(packets) - 1 and not is_part and not all_change
-            more = await link.run(";\n".join([*begin, *packet, *(["COMMIT"] if is_end else [])]))
-            answers += more[len(begin) : len(begin) + len(packet)]
-        if all_change and any(answer.affected < 1 for answer in answers):
-            raise NothingChanged
-        if all_change and not is_part:
-            await link.run("COMMIT")
-    except (NothingChanged, Taken, Conflict, MySQLError) as error:  # what the server answered
-        is_in_vain = all_change and any(answer.affected < 1 for answer in link.answers[1:])
-        if not (is_part and isinstance(error, Conflict)):  # which has ended the whole transaction
-            await link.run(UNDO_PART if is_part else "ROLLBACK")
-            link.in_transaction = is_part
-        if is_in_vain and isinstance(error, Taken):  # one before it had found nothing to change
-            raise NothingChanged from error
-        raise
-    link.in_transaction = is_part
-    return answers

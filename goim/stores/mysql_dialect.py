@@ -89,30 +89,27 @@ def many(sql: str, each: Sequence[Args], room: int) -> list[list[str]]:
     text = compiled(sql)
     values = _VALUES.match(text)
     head, repeated, tail = values.groups() if values else ("", text, "")
+    packets = packed([repeated % tuple([literal(value) for value in args]) for args in each], room)
+    return [[head + ", ".join(packet) + tail] for packet in packets] if values else packets
+
+
+def packed(parts: Sequence[str], room: int) -> list[list[str]]:
+    """Parts of statements, or whole ones, in packets of about `room` characters; one that is longer goes alone."""
     packets: list[list[str]] = [[]]
     size = 0
-    for args in each:
-        one = repeated % tuple([literal(value) for value in args])
-        if packets[-1] and size + len(one) > room:
+    for part in parts:
+        if packets[-1] and size + len(part) > room:
             packets.append([])
             size = 0
-        packets[-1].append(one)
-        size += len(one)
-    return [[head + ", ".join(packet) + tail] for packet in packets] if values else packets
+        packets[-1].append(part)
+        size += len(part)
+    return packets
 
 
 def inserts(into: str, rows: Sequence[Row], room: int) -> list[str]:
     """Rows as one INSERT, or as few of about `room` characters."""
     each = _values(rows)
-    parts: list[list[str]] = [each]
-    if sum(map(len, each)) > room:
-        parts, size = [[]], 0
-        for values in each:
-            if parts[-1] and size + len(values) > room:
-                parts.append([])
-                size = 0
-            parts[-1].append(values)
-            size += len(values)
+    parts = packed(each, room) if sum(map(len, each)) > room else [each]
     return [f"INSERT INTO {into} VALUES {','.join(part)}" for part in parts]  # noqa: S608 a table of ours
 
 

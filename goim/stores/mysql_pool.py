@@ -16,6 +16,7 @@ from asyncmy.connection import Connection
 from asyncmy.constants import FIELD_TYPE
 from asyncmy.converters import conversions
 
+from goim.clock import Clock
 from goim.config.dsn import Dsn
 from goim.errors import StoreDown
 from goim.stores.mysql_errors import Lost, told, was_answered
@@ -25,14 +26,19 @@ _ANSWER_SECONDS = 20.0
 """A server that has not answered by then is as good as gone. Longer than a lock is waited for."""
 _TURN_SECONDS = 10.0
 """How long one waits for a connection while all are in use."""
+_REST_SECONDS = 60.0
+"""Whether one that rested for longer still stands nobody knows: what lies between forgets them without a word."""
 _LOCK_SECONDS = 5
+_TABLE_LOCK_SECONDS = 15
 
 # ANSI_QUOTES for Piccolo's quoted names; strict, so that nothing is stored otherwise than it was given. READ COMMITTED:
 # what is read after a lock was taken is what is there (TiDB's snapshot would be older), and nothing between keys is
-# locked, so inserts side by side do not deadlock.
+# locked, so inserts side by side do not deadlock. The rest is what a server may have been given other defaults of: the
+# language of `Rows matched`, how many rows of a SELECT it tells, whether it changes many rows at all, when it is.
 BEGIN_SESSION = f"""
 SET SESSION sql_mode = 'ANSI_QUOTES,STRICT_TRANS_TABLES,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION',
-innodb_lock_wait_timeout = {_LOCK_SECONDS};
+innodb_lock_wait_timeout = {_LOCK_SECONDS}, lock_wait_timeout = {_TABLE_LOCK_SECONDS},
+lc_messages = 'en_US', time_zone = '+00:00', sql_select_limit = {2**64 - 1}, sql_safe_updates = 0;
 SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED;
 SELECT @@max_allowed_packet"""
 
@@ -63,6 +69,7 @@ class Link:
         self._is_waiting = False
         self.in_transaction = False
         self.max_packet = 0
+        self.rests_since = 0.0
         self.answers: list[Answer] = []  # to the statements run last: of those that failed, to the ones before
 
     @property
@@ -70,13 +77,16 @@ class Link:
         """Whether somebody else may use it next."""
         return not (self._is_waiting or self.in_transaction or self._connection._stream_broken)
 
-    async def run(self, sql: str) -> list[Answer]:
-        """Run statements, separated by semicolons, in one round trip; the first that fails is the last that is run."""
+    async def run(self, sql: str, *, is_long: bool = False) -> list[Answer]:
+        """Run statements, separated by semicolons, in one round trip; the first that fails is the last that is run.
+
+        What `is_long` may take as long as it does.
+        """
         connection = self._connection
         self._is_waiting = True
         self.answers = answers = []
         try:
-            async with asyncio.timeout(_ANSWER_SECONDS):
+            async with asyncio.timeout(None if is_long else _ANSWER_SECONDS):
                 await connection.query(sql)
                 answers.append(_answer(connection._result))
                 while connection._result.has_next:
@@ -164,8 +174,9 @@ def _tls(wanted: str) -> ssl.SSLContext | None:
 class Pool:
     """At most `size` connections, opened when they are needed and kept."""
 
-    def __init__(self, connect: Callable[[], Awaitable[Link]], size: int) -> None:
+    def __init__(self, connect: Callable[[], Awaitable[Link]], size: int, clock: Clock) -> None:
         self._connect = connect
+        self._clock = clock
         self._free = asyncio.Semaphore(size)
         self._idle: list[Link] = []
         self._is_open = False
@@ -210,7 +221,7 @@ class Pool:
         try:
             while self._idle:
                 link = self._idle.pop()  # the one used last: the others may rest
-                if link.is_clean:
+                if link.is_clean and self._clock.monotonic() - link.rests_since < _REST_SECONDS:
                     return link
                 link.abort()
             return await self._connect()
@@ -221,6 +232,7 @@ class Pool:
     def give(self, link: Link) -> None:
         """Take a connection back, or close it."""
         if link.is_clean and self._is_open:
+            link.rests_since = self._clock.monotonic()
             self._idle.append(link)
         else:
             link.abort()

@@ -8,7 +8,7 @@ from typing import Any
 from msgspec import Raw
 
 from goim.model.messages import Change, MessageRow, Reaction, RowEdit, Sent, SentKey
-from goim.stores.engine import SqlEngine
+from goim.stores.engine import Row, SqlEngine
 
 # `SELECT *` is in the order of MessageRow, which a test holds it to. All statements walk one of the two unique indexes.
 LAST_SEQ = "SELECT conv_id, seq FROM messages WHERE conv_id = ? ORDER BY seq DESC LIMIT 1"
@@ -34,11 +34,14 @@ NEWEST = """
 SELECT * FROM messages WHERE conv_id = ? AND seq > ? AND (expire_at IS NULL OR expire_at > ?)
 ORDER BY seq DESC LIMIT 1"""
 
-# Walks the whole log, each page from where the last one ended: only the erasing of an account asks.
-SENT_BY = """
+# Walk the whole log, each page from where the last one ended: only the erasing of an account asks. The rest of a
+# conversation, and the others: as one condition it would begin at the beginning of the conversation again, every time.
+SENT_BY_HERE = """
 SELECT conv_id, seq FROM messages
-WHERE conv_id >= ? AND (conv_id > ? OR seq > ?) AND from_user_id = ? AND recalled = 0
-ORDER BY conv_id, seq LIMIT ?"""
+WHERE conv_id = ? AND seq > ? AND from_user_id = ? AND recalled = 0 ORDER BY seq LIMIT ?"""
+SENT_BY_BEYOND = """
+SELECT conv_id, seq FROM messages
+WHERE conv_id > ? AND from_user_id = ? AND recalled = 0 ORDER BY conv_id, seq LIMIT ?"""
 
 # Of two recalls at once only one finds `recalled = 0`; the row stays, or its seq would be given again.
 EDIT = "UPDATE messages SET payload = ?, extras = ?, recalled = ? WHERE conv_id = ? AND seq = ? AND recalled = 0"
@@ -121,8 +124,7 @@ class SqlMessages:
         return {row[0]: MessageRow(*row) for row in await self._engine.fetch_each(NEWEST, each)}
 
     async def sent_by(self, user_id: str, after: tuple[str, int], limit: int) -> list[tuple[str, int]]:
-        conv_id, seq = after
-        rows = await self._engine.fetch_rows(SENT_BY, (conv_id, conv_id, seq, user_id, limit))
+        rows = await walk(self._engine, (SENT_BY_HERE, SENT_BY_BEYOND), after, user_id, limit)
         return [(conv_id, seq) for conv_id, seq in rows]
 
     async def overwrite(self, conv_id: str, seq: int, edit: RowEdit) -> bool:
@@ -200,6 +202,15 @@ class SqlConvDeletes:
 
     async def of_user(self, user_id: str, conv_ids: Collection[str]) -> dict[str, int]:
         return dict(await self._engine.fetch_each(DELETED, [(user_id, conv_id) for conv_id in conv_ids]))
+
+
+async def walk(engine: SqlEngine, texts: tuple[str, str], after: tuple[str, int], wanted: Any, limit: int) -> list[Row]:
+    """Rows of the log after a place, in order: those of its conversation by the first text, then the others."""
+    conv_id, seq = after
+    rows = await engine.scan_rows(texts[0], (conv_id, seq, wanted, limit))
+    if len(rows) < limit:
+        rows += await engine.scan_rows(texts[1], (conv_id, wanted, limit - len(rows)))
+    return rows
 
 
 def _change(change_no: int, action: str, data: Any) -> Change:

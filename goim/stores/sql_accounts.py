@@ -17,6 +17,10 @@ USER = """
 SELECT user_id, username, nickname, avatar_url, password_hash, is_admin, is_disabled, created_at
 FROM im_users WHERE user_id = ?"""
 
+# Changes nothing, but holds an account's row until the transaction ends (as LOCK_GROUP does for groups): of several at
+# once that count what somebody has before they add to it, none counts before the one ahead of it has added.
+LOCK_USER = "UPDATE im_users SET is_admin = is_admin WHERE user_id = ?"
+
 # INSTR, not LIKE: nothing in what is searched for means anything but itself. The keys make it blind to case.
 SEARCH_USERS = """
 SELECT user_id, username, nickname, avatar_url, password_hash, is_admin, is_disabled, created_at

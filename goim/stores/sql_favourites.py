@@ -11,6 +11,7 @@ from msgspec.structs import asdict, replace
 from goim.model.favourites import Favourite, FavouriteStats, FavouriteType
 from goim.model.words import folded
 from goim.stores.engine import SqlEngine, atomic, run
+from goim.stores.sql_accounts import LOCK_USER
 from goim.stores.tables import FavouriteTable, FavouriteTagTable
 
 COUNT_FAVOURITES = "SELECT COUNT(*) FROM favourites WHERE user_id = ?"
@@ -41,6 +42,7 @@ class SqlFavourites:
         row = asdict(favourite)
         tags = row.pop("tags")
         key = (favourite.user_id, favourite.favourite_id)
+        await self._engine.execute(LOCK_USER, (favourite.user_id,))
         [(count,)] = await self._engine.fetch_rows(COUNT_FAVOURITES, (favourite.user_id,))
         if count >= limit:
             return False

@@ -10,6 +10,7 @@ from piccolo.columns import Column
 from goim.model.messages import MessageRow
 from goim.stores.engine import SqlEngine, affected, run
 from goim.stores.outbox import FeedMark, LaneStats, Outcome, Parcel, ParcelState
+from goim.stores.sql import walk
 from goim.stores.tables import OutboxTable
 
 # All statements name the columns in the order of Parcel.
@@ -47,10 +48,9 @@ REMOVE_MARK = "DELETE FROM outbox_feeds WHERE node_id = ?"
 ALL_MARKS = "SELECT node_id, safe_at, seen_at FROM outbox_feeds ORDER BY node_id"
 TAKE_MARK = "UPDATE outbox_feeds SET seen_at = ? WHERE node_id = ? AND seen_at = ?"
 
-# Walks the whole log, each page from where the last one ended: only a node that follows a crash asks.
-SINCE = """
-SELECT * FROM messages WHERE conv_id >= ? AND (conv_id > ? OR seq > ?) AND timestamp >= ?
-ORDER BY conv_id, seq LIMIT ?"""
+# Walk the whole log, each page from where the last one ended: only a node that follows a crash asks.
+SINCE_HERE = "SELECT * FROM messages WHERE conv_id = ? AND seq > ? AND timestamp >= ? ORDER BY seq LIMIT ?"
+SINCE_BEYOND = "SELECT * FROM messages WHERE conv_id > ? AND timestamp >= ? ORDER BY conv_id, seq LIMIT ?"
 
 
 class SqlOutbox:
@@ -132,6 +132,5 @@ class SqlLogScan:
         self._engine = engine
 
     async def since(self, at: int, after: tuple[str, int], limit: int) -> list[MessageRow]:
-        conv_id, seq = after
-        rows = await self._engine.fetch_rows(SINCE, (conv_id, conv_id, seq, at, limit))
+        rows = await walk(self._engine, (SINCE_HERE, SINCE_BEYOND), after, at, limit)
         return [MessageRow(*row) for row in rows]

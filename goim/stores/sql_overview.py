@@ -8,6 +8,7 @@ from goim.model.groups import Group
 from goim.model.overview import Counts, UserFilter
 from goim.model.users import User
 from goim.stores.engine import SqlEngine, atomic
+from goim.stores.sql_accounts import LOCK_USER
 
 # INSTR, not LIKE: nothing in what is searched for means anything but itself, and every text contains the empty one.
 FIND_USERS = """
@@ -29,8 +30,6 @@ COUNTS = """
 SELECT COUNT(*) AS users, COALESCE(SUM(is_admin), 0) AS admins, COALESCE(SUM(is_disabled), 0) AS disabled,
 (SELECT COUNT(*) FROM im_groups) AS groups_there FROM im_users"""
 
-# Changes nothing, but holds an account's row until the transaction ends (as LOCK_GROUP does for groups).
-LOCK_USER = "UPDATE im_users SET is_admin = is_admin WHERE user_id = ?"
 ENABLED_ADMIN = "SELECT user_id FROM im_users WHERE user_id = ? AND is_admin = 1 AND is_disabled = 0"
 DISABLE = "UPDATE im_users SET is_disabled = 1 WHERE user_id = ?"
 

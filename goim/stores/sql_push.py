@@ -9,6 +9,7 @@ from typing import Any
 from goim.model.push import PushDevice, PushKind
 from goim.stores.base import Taken
 from goim.stores.engine import Row, SqlEngine, atomic
+from goim.stores.sql_accounts import LOCK_USER
 
 FORGET_OVER = """
 DELETE FROM push_devices WHERE user_id = ? AND session_id NOT IN (SELECT session_id FROM im_sessions WHERE user_id = ?)
@@ -58,6 +59,7 @@ class SqlPushDevices:
     async def _put(self, device: PushDevice, limit: int) -> bool:
         own = (device.user_id, device.device_id)
         key = _key(device.address)
+        await self._engine.execute(LOCK_USER, (device.user_id,))
         await self._engine.execute(FORGET_OVER, (device.user_id, device.user_id))
         [(others,)] = await self._engine.fetch_rows(OTHER_DEVICES, own)
         if others >= limit:

@@ -226,6 +226,10 @@ class SqliteEngine(SQLiteEngine):
         """The rows that one statement answers, as tuples."""
         return await self._statement(sql, lambda connection: connection.execute(sql, args).fetchall())
 
+    async def scan_rows(self, sql: str, args: Args = ()) -> list[Row]:
+        """The same; nobody grows impatient here."""
+        return await self.fetch_rows(sql, args)
+
     async def fetch_each(self, sql: str, each: Sequence[Args]) -> list[Row]:
         """One SELECT run with each of these arguments on one snapshot: all their rows, in that order."""
         return await self.read(lambda connection: [row for args in each for row in connection.execute(sql, args)])

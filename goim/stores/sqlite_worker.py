@@ -24,6 +24,9 @@ JobQueue = SimpleQueue[tuple[Job[Any], asyncio.Future[Any]] | None]
 _BUSY_TIMEOUT_MS = 10_000
 _CACHE_KIB = 65_536
 _CHECKPOINT_BYTES = 16 * 1024 * 1024
+_KEPT_LOG_BYTES = 64 * 1024 * 1024
+"""What the file of the write-ahead log keeps of the disk after it had to grow: beside a long read it takes everything.
+"""
 _CACHED_STATEMENTS = 256
 _WAL_ATTEMPTS = 50
 _ROWS_PER_STATEMENT = 512
@@ -64,7 +67,9 @@ def connect(path: str, page_size: int, *, read_only: bool = False) -> sqlite3.Co
         connection.execute("PRAGMA synchronous=FULL")
         connection.execute(f"PRAGMA cache_size=-{_CACHE_KIB}")
         connection.execute(f"PRAGMA wal_autocheckpoint={_CHECKPOINT_BYTES // page_size}")
+        connection.execute(f"PRAGMA journal_size_limit={_KEPT_LOG_BYTES}")
         connection.execute(f"PRAGMA query_only={int(read_only)}")
+        connection.create_function("LOWER", 1, str.lower, deterministic=True)  # SQLite's own knows A to Z
     except BaseException:
         connection.close()
         raise

@@ -10,6 +10,7 @@ import pytest
 from goim.model.favourites import Favourite, FavouriteStats, FavouriteType
 from goim.stores.base import Taken
 from tests.contract.structured_stores import Stores, structured_nodes, structured_stores  # noqa: F401
+from tests.contract.test_accounts_store import user
 
 Nodes = tuple[Stores, Stores]
 MANY = 10_000
@@ -63,6 +64,12 @@ async def test_nobody_keeps_more_than_the_limit(stores: Stores) -> None:
     assert await stores.favourites.add(favourite("f9", "bob"), 2)
     await stores.favourites.delete("ann", "f0")
     assert await stores.favourites.add(favourite("f3"), 2)
+
+
+async def test_of_many_at_once_no_more_are_kept_than_the_limit(nodes: Nodes) -> None:
+    await nodes[0].users.add(user("ann"))
+    adding = (nodes[number % 2].favourites.add(favourite(f"f{number}"), 3) for number in range(12))
+    assert (await asyncio.gather(*adding)).count(True) == 3
 
 
 async def test_pages_go_from_the_latest_to_the_earliest(stores: Stores) -> None:

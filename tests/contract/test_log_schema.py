@@ -20,14 +20,15 @@ SEEKS = {
     "BEFORE": "conv_id=? AND seq>? AND seq<?",
     "ONE": "conv_id=? AND seq=?",
     "NEWEST": "conv_id=? AND seq>?",
-    "SENT_BY": "conv_id>?",
+    "SENT_BY_HERE": "conv_id=? AND seq>?",
+    "SENT_BY_BEYOND": "conv_id>?",
     "EDIT": "conv_id=? AND seq=?",
     "LAST_CHANGE": "conv_id=?",
     "CHANGES_AFTER": "conv_id=? AND change_no>?",
     "CHANGE_OF_MESSAGE": "conv_id=? AND seq=? AND action=?",
     "DELETED": "owner_id=? AND conv_id=?",
 }
-IN_ORDER = ["LAST_SEQ", "AFTER", "BEFORE", "NEWEST", "LAST_CHANGE", "CHANGES_AFTER", "SENT_BY"]
+IN_ORDER = ["LAST_SEQ", "AFTER", "BEFORE", "NEWEST", "LAST_CHANGE", "CHANGES_AFTER", "SENT_BY_HERE", "SENT_BY_BEYOND"]
 
 
 @pytest.fixture

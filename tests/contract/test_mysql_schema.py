@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import AsyncIterator
 from typing import Any
@@ -10,8 +11,10 @@ import pytest
 from piccolo.columns import BigInt, Boolean, Bytea, Column, Integer, Text, Varchar
 from piccolo.table import Table
 
+from goim.errors import StoreDown
 from goim.model.messages import MessageRow
 from goim.stores import (
+    mysql_pool,
     sql,
     sql_accounts,
     sql_admissions,
@@ -28,6 +31,8 @@ from goim.stores import (
 )
 from goim.stores.mysql import MysqlEngine
 from goim.stores.mysql_dialect import filled
+from goim.stores.rows import LOG_SHAPES, SqlRows
+from goim.stores.sql_outbox import SqlLogScan
 from goim.stores.tables import STRUCTURED_TABLES
 from tests.contract.test_structured_schema import key_of
 from tests.mysql_server import MysqlServer
@@ -123,7 +128,8 @@ STATEMENTS = {
 }
 # Looking for a part of a name and counting all files have to read everything, erasing an account walks the log, and
 # there are only the letters of the last minutes to be swept. The newest letter is the last of its index.
-SCANS = {"sql_accounts.SEARCH_USERS", "sql_files.STATS", "sql.SENT_BY", "sql_mailbox.SWEEP", "sql_mailbox.NEWEST"}
+SCANS = {"sql_accounts.SEARCH_USERS", "sql_files.STATS", "sql_mailbox.SWEEP", "sql_mailbox.NEWEST"}
+SCANS |= {"sql.SENT_BY_BEYOND", "sql_outbox.SINCE_BEYOND"}
 SCANS |= {"sql_overview.COUNTS", "sql_outbox.SWEEP_OLD"}  # once a minute
 SMALL = {"outbox_feeds"}  # a row for each node
 
@@ -231,6 +237,40 @@ async def test_a_page_reads_what_it_shows_and_not_what_lies_before_it(engine: My
     assert len(rows) == 10
     tables = text.count("JOIN") + 1
     assert read <= tables * (len(rows) + 2)
+
+
+async def test_a_page_of_a_copy_begins_where_the_last_one_ended(engine: MysqlEngine) -> None:
+    """Not at the beginning of the conversation: a long one would be read as often as it has pages."""
+    (messages,) = (shape for shape in LOG_SHAPES if shape.name == "messages")
+    await engine.insert_rows(
+        "messages", [("c1", n, "zoe", f"m{n}", "text", "{}", 1, 0, None, None) for n in range(1, 2001)]
+    )
+    if engine.is_tidb:  # counts nothing
+        return
+    async with engine.transaction():
+        before = await rows_read(engine)
+        page = await SqlRows(engine).page(messages, ("c1", 1500), 10)
+        places = await sql.SqlMessages(engine).sent_by("zoe", ("c1", 1500), 10)
+        later = await SqlLogScan(engine).since(1, ("c1", 1500), 10)
+        read = await rows_read(engine) - before
+    assert [row[1] for row in page] == [seq for _, seq in places] == [row.seq for row in later] == [*range(1501, 1511)]
+    assert read <= 3 * 12
+
+
+async def test_what_reads_a_whole_table_takes_as_long_as_it_does(
+    engine: MysqlEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await asyncio.gather(*(engine.fetch_rows("SELECT SLEEP(0.1)") for _ in range(6)))  # connections for all
+    async with engine.pool.link() as link:
+        await link.run("LOCK TABLES messages WRITE")
+        monkeypatch.setattr(mysql_pool, "_ANSWER_SECONDS", 0.3)
+        async with asyncio.TaskGroup() as tasks:
+            places = tasks.create_task(sql.SqlMessages(engine).sent_by("zoe", ("", 0), 10))
+            later = tasks.create_task(SqlLogScan(engine).since(1, ("", 0), 10))
+            with pytest.raises(StoreDown, match="did not answer within"):
+                await engine.fetch_rows("SELECT seq FROM messages")
+            await link.run("UNLOCK TABLES")
+    assert (places.result(), later.result()) == ([], [])
 
 
 async def rows_read(engine: MysqlEngine) -> int:

@@ -51,6 +51,13 @@ async def test_accounts_are_found_by_id_and_parts_of_names_disabled_ones_too(
     assert [each.user_id for each in await stores.overview.users(wanted, "", 10)] == found
 
 
+async def test_groups_are_found_by_parts_of_their_names_in_any_case(stores: Stores) -> None:
+    await stores.users.add(user("u1"))
+    await add_groups(stores, g1="ÄRZTE", g2="Zahnärzte", g3="arzte")
+    for query in ("ärzte", "ÄRZTE"):
+        assert [group.group_id for group in await stores.overview.groups(query, "", 10)] == ["g1", "g2"]
+
+
 async def test_what_is_found_of_accounts_is_all_there_is_of_them_and_comes_in_parts(stores: Stores) -> None:
     people = [user(f"u{number}", is_admin=number == 2) for number in (1, 2, 3)]
     for each in people:

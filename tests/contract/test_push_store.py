@@ -21,6 +21,7 @@ from tests.contract.structured_stores import (  # noqa: F401
     structured_nodes,
     structured_stores,
 )
+from tests.contract.test_accounts_store import user
 
 NOW = 1_000
 
@@ -53,6 +54,13 @@ def device(user_id: str, device_id: str = "phone", **more: Any) -> PushDevice:
 async def people(stores: Stores) -> None:
     for user_id in ("ann", "bob", "eve"):
         await session(stores, f"s-{user_id}", user_id)
+
+
+async def test_of_many_at_once_no_more_are_there_than_the_limit(nodes: tuple[Stores, Stores]) -> None:
+    await nodes[0].users.add(user("zoe"))
+    await session(nodes[0], "s-zoe", "zoe")
+    putting = (nodes[number % 2].push.put(device("zoe", f"d{number}"), 3) for number in range(12))
+    assert (await asyncio.gather(*putting)).count(True) == 3
 
 
 pytestmark = pytest.mark.usefixtures("people")

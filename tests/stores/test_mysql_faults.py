@@ -24,6 +24,7 @@ from goim.stores.mysql import MysqlEngine
 from goim.stores.mysql_errors import Conflict
 from goim.stores.sql import SqlMessages
 from goim.stores.sql_turns import SqlTurns
+from tests.fake_clock import FakeClock
 from tests.mysql_server import MysqlServer
 
 T = TypeVar("T")
@@ -79,7 +80,7 @@ class Proxy:
 
 @pytest.fixture
 async def dsn(mysql_server: MysqlServer) -> Dsn:
-    return await mysql_server.migrated("messages")
+    return await mysql_server.migrated("messages", "words")
 
 
 def draft(number: int) -> Draft:
@@ -120,6 +121,79 @@ async def test_connections_that_the_server_has_ended_are_replaced(dsn: Dsn) -> N
         [(after,)] = await engine.fetch_rows("SELECT CONNECTION_ID()")
         assert after != number
         await engine.execute("INSERT INTO message_turns (conv_id) VALUES (?)", ("a",))
+
+
+async def test_a_connection_that_rested_for_long_is_replaced_before_it_is_used(dsn: Dsn) -> None:
+    clock = FakeClock()
+    async with MysqlEngine(dsn, clock=clock) as engine:
+        [(number,)] = await engine.fetch_rows("SELECT CONNECTION_ID()")
+        clock.advance(59)
+        assert await engine.fetch_rows("SELECT CONNECTION_ID()") == [(number,)]
+        clock.advance(61)
+        [(after,)] = await engine.fetch_rows("SELECT CONNECTION_ID()")
+        assert after != number
+
+
+@contextlib.asynccontextmanager
+async def server_wide(dsn: Dsn, **values: str | int) -> AsyncIterator[None]:
+    """Other defaults for whoever connects now."""
+    async with MysqlEngine(dsn, connections=1) as engine:
+        before = {name: (await engine.fetch_rows(f"SELECT @@GLOBAL.{name}"))[0][0] for name in values}
+        for name, value in values.items():
+            await engine.execute(f"SET GLOBAL {name} = ?", (value,))
+        try:
+            yield
+        finally:
+            for name, value in before.items():
+                await engine.execute(f"SET GLOBAL {name} = ?", (value,))
+
+
+async def test_whatever_the_defaults_of_the_server_are_statements_mean_the_same(dsn: Dsn) -> None:
+    add = "INSERT INTO message_turns (conv_id) VALUES (?)"
+    async with (
+        server_wide(
+            dsn,
+            lc_messages="de_DE",
+            sql_select_limit=2,
+            sql_safe_updates=1,
+            sql_mode="NO_BACKSLASH_ESCAPES",
+            time_zone="+05:00",
+        ),
+        MysqlEngine(dsn) as engine,
+    ):
+        await engine.execute_many(add, [(name,) for name in ("a", "b", "c\\'", "d")])
+        found = await engine.execute("UPDATE message_turns SET conv_id = conv_id WHERE conv_id = ?", ("c\\'",))
+        assert found == 1, "what an UPDATE finds is counted in any language"
+        assert len(await engine.fetch_rows("SELECT conv_id FROM message_turns")) == 4
+        assert await engine.fetch_rows("SELECT NOW() = UTC_TIMESTAMP()") == [(1,)], "no hour comes twice"
+        assert await engine.execute("DELETE FROM message_turns WHERE conv_id <> ''") == 4
+
+
+async def test_a_change_of_the_schema_may_take_its_time(dsn: Dsn, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with MysqlEngine(dsn) as engine:
+        monkeypatch.setattr(mysql_pool, "_ANSWER_SECONDS", 0.3)
+        await engine.run_ddl("DO SLEEP(1)")
+        with pytest.raises(StoreDown, match="did not answer within"):
+            await engine.execute("DO SLEEP(1)")
+
+
+async def test_more_arguments_than_a_packet_holds_are_asked_for_at_one_moment(dsn: Dsn) -> None:
+    keys = [(f"c{number:04}",) for number in range(3_000)]
+    async with server_wide(dsn, max_allowed_packet=65_536), MysqlEngine(dsn) as reader, MysqlEngine(dsn) as writer:
+        await writer.insert_rows("word_marks", [(*key, 0, 0) for key in keys])
+
+        async def write() -> None:
+            for number in range(20):
+                await writer.execute("UPDATE word_marks SET seq = ?", (number,))
+
+        async with asyncio.TaskGroup() as tasks:
+            writing = tasks.create_task(write())
+            while not writing.done():
+                seqs = await reader.fetch_each("SELECT seq FROM word_marks WHERE conv_id = ?", keys)
+                assert len(seqs) == 3_000
+                assert len(set(seqs)) == 1
+        async with reader.transaction():
+            assert len(await reader.fetch_each("SELECT seq FROM word_marks WHERE conv_id = ?", keys)) == 3_000
 
 
 async def test_a_lock_that_is_not_given_back_is_not_waited_for_for_ever(dsn: Dsn) -> None:

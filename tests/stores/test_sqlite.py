@@ -13,6 +13,7 @@ import pytest
 from piccolo.engine.exceptions import TransactionError
 
 from goim.errors import StoreDown
+from goim.stores import sqlite_worker
 from goim.stores.base import Taken
 from goim.stores.sqlite import SqliteEngine
 
@@ -84,6 +85,25 @@ async def test_every_commit_is_on_disk_before_it_is_told(tmp_path: Path, page_si
         expected = ["wal", 2, page_size, 16 * 1024 * 1024 // page_size]  # 2 is FULL
         assert await engine.write(settings) == expected
         assert await engine.read(settings) == expected
+
+
+async def test_the_log_beside_a_long_read_gives_the_disk_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sqlite_worker, "_CHECKPOINT_BYTES", 1 << 18)
+    monkeypatch.setattr(sqlite_worker, "_KEPT_LOG_BYTES", 1 << 19, raising=False)
+    log = tmp_path / "marks.db-wal"
+    async with SqliteEngine(tmp_path / "marks.db") as engine:
+        await engine.run_ddl(CREATE)
+        with closing(sqlite3.connect(tmp_path / "marks.db", isolation_level=None)) as beside:
+            beside.execute("BEGIN")
+            beside.execute("SELECT * FROM sqlite_master").fetchall()
+            for _ in range(4):
+                await engine.run_ddl("CREATE TABLE more AS SELECT zeroblob(1048576) AS one")
+                await engine.run_ddl("DROP TABLE more")
+            assert log.stat().st_size > 4 << 20
+        for _ in range(3):
+            await engine.run_ddl("CREATE TABLE more (one)")
+            await engine.run_ddl("DROP TABLE more")
+        assert log.stat().st_size <= 1 << 19
 
 
 async def test_closing_ends_the_threads_and_leaves_one_file(tmp_path: Path) -> None:
