@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterable, AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -20,6 +21,7 @@ _PART_BYTES = 5 * 1024 * 1024  # the least that S3 takes for a part
 _PARTS_AT_ONCE = 2  # so an upload holds about 10 MiB
 _CHUNK_BYTES = 256 * 1024
 _LISTED_AT_ONCE = 500
+_ATTEMPTS = re.compile(r"Error performing .* retry_timeout: \S+ +- ")  # what was asked how often, with its URL
 
 
 @contextmanager
@@ -28,7 +30,7 @@ def told() -> Iterator[None]:
     try:
         yield
     except BaseError as error:
-        raise StoreDown(f"files: {str(error).partition(chr(10))[0]}") from error
+        raise StoreDown(f"files: {_ATTEMPTS.sub('', str(error).partition(chr(10))[0])}") from error
 
 
 class ObjectBlobs:

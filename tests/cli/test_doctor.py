@@ -68,6 +68,25 @@ def test_a_bucket_out_of_reach_is_wrong(goimctl: Goimctl) -> None:
     assert "hunter2" not in done.stdout + done.stderr
 
 
+def test_a_bucket_that_is_not_there_is_wrong(goimctl: Goimctl) -> None:
+    """Of a file in it a server says the same as of a file that is not there."""
+    with stranger(Empty) as address:
+        bucket = {"IM_FILES_S3_BUCKET": "pictures", "IM_FILES_S3_ENDPOINT": f"http://{address}"}
+        done = goimctl("doctor", "--no-server", **bucket, IM_FILES_S3_KEY="someone", IM_FILES_S3_SECRET="hunter2")
+    assert done.returncode == 3
+    assert done.stderr.startswith(f"error: files: bucket pictures at http://{address}: ")
+
+
+class Empty(http.server.BaseHTTPRequestHandler):
+    """There is nothing here."""
+
+    def do_GET(self) -> None:
+        self.send_error(404)
+
+    def do_HEAD(self) -> None:
+        self.send_error(404)
+
+
 def test_what_answers_may_be_something_else(goimctl: Goimctl) -> None:
     with stranger() as address:
         done = goimctl("doctor", IM_LISTEN_ADDR=address)
@@ -76,9 +95,9 @@ def test_what_answers_may_be_something_else(goimctl: Goimctl) -> None:
 
 
 @contextlib.contextmanager
-def stranger() -> Iterator[str]:
+def stranger(handler: type[http.server.BaseHTTPRequestHandler] = http.server.BaseHTTPRequestHandler) -> Iterator[str]:
     """A web server that is not goim."""
-    server = http.server.HTTPServer(("127.0.0.1", 0), http.server.BaseHTTPRequestHandler)
+    server = http.server.HTTPServer(("127.0.0.1", 0), handler)
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
     try:

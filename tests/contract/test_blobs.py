@@ -15,6 +15,7 @@ from goim.blobs.base import Blob, Blobs
 from goim.blobs.local import LocalBlobs
 from goim.blobs.s3 import Bucket, S3Blobs
 from goim.errors import ErrorCode, GoimError, StoreDown
+from tests.cli.conftest import Goimctl
 from tests.contract.blob_stores import blobs_everywhere, bucket_at, s3_endpoint  # noqa: F401
 
 MIB = 1024 * 1024
@@ -237,3 +238,14 @@ async def test_a_prefix_keeps_two_servers_of_one_bucket_apart(s3_endpoint: str) 
     await one.put("ab/one", pieces(b"x"), LIMIT)
     assert set(await listed(one)) == {"ab/one"}
     assert set(await listed(whole)) == {"goim/files/ab/one"}
+
+
+async def test_doctor_tells_a_bucket_that_is_there_from_one_that_is_not(s3_endpoint: str, tmp_path: Path) -> None:  # noqa: F811
+    bucket = bucket_at(s3_endpoint)
+    goimctl = Goimctl(tmp_path)
+    given = {"IM_FILES_S3_ENDPOINT": s3_endpoint, "IM_FILES_S3_KEY": bucket.key, "IM_FILES_S3_SECRET": bucket.secret}
+    found = await asyncio.to_thread(goimctl, "doctor", "--no-server", IM_FILES_S3_BUCKET=bucket.name, **given)
+    assert found.returncode == 3
+    assert f"error: files: bucket {bucket.name} at {s3_endpoint}: " in found.stderr
+    await S3Blobs(bucket).put("ab/one", pieces(b"x"), LIMIT)
+    await goimctl.meanwhile("doctor", "--no-server", IM_FILES_S3_BUCKET=bucket.name, **given)

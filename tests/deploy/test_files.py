@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 import yaml
+from goimctl.output import ExitCode
 
 from goim import __version__
 from goim.config import Settings
@@ -231,3 +232,9 @@ def test_a_node_has_time_to_drain_before_systemd_kills_it_and_starts_after_the_m
     assert int(seconds) > DRAIN + REQUESTS
     assert re.search(r"^After=.*goim-migrate\.service", text, re.MULTILINE)
     assert re.search(r"^KillMode=mixed$", text, re.MULTILINE)
+
+
+def test_systemd_starts_nothing_again_that_has_wrong_settings() -> None:
+    for name in ("goim", "goim-consume"):
+        text = (DEPLOY / f"systemd/{name}.service").read_text()
+        assert f"RestartPreventExitStatus={ExitCode.WRONG_USE:d}\n" in text
