@@ -125,4 +125,4 @@ def _failure(error: Exception) -> Failed:
             message = error.format_message()
             path = context.command_path if context else app.info.name
             return Failed(message[:1].lower() + message[1:], hint=f"{path} --help", code=ExitCode(error.exit_code))
-    return Failed("interrupted")
+    return Failed("interrupted", code=ExitCode.INTERRUPTED)

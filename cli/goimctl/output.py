@@ -26,6 +26,7 @@ class ExitCode(IntEnum):
     WRONG_USE = 2
     UNHEALTHY = 3
     DEPENDENCY_DOWN = 5
+    INTERRUPTED = 130
 
 
 class Failed(Exception):
@@ -85,7 +86,8 @@ def confirm(question: str, *, yes: bool) -> None:
         return
     if not sys.stdin.isatty():
         raise Failed("this cannot be undone, and there is no terminal to ask at", hint="--yes", code=ExitCode.WRONG_USE)
-    typer.confirm(question, abort=True, err=True)
+    if not typer.confirm(question, err=True):
+        raise Failed("nothing was done")
 
 
 def tell_failure(failure: Failed) -> None:

@@ -82,7 +82,7 @@ def test_wrong_use_is_one_line_a_hint_and_exit_code_2(goimctl: Goimctl, args: li
         (StoreDown("SQLite: no room"), 5, "error: SQLite: no room\nhint: goimctl doctor\n"),
         (ConfigError("one\ntwo", hint="do this"), 2, "error: one\nerror: two\nhint: do this\n"),
         (Failed("not well", code=ExitCode.UNHEALTHY), 3, "error: not well\n"),
-        (typer.Abort(), 1, "error: interrupted\n"),
+        (typer.Abort(), 130, "error: interrupted\n"),
         (typer.Exit(3), 3, ""),
     ],
 )

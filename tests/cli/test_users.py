@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pty
+import signal
 import subprocess
 from pathlib import Path
 
@@ -183,19 +184,41 @@ def test_a_database_that_is_none_is_a_dependency_that_is_down(goimctl: Goimctl, 
     assert done.stderr.startswith("error: SQLite: ")
 
 
-def test_at_a_terminal_the_password_is_asked_for_twice_and_never_shown(goimctl: Goimctl, tmp_path: Path) -> None:
+def at_a_terminal(goimctl: Goimctl, *args: str) -> tuple[int, subprocess.Popen[bytes]]:
+    """Somebody types at this terminal what the command asks for."""
     ours, theirs = pty.openpty()
-    environ = {name: value for name, value in os.environ.items() if not name.startswith("IM_")}
     process = subprocess.Popen(
-        [BINARY, "users", "create", "alice"],
-        cwd=tmp_path,
-        env=environ,
+        [BINARY, *args],
+        cwd=goimctl.folder,
+        env=goimctl.environ(),
         stdin=theirs,
         stdout=theirs,
         stderr=theirs,
         start_new_session=True,
     )
     os.close(theirs)
+    return ours, process
+
+
+def test_who_says_no_or_ctrl_c_to_a_question_changes_nothing(goimctl: Goimctl) -> None:
+    create(goimctl, "alice")
+    ours, process = at_a_terminal(goimctl, "users", "erase", "alice")
+    read_until(ours, "[y/N]: ")
+    os.write(ours, b"n\n")
+    read_until(ours, "error: nothing was done")
+    assert process.wait(timeout=20) == 1
+    os.close(ours)
+    ours, process = at_a_terminal(goimctl, "users", "erase", "alice")
+    read_until(ours, "[y/N]: ")
+    process.send_signal(signal.SIGINT)
+    read_until(ours, "error: interrupted")
+    assert process.wait(timeout=20) == 130
+    os.close(ours)
+    assert goimctl.json("users", "show", "alice")["username"] == "alice"
+
+
+def test_at_a_terminal_the_password_is_asked_for_twice_and_never_shown(goimctl: Goimctl) -> None:
+    ours, process = at_a_terminal(goimctl, "users", "create", "alice")
     seen = read_until(ours, "New password of alice: ")
     os.write(ours, f"{PASSWORD}\n".encode())
     seen += read_until(ours, "Repeat for confirmation: ")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import ClassVar
 
+from rich.cells import cell_len
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical, VerticalScroll
@@ -105,6 +106,6 @@ class Reading(ModalScreen[None]):
 
 
 def table_of(rows: Sequence[tuple[str, str]]) -> str:
-    """Two columns."""
-    width = max(len(left) for left, _ in rows)
-    return "\n".join(f"{left:{width}}   {right}" for left, right in rows)
+    """Two columns; of names in Chinese each sign is two cells wide."""
+    width = max(cell_len(left) for left, _ in rows)
+    return "\n".join(f"{left}{' ' * (width - cell_len(left))}   {right}" for left, right in rows)
