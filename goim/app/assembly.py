@@ -274,6 +274,9 @@ class Assembly:
             self._stores.members,
             self._stores.receipts,
             self.behind,
+            self._stores.messages,
+            self._log,
+            self._clock,
             receipt_limit=self._settings.groups.receipt_limit,
         )
 

@@ -152,6 +152,8 @@ class Client:
         mirror = self.mirror(conv_id)
         mirror.is_new = False
         mirror.read = dict(readers)
+        for message in mirror.base.values():  # who sends has read: another node may not have written that yet
+            mirror.raise_read(message["from"], message["seq"])
         mirror.unsure.clear()
         mirror.settings = {}  # of a line that is not in the list nothing is told
         if view is not None:

@@ -21,6 +21,7 @@ from goim.gateway.transport import Listener
 from goim.model.users import Login, User
 from goim.protocol.close_codes import CloseCode
 from goim.protocol.frames import Frame, encode_json
+from goim.stores.search import NumberedIndex
 from tests.client import Envelope
 from tests.e2e.mirror import Client
 from tests.e2e.neighbours import Way, Ways, alone
@@ -63,8 +64,13 @@ class Slow:
 def slow_stores(pace: Pace) -> Stores:
     """Everything in memory, no faster than `pace`."""
     stores = memory_stores()
-    names = [each.name for each in dataclasses.fields(stores) if each.name != "blobs"]
-    return dataclasses.replace(stores, **{name: cast(Any, Slow(getattr(stores, name), pace)) for name in names})
+    assert stores.numbered is not None
+    found = {each.name: getattr(stores, each.name) for each in dataclasses.fields(stores)}
+    for name in ("blobs", "numbered", *(name for name, store in found.items() if store is None)):
+        del found[name]
+    slow = {name: cast(Any, Slow(store, pace)) for name, store in found.items()}
+    index = [cast(Any, Slow(store, pace)) for store in (stores.numbered.tail, stores.numbered.words)]
+    return dataclasses.replace(stores, **slow, numbered=NumberedIndex(*index))
 
 
 @dataclass(frozen=True)
@@ -159,9 +165,9 @@ class Phone:
         connection = Connection(login, self.name, wire, "websocket", node.services, node.tasks)
         self._village.carried[wire] = connection
         node.services.delivery.attach(connection)
-        await node.services.delivery.settled()
         groups = await node.services.access.groups_of(self.user_id)
         node.services.delivery.enter_groups(connection, groups)
+        await node.services.delivery.settled()
         self.client.arrive(self._village.deleted)
         self.client.is_one_of_many = len(self._village.nodes) > 1
         wire.start(connection)
@@ -349,10 +355,13 @@ class Village:
         return user_id in self.members(conv_id)
 
     async def seed(self, phone: Phone) -> None:
-        """Fetch a device's list and the watermarks of what it knows and what is in the list."""
-        views = await self.views(phone.user_id)
+        """Fetch a device's list and the watermarks of what it knows and what is in the list; nothing of it counts once
+        it has connected anew."""
+        wire, views = phone.wire, await self.views(phone.user_id)
         for conv_id in [*views, *(conv_id for conv_id in phone.client.mirrors if conv_id not in views)]:
             readers = await self.readers(conv_id)
+            if phone.wire is not wire:
+                return
             if conv_id in views or conv_id in phone.client.mirrors:
                 phone.client.seed(conv_id, views.get(conv_id), readers)
 

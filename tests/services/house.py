@@ -213,7 +213,15 @@ class House:
         )
         self.favourite_book = FavouriteBook(self.favourites, self.users, self.access, self.one_message, clock)
         self.readers = Readers(
-            self.access, self.one_message, self.members, self.receipts, self.behind, receipt_limit=200
+            self.access,
+            self.one_message,
+            self.members,
+            self.receipts,
+            self.behind,
+            self.table,
+            self.log,
+            clock,
+            receipt_limit=200,
         )
         self.operator = GroupOperator(self.groups, self.members, self.users, self.roster, clock)
         self.lines = Lines(self.conversations, self.deletes, self.table, self.log, self.behind, clock)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from goim.errors import ErrorCode
 from goim.model.groups import Member
+from goim.model.messages import MessageRow
 from tests.services.house import House, Phone, open_house, refused  # noqa: F401
 
 
@@ -37,6 +38,22 @@ async def test_who_answers_has_read(house: House) -> None:
     sent = await house.say("ann", conv_id)
     await house.say("bob", conv_id)
     assert await readers(house, "ann", conv_id, sent.server_msg_id) == ({"bob": house.clock.now_ms()}, ["cleo"])
+
+
+async def test_who_answers_through_another_node_has_read_before_that_node_has_written_it(house: House) -> None:
+    await house.friends_of_each_other("ann", "bob", "cleo", "dora")
+    conv_id = f"group:{await house.group('ann', 'bob', 'cleo', 'dora')}"
+    sent = await house.say("ann", conv_id)
+    await house.book.mark_read_now("dora", conv_id, 1)
+    at = house.clock.now_ms()
+    house.clock.advance(1)
+    house.log.is_shared = lambda: True
+    answer = MessageRow(conv_id, 2, "bob", "b", "text", "{}", house.clock.now_ms(), 0, None, None)
+    await house.table.insert([answer, answer._replace(seq=3, client_msg_id="c")])
+    assert await readers(house, "ann", conv_id, sent.server_msg_id) == (
+        {"dora": at, "bob": house.clock.now_ms()},
+        ["cleo"],
+    )
 
 
 async def test_who_has_left_or_came_only_later_is_not_listed(house: House) -> None:
