@@ -48,6 +48,7 @@ from goim.services.readers import Readers
 from goim.services.receipts import ReceiptBook
 from goim.services.registry import Services
 from goim.services.search import Search
+from goim.services.second_look import SecondLook
 from goim.services.sessions import SessionDesk
 from goim.services.specials import Specials
 from goim.services.streams import Streams
@@ -88,6 +89,7 @@ class Assembly:
         self.grants = FileGrants(stores.grants, public_url=settings.server.public_url)
         self.sweeper = FileSweeper(stores.files, stores.blobs, clock, settings.files)
         self.group_index = group_index(settings, stores, clock, self._metrics)
+        self.second_look = SecondLook(self._notices, self._clock)
         self.behind = Behind(
             stores.conversations, stores.receipts, stores.groups, group_events or self.group_index, clock
         )
@@ -166,6 +168,7 @@ class Assembly:
                 self._access,
                 delivery,
                 streams,
+                self.second_look,
             ),
             messages=messages,
             streams=streams,
@@ -220,6 +223,7 @@ class Assembly:
             self._delivery,
             self._clock,
             stores.deletes,
+            self.second_look,
             history_for_new_members=self._settings.groups.history_for_new_members,
         )
         self.operator = GroupOperator(stores.groups, stores.members, stores.users, roster, self._clock)

@@ -66,6 +66,7 @@ class Node(Office):
             self.working(),
             self._assembly.catch_up.running(),
             self._updating(),
+            self._assembly.second_look.running(),
             services.specials.running(),
             services.streams.running(),
             services.sessions.running(),

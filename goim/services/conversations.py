@@ -16,6 +16,7 @@ from goim.model.users import User
 from goim.protocol.pushes import ConversationUpdated, ConversationUpdatedData
 from goim.services.access import AccessBook
 from goim.services.lines import Line, Lines, Place
+from goim.services.second_look import SecondLook, Told, differences
 from goim.services.streams import Streams
 from goim.stores.base import Conversations, Groups, Users
 from goim.stores.base_log import Changes
@@ -64,6 +65,7 @@ class ConversationList:
         access: AccessBook,
         delivery: Delivery,
         streams: Streams,
+        second_look: SecondLook,
     ) -> None:
         self._conversations = conversations
         self._changes = changes
@@ -73,6 +75,7 @@ class ConversationList:
         self._access = access
         self._delivery = delivery
         self._streams = streams
+        self._second_look = second_look
         self._turns = Turns()
 
     async def page(self, user_id: str, before: Place | None, limit: int) -> ConversationPage:
@@ -93,19 +96,19 @@ class ConversationList:
     async def pin(self, user_id: str, conv_id: str, *, pinned: bool) -> None:
         """Keep it at the top of my list, or not."""
         await self._access.of(user_id, conv_id)
-        await self._set(user_id, {"pinned": pinned}, ConversationUpdatedData(conv_id, pinned=pinned))
+        await self._set(user_id, conv_id, {"pinned": pinned})
 
     async def mute(self, user_id: str, conv_id: str, *, muted: bool) -> None:
         """Count its unread messages apart and let clients stay silent, or not."""
         await self._access.of(user_id, conv_id)
-        await self._set(user_id, {"muted": muted}, ConversationUpdatedData(conv_id, muted=muted))
+        await self._set(user_id, conv_id, {"muted": muted})
 
     async def draft(self, user_id: str, conv_id: str, text: str) -> None:
         """Keep what I have begun to write."""
         if len(text) > MAX_DRAFT:
             raise invalid(f"a draft has at most {MAX_DRAFT} characters")
         await self._access.of(user_id, conv_id)
-        await self._set(user_id, {"draft": text}, ConversationUpdatedData(conv_id, draft=text))
+        await self._set(user_id, conv_id, {"draft": text})
 
     async def delete(self, user_id: str, conv_id: str) -> None:
         """Hide everything up to now from me; the next message brings the conversation back, without the old ones."""
@@ -113,11 +116,22 @@ class ConversationList:
         await self._lines.hide(user_id, conv_id)
         self._tell(user_id, ConversationUpdatedData(conv_id, deleted=True))
 
-    async def _set(self, user_id: str, changes: Mapping[str, Any], data: ConversationUpdatedData) -> None:
+    async def _set(self, user_id: str, conv_id: str, changes: Mapping[str, Any]) -> None:
         """Store and tell, one after another in a line: what is told last is what is stored."""
-        async with self._turns.of(f"{user_id} {data.conv_id}"):
-            await self._conversations.set_entry(user_id, data.conv_id, changes)
-            self._tell(user_id, data)
+        async with self._turns.of(f"{user_id} {conv_id}"):
+            await self._conversations.set_entry(user_id, conv_id, changes)
+            self._tell_set(user_id, conv_id, changes)
+
+    def _tell_set(self, user_id: str, conv_id: str, changes: Mapping[str, Any]) -> None:
+        self._tell(user_id, ConversationUpdatedData(conv_id, **changes))
+
+        async def look(told: Told) -> None:
+            async with self._turns.of(f"{user_id} {conv_id}"):
+                entry = await self._conversations.entry(user_id, conv_id)
+                if entry is not None and (stored := differences(told, entry)):
+                    self._tell_set(user_id, conv_id, stored)
+
+        self._second_look.note(("line", user_id, conv_id), changes, look)
 
     def _tell(self, user_id: str, data: ConversationUpdatedData) -> None:
         self._delivery.to_user(user_id, ConversationUpdated(data))

@@ -23,6 +23,7 @@ from goim.protocol.pushes import (
 )
 from goim.services.access import AccessBook
 from goim.services.event_feed import EventFeed
+from goim.services.second_look import SecondLook, Told, differences
 from goim.stores.base import Groups, Members
 from goim.stores.base_log import ConvDeletes
 from goim.stores.log import Log
@@ -50,6 +51,7 @@ class GroupRoster:
         delivery: Delivery,
         clock: Clock,
         deletes: ConvDeletes,
+        second_look: SecondLook,
         *,
         history_for_new_members: bool = True,
     ) -> None:
@@ -61,6 +63,7 @@ class GroupRoster:
         self._delivery = delivery
         self._clock = clock
         self._deletes = deletes
+        self._second_look = second_look
         self._history_for_new_members = history_for_new_members
         self._turns = Turns()
         self.feed: EventFeed | None = None
@@ -95,6 +98,7 @@ class GroupRoster:
         if changed is not None:
             self._access.group_changed(group.group_id)
             self._tell(GroupUpdated(GroupData(group.group_id, by=by, **changes)))
+            self._look_again_at_group(group.group_id, changes)
             await self._noted()
         return changed
 
@@ -120,6 +124,7 @@ class GroupRoster:
             self._notices.emit(GroupJoined(user_id, group.group_id))
         for user_id in added:
             self._tell(MemberJoined(MemberData(group.group_id, user_id, Role.MEMBER, by)))
+            self._look_again_at_member(group.group_id, user_id, is_in=True)
         await self._noted()
         return added
 
@@ -138,6 +143,7 @@ class GroupRoster:
         told = MemberLeft(MemberData(group.group_id, member.user_id, member.role, by))
         self._tell(told)
         self._delivery.to_user(member.user_id, told)
+        self._look_again_at_member(group.group_id, member.user_id, is_in=False)
         await self._noted()
         return True
 
@@ -162,12 +168,55 @@ class GroupRoster:
             if member is not None:
                 self._tell_changed(member, by)
         self._tell(GroupUpdated(GroupData(group.group_id, owner_id=heir.user_id, by=by)))
+        self._look_again_at_group(group.group_id, {"owner_id": heir.user_id})
         await self._noted()
         return True
 
     def _tell_changed(self, member: Member, by: str) -> None:
         told = MemberData(member.group_id, member.user_id, member.role, by, mute_until=member.mute_until)
         self._tell(MemberUpdated(told))
+        self._look_again_at_member(member.group_id, member.user_id, role=member.role, mute_until=member.mute_until)
+
+    # what another node may have changed at the same time
+
+    def _look_again_at_group(self, group_id: str, told: Mapping[str, Any]) -> None:
+        async def look(told: Told) -> None:
+            async with self.turn(group_id):
+                group = await self._groups.get(group_id)
+                if group is not None and (stored := differences(told, group)):
+                    self._delivery.to_group(group_id, GroupUpdated(GroupData(group_id, **stored)))
+                    self._look_again_at_group(group_id, stored)
+
+        self._second_look.note(("group", group_id), told, look)
+
+    def _look_again_at_member(self, group_id: str, user_id: str, **told: Any) -> None:
+        async def look(told: Told) -> None:
+            async with self.turn(group_id):
+                await self._correct(group_id, user_id, told)
+
+        self._second_look.note(("member", group_id, user_id), told, look)
+
+    async def _correct(self, group_id: str, user_id: str, told: Told) -> None:
+        """Say anew whether somebody is in, and as what. Who did that is not known here."""
+        member = await self._members.get(group_id, user_id)
+        if member is None:
+            if told.get("is_in", True):
+                self._notices.emit(GroupLeft(user_id, group_id))
+                left = MemberLeft(MemberData(group_id, user_id, Role.MEMBER, OPERATOR))
+                self._delivery.to_group(group_id, left)
+                self._delivery.to_user(user_id, left)
+                self._look_again_at_member(group_id, user_id, is_in=False)
+            return
+        is_in = {"is_in": True} if told.get("is_in") is False else {}
+        if is_in:
+            self._notices.emit(GroupJoined(user_id, group_id))
+            self._delivery.to_group(group_id, MemberJoined(MemberData(group_id, user_id, member.role, OPERATOR)))
+        stored = differences({name: value for name, value in told.items() if name != "is_in"}, member)
+        if stored:
+            now = MemberData(group_id, user_id, member.role, OPERATOR, mute_until=member.mute_until)
+            self._delivery.to_group(group_id, MemberUpdated(now))
+        if is_in or stored:
+            self._look_again_at_member(group_id, user_id, **is_in, **stored)
 
     def _tell(self, push: _GroupPush, *, is_last: bool = False) -> None:
         """Tell the members, and the outbox where there is one."""

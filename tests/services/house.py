@@ -46,6 +46,7 @@ from goim.services.readers import Readers
 from goim.services.receipts import ReceiptBook
 from goim.services.search import Search
 from goim.services.search_indexer import SearchIndexer
+from goim.services.second_look import SecondLook
 from goim.services.specials import Specials
 from goim.services.streams import Streams
 from goim.services.unread import Unread
@@ -170,6 +171,7 @@ class House:
         self.tasks = Tasks()
         self.notices = Notices(bus)
         self.delivery = Delivery(bus, self.notices, metrics)
+        self.second_look = SecondLook(self.notices, clock)
         self.log = Log(self.table, clock, metrics)
         self.access = AccessBook(
             self.conversations, self.friends, self.blocks, self.groups, self.members, self.notices, clock
@@ -234,6 +236,7 @@ class House:
             self.access,
             self.delivery,
             self.streams,
+            self.second_look,
         )
         self.presence = PresenceBook(
             self.delivery, self.sessions, self.friends, self.blocks, self.members, self.access, clock
@@ -251,6 +254,7 @@ class House:
             delivery,
             clock,
             self.deletes,
+            self.second_look,
             history_for_new_members=history_for_new_members,
         )
         self.group_desk = GroupDesk(
