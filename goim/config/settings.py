@@ -99,7 +99,7 @@ class Groups(Section):
 class Streams(Section):
     """Messages that grow while they are written."""
 
-    idle_timeout: Duration = key("60s", "A stream ends by itself when its owner is gone or silent for so long.", gt=0)
+    idle_timeout: Duration = key("60s", "A stream ends by itself when its owner has been gone for so long.", gt=0)
     max_bytes: Size = key("1MiB", "How much text one stream may hold.", ge=1)
 
 

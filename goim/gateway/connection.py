@@ -109,7 +109,9 @@ class Connection:
         try:
             text = data.decode()  # `Raw` payloads are not checked by the decoder
         except UnicodeDecodeError:
-            return self.close(CloseCode.BAD_UTF8)
+            if self.transport_name == "websocket":  # RFC 6455 wants it; a line is bad JSON like any other
+                return self.close(CloseCode.BAD_UTF8)
+            return self._refuse_bad(invalid("not an envelope: not UTF-8"))
         try:
             request = decode_request(text)
         except (msgspec.MsgspecError, RecursionError) as error:

@@ -189,6 +189,15 @@ class DirectProtocol(asyncio.Protocol):
         self._write_control(_CLOSE, code.to_bytes(2, "big"))
         self._end()
 
+    def _hang_up(self, *, is_answered: bool) -> None:
+        """The last word is said. Who has not heard it yet may be talking still: a socket that closes on what it has not
+        read is reset, and they would never read why it ended."""
+        self._end()
+        if is_answered or not self.transport.can_write_eof() or self.transport.is_closing():
+            return self.transport.close()
+        self.transport.set_protocol(Deaf(self))
+        self.transport.write_eof()
+
     def _end(self) -> None:
         """The first sign of an end, whoever gave it: nobody is told of anything any more."""
         if self.is_open:
@@ -267,9 +276,7 @@ class DirectProtocol(asyncio.Protocol):
         if outcome.is_over:
             if outcome.failure is not None:
                 self._sockets.cork.closes[outcome.failure] += 1
-            self._end()
-            self.transport.close()
-            return
+            return self._hang_up(is_answered=outcome.failure is None)
         self._rare = rare if rare.is_amid else None
         if outcome.message is not None and self._listener is not None:
             self._listener.receive(outcome.message, is_text=outcome.is_text)
@@ -287,3 +294,13 @@ def _mask_and_length(data: bytes, at: int, second: int) -> tuple[int, int]:
     if second < _MASKED or len(data) < at + 10:
         return -1, 0
     return at + 10, int.from_bytes(data[at + 2 : at + 10], "big")
+
+
+class Deaf(asyncio.Protocol):
+    """Hears out a client that has been sent its last word, until it hangs up."""
+
+    def __init__(self, protocol: DirectProtocol) -> None:
+        self._protocol = protocol
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._protocol.connection_lost(exc)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from codecs import getincrementaldecoder
 from urllib.parse import quote
 
 import msgspec
@@ -24,6 +25,10 @@ PARTIAL = "partial/"
 
 PLAIN = "application/octet-stream"
 """The type of what is not known to be anything else: browsers only save it."""
+
+TEXT = "text/plain"
+"""The type of all text, whatever it is written in: a page or a drawing would run scripts under its own."""
+_NOT_IN_TEXT = re.compile(r"[\x00-\x08\x0e-\x1f\x7f]")
 
 IMAGES = {"image/jpeg": "JPEG", "image/png": "PNG", "image/gif": "GIF", "image/webp": "WEBP"}
 INLINE = {*IMAGES, "video/mp4", "video/webm", "audio/mpeg", "audio/ogg", "audio/mp4", "audio/webm", "audio/wav"}
@@ -106,6 +111,15 @@ def without_pictures(mime_type: str, head: bytes) -> str:
     sound, pictures = tracks
     is_sound = sound.search(head) is not None and pictures.search(head) is None
     return mime_type.replace("video/", "audio/") if is_sound else mime_type
+
+
+def is_text(head: bytes) -> bool:
+    """Whether what begins like this is text, in UTF-8; its last character may be cut off."""
+    try:
+        text = getincrementaldecoder("utf-8")().decode(head)
+    except UnicodeDecodeError:
+        return False
+    return bool(text) and _NOT_IN_TEXT.search(text) is None
 
 
 def blob_path(file_id: str) -> str:

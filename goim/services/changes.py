@@ -36,7 +36,7 @@ from goim.services.access import Access, AccessBook
 from goim.services.before_send import BeforeSend, question
 from goim.services.event_feed import EventFeed
 from goim.stores.base import Conversations, Taken
-from goim.stores.base_log import Changes, MessageTable
+from goim.stores.base_log import Changes, ConvDeletes, MessageTable
 from goim.turns import Turns
 
 EDITABLE = ("text", "custom")
@@ -66,6 +66,7 @@ class ChangeDesk:
         table: MessageTable,
         changes: Changes,
         conversations: Conversations,
+        deletes: ConvDeletes,
         delivery: Delivery,
         clock: Clock,
         *,
@@ -76,6 +77,7 @@ class ChangeDesk:
         self._table = table
         self._changes = changes
         self._conversations = conversations
+        self._deletes = deletes
         self._delivery = delivery
         self._clock = clock
         self._recall_window_ms = recall_window * 1000
@@ -97,7 +99,7 @@ class ChangeDesk:
     async def edit(self, actor: Actor, conv_id: str, server_msg_id: str, payload: Raw) -> ChangedData:
         """Write a message anew: its sender, within the window, while they may write there."""
         access = await self._writer(actor, conv_id)
-        row = await self._row(access, server_msg_id, standing=True)
+        row = await self._seen(access, server_msg_id, actor.user_id)
         if row.from_user_id != actor.user_id:
             raise GoimError(ErrorCode.FORBIDDEN, "only its sender may edit this message")
         if row.type not in EDITABLE:
@@ -117,7 +119,7 @@ class ChangeDesk:
         if not 1 <= len(emoji) <= MAX_EMOJI or not (remove or is_plain(emoji)):  # what was let in once can go
             raise invalid(f"emoji has 1 to {MAX_EMOJI} characters that can be seen, none of them a control character")
         access = await self._writer(actor, conv_id)
-        row = await self._row(access, server_msg_id, standing=True)
+        row = await self._seen(access, server_msg_id, actor.user_id)
         conv, seq, reaction = access.conv, row.seq, Reaction(actor.user_id, emoji)
 
         def make(number: int, _: int) -> ReactionData:
@@ -218,11 +220,19 @@ class ChangeDesk:
         access.check_write(self._clock.now_ms())
         return access
 
-    async def _row(self, access: Access, server_msg_id: str, *, standing: bool = False) -> MessageRow:
-        """A message one may see; `standing`: and that is not recalled."""
+    async def _seen(self, access: Access, server_msg_id: str, user_id: str) -> MessageRow:
+        """A message that stands, and that somebody has not deleted for themselves or come too late for."""
+        row = await self._row(access, server_msg_id)
+        conv_id = access.conv.conv_id
+        if row.recalled or row.seq <= (await self._deletes.of_user(user_id, [conv_id])).get(conv_id, 0):
+            raise not_found("message")
+        return row
+
+    async def _row(self, access: Access, server_msg_id: str) -> MessageRow:
+        """A message of a conversation, recalled or not; none that has expired."""
         seq = access.conv.seq_of(server_msg_id)
         row = None if seq is None else await self._table.get(access.conv.conv_id, seq)
-        if row is None or (standing and row.recalled):
+        if row is None:
             raise not_found("message")
         if row.expire_at is not None and row.expire_at <= self._clock.now_ms():
             raise not_found("message")

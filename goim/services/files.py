@@ -13,7 +13,18 @@ from goim.blobs.base import Blobs
 from goim.clock import Clock
 from goim.errors import not_found
 from goim.ids import new_id
-from goim.model.files import IMAGES, INLINE, PLAIN, StoredFile, blob_path, disposition, safe_name, without_pictures
+from goim.model.files import (
+    IMAGES,
+    INLINE,
+    PLAIN,
+    TEXT,
+    StoredFile,
+    blob_path,
+    disposition,
+    is_text,
+    safe_name,
+    without_pictures,
+)
 from goim.services.file_images import Images
 from goim.services.file_links import LinkSigner, Signature
 from goim.stores.base import Files, Grants
@@ -288,4 +299,6 @@ async def _once(data: bytes) -> AsyncIterator[bytes]:
 def _type_of(head: bytes) -> str:
     """What the first bytes are the beginning of."""
     found = filetype.guess_mime(head)
-    return without_pictures(_OTHER_NAMES.get(found, found), head) if isinstance(found, str) else PLAIN
+    if isinstance(found, str):
+        return without_pictures(_OTHER_NAMES.get(found, found), head)
+    return TEXT if is_text(head) else PLAIN

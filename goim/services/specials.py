@@ -19,7 +19,7 @@ from goim.protocol.pushes import Mention, MentionData
 from goim.services.access import Access
 from goim.services.changes import Actor, ChangeDesk
 from goim.stores.base import Conversations, Members
-from goim.stores.base_log import MessageTable, Pending
+from goim.stores.base_log import ConvDeletes, MessageTable, Pending
 from goim.tasks import beside, repeat
 
 EVERYBODY = "all"
@@ -38,6 +38,7 @@ class Specials:
         pending: Pending,
         members: Members,
         conversations: Conversations,
+        deletes: ConvDeletes,
         changes: ChangeDesk,
         delivery: Delivery,
         notices: Notices,
@@ -47,6 +48,7 @@ class Specials:
         self._pending = pending
         self._members = members
         self._conversations = conversations
+        self._deletes = deletes
         self._changes = changes
         self._delivery = delivery
         self._clock = clock
@@ -63,7 +65,7 @@ class Specials:
     async def prepare(self, access: Access, key: SentKey, extras: Extras | None, expire_at: int | None) -> None:
         """May they? And note what has to be done later, so that a crash does not forget it."""
         if extras is not None:
-            await self._check_reply(access.conv, extras.reply_to)
+            await self._check_reply(access.conv, key[1], extras.reply_to)
             await self._check_mentions(access, extras.mentions)
         if expire_at is not None:
             await self._pending.put("expire", key, expire_at)
@@ -76,11 +78,14 @@ class Specials:
         if extras is not None and extras.stream_status is not UNSET:
             await self._pending.put("stream", key, self._clock.now_ms())
 
-    async def _check_reply(self, conv: Conversation, reply_to: str | UnsetType) -> None:
+    async def _check_reply(self, conv: Conversation, user_id: str, reply_to: str | UnsetType) -> None:
+        """A recalled message may be answered: who answers has not heard of it yet."""
         if reply_to is UNSET:
             return
-        seq = conv.seq_of(str(reply_to))
-        if seq is None or await self._table.get(conv.conv_id, seq) is None:
+        seq = conv.seq_of(str(reply_to)) or 0
+        floor = (await self._deletes.of_user(user_id, [conv.conv_id])).get(conv.conv_id, 0)
+        row = await self._table.get(conv.conv_id, seq) if seq > floor else None
+        if row is None or (row.expire_at is not None and row.expire_at <= self._clock.now_ms()):
             raise invalid("replyTo is not a message of this conversation")
 
     async def _check_mentions(self, access: Access, mentions: list[str] | UnsetType) -> None:

@@ -297,6 +297,22 @@ async def test_changes_of_what_one_has_deleted_keep_their_numbers_and_say_nothin
     assert [change["data"]["payload"] for change in rest["changes"]] == [{"text": "edited"}]
 
 
+async def test_what_one_has_deleted_is_not_there_to_be_edited_reacted_to_or_answered(town: World) -> None:
+    ann, bob = await town.circle(2)
+    anns, bobs = await town.device(ann), await town.device(bob)
+    sent = await anns.ask("send", text("hi", to=bob.user_id))
+    target = {"convId": sent["convId"], "serverMsgId": sent["serverMsgId"]}
+    reply = text("re", convId=sent["convId"]) | {"replyTo": sent["serverMsgId"]}
+    await ann.post("/api/conversations/delete", {"convId": sent["convId"]})
+    for action, data in (("edit", {"payload": {"text": "ho"}}), ("react", {"emoji": "👍"})):
+        with pytest.raises(Refused, match="NOT_FOUND"):
+            await anns.ask(action, target | data)
+    with pytest.raises(Refused, match="INVALID"):
+        await anns.ask("send", reply)
+    await bobs.ask("send", reply)
+    assert await bobs.ask("react", target | {"emoji": "👍"}) == target | {"change": 1}
+
+
 async def test_sync_tells_of_my_conversations_only(town: World) -> None:
     ann, bob, cleo = await town.circle(3)
     mine = [(await other.post("/api/messages", text("hi", to=ann.user_id)))["convId"] for other in (bob, cleo)]

@@ -233,8 +233,8 @@ async def test_logging_out_ends_it(town: Town) -> None:
 async def test_bad_lines_are_answered_and_twenty_in_a_row_end_it(town: Town) -> None:
     ann = await town.people.person("ann")
     line = await town.device(ann, "box")
-    for _ in range(20):
-        line.write(b"{nonsense\n")
+    for bad in [b"{nonsense\n", b'{"action":"ping","id":"\xff"}\n'] * 10:
+        line.write(bad)
     for _ in range(20):
         assert (await line.read())["data"]["code"] == "INVALID"
     assert await line.push("close") == {"code": 4002}

@@ -63,6 +63,18 @@ async def test_fragments_that_exceed_the_limit_together_are_1009(port: int) -> N
         assert await client.close_code() == 1009
 
 
+async def test_who_is_still_talking_when_it_ends_reads_why() -> None:
+    more = client_frame(0, b"x" * 4096, fin=False) * 16
+    async with echo_server(is_direct=True) as port, raw(port) as client:
+        client.writer.write(client_frame(1, b"x" * MAX_FRAME, fin=False) + client_frame(0, b"x", fin=False))
+        for _ in range(64):
+            client.writer.write(more)
+            await client.writer.drain()
+        assert await client.close_code() == 1009
+        async with asyncio.timeout(2):  # and the server does not wait for anything more
+            assert await client.reader.read() == b""
+
+
 async def test_binary_messages_are_told_apart(port: int) -> None:
     async with connect(f"ws://127.0.0.1:{port}/", compression=None) as ws:
         await ws.send(b"\x00\xff")

@@ -54,7 +54,7 @@ async def test_an_upload_is_answered_with_all_there_is_to_know(people: World) ->
         "url": f"/files/{view['fileId']}/my%20notes.txt",
         "fileName": "my notes.txt",
         "size": 10,
-        "mimeType": "application/octet-stream",
+        "mimeType": "text/plain",
         "createdAt": view["createdAt"],
         "expiresAt": None,
     }
@@ -81,7 +81,7 @@ async def test_the_bytes_come_back_harmless(people: World) -> None:
     assert answer.content == b"<script>alert(1)</script>"
     assert dict(answer.headers) | {"date": ""} == {
         "date": "",
-        "content-type": "application/octet-stream",
+        "content-type": "text/plain; charset=utf-8",
         "content-length": "25",
         "content-disposition": "attachment; filename=\"x.html\"; filename*=UTF-8''x.html",
         "x-content-type-options": "nosniff",

@@ -179,10 +179,25 @@ class House:
         self.group_index = GroupIndex(self.conversations, clock, metrics, batch_size=500, batch_sleep=0.05)
         self.behind = Behind(self.conversations, self.receipts, self.groups, self.group_index, clock)
         self.desk = ChangeDesk(
-            self.access, self.table, self.changes, self.conversations, self.delivery, clock, recall_window=300
+            self.access,
+            self.table,
+            self.changes,
+            self.conversations,
+            self.deletes,
+            self.delivery,
+            clock,
+            recall_window=300,
         )
         self.specials = Specials(
-            self.table, self.pending, self.members, self.conversations, self.desk, self.delivery, self.notices, clock
+            self.table,
+            self.pending,
+            self.members,
+            self.conversations,
+            self.deletes,
+            self.desk,
+            self.delivery,
+            self.notices,
+            clock,
         )
         self.book = ReceiptBook(
             self.receipts,

@@ -40,10 +40,14 @@ async def test_an_upload_is_described_kept_and_listed(cabinet: Cabinet) -> None:
         (b"OggS" + bytes(30), "audio/ogg"),
         (b"ID3\x03" + bytes(30), "audio/mpeg"),
         (b"PK\x03\x04" + bytes(30), "application/zip"),
-        (b"<svg xmlns='http://www.w3.org/2000/svg'><script>alert(1)</script></svg>", "application/octet-stream"),
-        (b"<!DOCTYPE html><script>alert(1)</script>", "application/octet-stream"),
+        (b"<svg xmlns='http://www.w3.org/2000/svg'><script>alert(1)</script></svg>", "text/plain"),
+        (b"<!DOCTYPE html><script>alert(1)</script>", "text/plain"),
         (b"", "application/octet-stream"),
-        (b"plain text", "application/octet-stream"),
+        (b"plain text", "text/plain"),
+        (("一" * 5000).encode()[:8192], "text/plain"),
+        ("plain text".encode("utf-16"), "application/octet-stream"),
+        (b"plain\x00text", "application/octet-stream"),
+        (b"caf\xe9 au lait", "application/octet-stream"),
     ],
 )
 async def test_the_type_is_what_the_bytes_say_whatever_the_name_says(
