@@ -12,6 +12,7 @@ import pytest
 from playwright.async_api import Browser, expect
 
 from tests.browser.pages import seat
+from tests.browser.phones import eventually
 from tests.client import Person, World
 
 pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(180)]
@@ -65,6 +66,12 @@ SCROLL_UP = """async (wanted) => {
 }"""
 
 
+LOADED = """async (most) => {
+  const { conversations } = await import("/web/app/core/app.js");
+  return conversations.timeline(decodeURIComponent(location.hash.split("/")[2])).messages.length <= most;
+}"""
+
+
 async def write(world: World, writer: Person, reader: Person) -> Any:
     device = await world.device(writer)
     where = {"convType": "c2c", "to": reader.user_id, "type": "text"}
@@ -103,6 +110,9 @@ async def test_ten_thousand_messages_are_scrolled_jumped_into_and_left_again(tow
         tell(found)
         assert found["elements"] <= MOST_ELEMENTS
         assert max(found["tasks"], default=0.0) < LONGEST_TASK
+
+        await his.button("To the latest message").click()
+        await eventually(his.page, LOADED, 500)  # what was scrolled past is let go
 
         await his.button("Search in this conversation").click()
         await his.page.locator(".chat-search input").fill("needle")

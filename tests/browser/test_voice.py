@@ -119,7 +119,12 @@ async def test_who_refuses_the_microphone_is_told_what_to_do(town: World, browse
         await hers.open(bob.username)
         await hers.button("Record a voice message").click()
         await expect(hers.page.locator(".note.bad")).to_contain_text("microphone")
+        await hers.button("Call").click()
+        await expect(hers.page.locator(".note.bad").last).to_have_text("No microphone or camera was found.")
         await hers.page.evaluate(REFUSE)
+        await hers.button("Call").click()
+        no = "The browser does not give microphone or camera."
+        await expect(hers.page.locator(".note.bad").last).to_have_text(no)
         await hers.button("Record a voice message").click()
         await expect(hers.page.locator(".note.bad").last).to_contain_text("Allow it beside the address")
         await hers.say("in writing, then")

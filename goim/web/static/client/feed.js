@@ -1,5 +1,6 @@
 // What is shown: messages and changes in order and once; what was missed is asked for before later ones are shown.
 import { isPassing, SessionOver } from "./errors.js";
+import { sleep } from "./http.js";
 import { Progress } from "./progress.js";
 
 const CHANGES = new Set(["recalled", "edited", "reaction", "stream_end"]);
@@ -241,7 +242,7 @@ export class Feed {
         return connection === this.#link.connection ? lines : null;
       } catch (error) {
         if (this.#link.isUp && !isPassing(error)) throw error;
-        await new Promise((resolve) => setTimeout(resolve, 500));
+        await sleep(500);
       }
     }
     return null;

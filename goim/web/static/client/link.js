@@ -1,5 +1,6 @@
 // The live connection: comes back after every loss, and asks again what was not answered.
 import { FOR_GOOD, GoimError, SessionOver } from "./errors.js";
+import { sleep } from "./http.js";
 
 const RETRIED = ["RATE_LIMIT", "UNAVAILABLE"];
 
@@ -44,7 +45,7 @@ export class Link {
       const envelope = await this.#answer(action, data);
       if (envelope.action !== "error") return envelope.data;
       if (!RETRIED.includes(envelope.data.code)) throw new GoimError(envelope.data);
-      await pause(Math.max(envelope.data.retryAfterMs ?? 0, 100));
+      await sleep(Math.max(envelope.data.retryAfterMs ?? 0, 100));
     }
   }
 
@@ -116,7 +117,7 @@ export class Link {
       if (this.#run !== run) return;
       failures = heard ? 0 : failures + 1;
       wait ??= Math.min(this.#timing.firstPause * 2 ** Math.min(failures, 16), this.#timing.longestPause) * (0.5 + Math.random() / 2);
-      await Promise.race([pause(wait), new Promise((resolve) => (this.#wake = resolve))]);
+      await Promise.race([sleep(wait), new Promise((resolve) => (this.#wake = resolve))]);
     }
   }
 
@@ -240,5 +241,3 @@ export class Link {
     this.ended(over);
   }
 }
-
-const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));

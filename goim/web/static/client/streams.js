@@ -1,5 +1,6 @@
 // A message that is written bit by bit, over as many connections as it takes.
 import { GoimError, isPassing } from "./errors.js";
+import { sleep } from "./http.js";
 
 const LEAST_PAUSE = 7; // ms; the server takes 200 chunks a second
 
@@ -70,7 +71,7 @@ export class Stream {
       }
       const data = { streamId: this.started.streamId, delta: this.#deltas[this.#sent] };
       if (this.#link.tell(connection, this.#id, "stream_chunk", data)) this.#sent += 1;
-      await new Promise((resolve) => setTimeout(resolve, LEAST_PAUSE));
+      await sleep(LEAST_PAUSE);
     }
   }
 

@@ -9,6 +9,7 @@ import { Notifier } from "../store/notifier.js";
 import { People } from "../store/people.js";
 import { Player } from "../store/player.js";
 import { WebPush } from "../store/push.js";
+import { go } from "./route.js";
 import { Signal } from "./signal.js";
 
 export const client = new Client({ session: new LocalStore("goim.session"), outbox: new LocalStore("goim.outbox") });
@@ -57,5 +58,9 @@ export function end() {
 
 export async function logOut() {
   await client.logout().catch(() => {}); // forgotten here, whatever the server says
+  go("chats"); // whoever logs in next begins there
   end();
 }
+
+/** `work()` when nobody is logged in any more: what it keeps was somebody's. */
+export const whenOut = (work) => session.watch(() => session.value.state === "out" && work());

@@ -43,5 +43,3 @@ export function useSignals(...signals) {
   }, signals);
   return signals.map((signal) => signal.value);
 }
-
-export const useSignal = (signal) => useSignals(signal)[0];

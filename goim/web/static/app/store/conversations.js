@@ -1,5 +1,5 @@
 // The list of conversations, and what happens in them.
-import { go } from "../core/route.js";
+import { go, route } from "../core/route.js";
 import { Signal } from "../core/signal.js";
 import { summary } from "../core/summary.js";
 import * as changes from "./changes.js";
@@ -178,7 +178,9 @@ export class Conversations {
 
   #receive(message) {
     const { convId, seq, from, timestamp } = message;
-    this.#timelines.get(convId)?.receive(message);
+    const timeline = this.#timelines.get(convId);
+    timeline?.receive(message);
+    if (route.value.id !== convId) timeline?.trim();
     this.#quiet(convId, from);
     const conv = this.#byId.get(convId);
     if (!conv) return this.reload().then(() => this.#announce(message));

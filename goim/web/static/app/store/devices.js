@@ -1,6 +1,7 @@
 // Which microphone, camera and speaker are used: as was chosen here, else the browser's own choice.
 import { CAMERA } from "../../client/calls.js";
 import { LocalStore } from "../../goim.js";
+import { t } from "../core/i18n.js";
 import { Signal } from "../core/signal.js";
 
 const kept = new LocalStore("goim.media");
@@ -30,6 +31,7 @@ export class Devices {
 
   /** A stream of what was chosen, or of another one where that is not there any more. */
   open = async ({ audio = false, video = false }) => {
+    if (!navigator.mediaDevices) throw new Error(t("voice.insecure"));
     const ask = ({ audioinput, videoinput }) =>
       navigator.mediaDevices.getUserMedia({ audio: audio && exactly(audioinput, {}), video: video && exactly(videoinput, CAMERA) });
     try {

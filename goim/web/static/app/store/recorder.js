@@ -8,7 +8,7 @@ const LOOK_EVERY = 50;
 /** Heights in the picture of a whole message, each from 0 to 100. */
 const BARS = 48;
 /** Seconds: then it stops by itself. */
-export const LONGEST = 600;
+const LONGEST = 600;
 
 /** Whether this page could record at all; over plain HTTP no browser lets it. */
 export const canRecord = () => Boolean(navigator.mediaDevices?.getUserMedia && window.MediaRecorder);
@@ -112,7 +112,7 @@ export class Recording {
 }
 
 /** At most BARS heights from 0 to 100: the loudest of each part, the loudest of all being 100. */
-export function waveformOf(levels) {
+function waveformOf(levels) {
   const top = Math.max(...levels, 0.02);
   const count = Math.min(BARS, levels.length);
   const part = (at) => Math.floor((at * levels.length) / count);

@@ -3,6 +3,8 @@ import { Signal } from "../core/signal.js";
 import { secondsFor } from "./fading.js";
 
 const PAGE = 50;
+/** Of so many loaded messages the older ones are let go again as soon as nobody looks at them. */
+const MOST = 500;
 
 export class Timeline {
   #client;
@@ -151,6 +153,14 @@ export class Timeline {
     if (this.#loading) this.#arrived.push(message);
     if (this.isAtEnd) this.#insert(message);
     if (message.expireAt) this.#hideExpired();
+    this.changed.poke();
+  }
+
+  /** At the end nobody sees what is far above it: it is fetched again by whoever scrolls there. */
+  trim() {
+    if (!this.isAtEnd || this.messages.length <= MOST) return;
+    this.messages = this.messages.slice(-4 * PAGE);
+    this.isAtStart = false;
     this.changed.poke();
   }
 

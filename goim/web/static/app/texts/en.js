@@ -2,6 +2,7 @@
 export default {
   you: "You",
   copied: "Copied",
+  "copied.not": "The browser does not let this page copy.",
   offline: "No connection. Trying again …",
 
   "account.change": "Change password",

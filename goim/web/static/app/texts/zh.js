@@ -2,6 +2,7 @@
 export default {
   you: "我",
   copied: "已复制",
+  "copied.not": "浏览器不允许本页面复制。",
   offline: "网络已断开，正在重新连接…",
 
   "account.change": "修改密码",

@@ -1,6 +1,6 @@
 // Sends what is no text: pictures, films, files, somebody's card, a place.
 import { html, useState } from "../../vendor/preact-htm.js";
-import { client, conversations, people } from "../core/app.js";
+import { client, conversations, people, whenOut } from "../core/app.js";
 import { t } from "../core/i18n.js";
 import { Signal, useSignals } from "../core/signal.js";
 import { Avatar } from "./avatar.js";
@@ -9,6 +9,7 @@ import { attempt, dialog, DialogHead, note } from "./overlay.js";
 
 /** What is on its way to the server: {convId, name, share, cancel}. */
 const uploads = new Signal([]);
+whenOut(() => uploads.value.forEach(({ cancel }) => cancel()));
 
 /** How far each of a conversation's files has come. */
 export function Uploads({ convId }) {

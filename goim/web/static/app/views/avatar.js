@@ -6,7 +6,7 @@ import { useFile } from "../store/files.js";
 const COLOURS = 8;
 
 /** The first letters of the first two words, or the first character where words are no letters. */
-export function initials(name) {
+function initials(name) {
   const words = name.trim().split(/[\s._-]+/).filter(Boolean);
   const letters = words.slice(0, 2).map((word) => [...word][0]);
   return (/^\p{Script=Han}/u.test(name) ? [...name].slice(-2) : letters).join("").toUpperCase();

@@ -1,5 +1,5 @@
 // One conversation: who it is with, what was said, and what is being said.
-import { html, useCallback, useEffect, useLayoutEffect, useRef, useState } from "../../vendor/preact-htm.js";
+import { html, useCallback, useLayoutEffect, useRef, useState } from "../../vendor/preact-htm.js";
 import { client, conversations, groups, people } from "../core/app.js";
 import { t } from "../core/i18n.js";
 import { go } from "../core/route.js";
@@ -9,6 +9,7 @@ import { ago, brief } from "../core/times.js";
 import { Avatar } from "./avatar.js";
 import { Composer } from "./composer.js";
 import { convMenu } from "./conv_menu.js";
+import { searchMessages, useFound } from "./found.js";
 import { Icon } from "./icons.js";
 import { openMenu } from "./overlay.js";
 import { areDetailsOpen, jumpTo } from "./open.js";
@@ -53,22 +54,13 @@ function Head({ conv, onSearch }) {
 /** Search in this conversation, below its head. */
 function Search({ conv, close }) {
   const [q, setQ] = useState("");
-  const [found, setFound] = useState(null);
+  const found = useFound(q.trim(), 1, searchMessages(client, conv.convId));
   const field = useRef();
   useLayoutEffect(() => {
     const before = document.activeElement;
     field.current.focus();
     return () => before?.focus?.();
   }, []);
-  useEffect(() => {
-    if (q.trim().length < 1) return setFound(null);
-    let isWanted = true;
-    const timer = setTimeout(async () => {
-      const answer = await client.http.get("/api/messages/search", { q: q.trim().slice(0, 100), convId: conv.convId, limit: 50 }).catch(() => ({ messages: [] }));
-      if (isWanted) setFound(answer.messages);
-    }, 200);
-    return () => ((isWanted = false), clearTimeout(timer));
-  }, [q]);
   return html`<div class="chat-search" role="search" onKeyDown=${(event) => event.key === "Escape" && close()}>
     <div class="search"><${Icon} name="search" size=${17} />
       <input type="search" ref=${field} value=${q} placeholder=${t("chat.search")} aria-label=${t("chat.search")} onInput=${(event) => setQ(event.target.value)} />

@@ -1,5 +1,5 @@
 // The conversations: search in them, what is new, what was begun, who types.
-import { html, useEffect, useState } from "../../vendor/preact-htm.js";
+import { html, useState } from "../../vendor/preact-htm.js";
 import { client, conversations, people } from "../core/app.js";
 import { t } from "../core/i18n.js";
 import { Pure } from "../core/pure.js";
@@ -9,7 +9,8 @@ import { summary } from "../core/summary.js";
 import { brief, whole } from "../core/times.js";
 import { Avatar } from "./avatar.js";
 import { convMenu } from "./conv_menu.js";
-import { Icon, Ticks } from "./icons.js";
+import { searchMessages, useFound } from "./found.js";
+import { Icon } from "./icons.js";
 import { openNewChat, openNewGroup } from "./new_chat.js";
 import { attempt, openMenu } from "./overlay.js";
 import { jumpTo } from "./open.js";
@@ -56,22 +57,6 @@ const rowOf = (conv, current) => {
     typist=${typists.length ? (isGroup ? people.name(typists[0]) : "") : undefined} />`;
 };
 
-/** Conversations by their title at once, messages by what they say a moment later. */
-function useSearch(q) {
-  const [found, setFound] = useState(null);
-  useEffect(() => {
-    setFound(null);
-    if (q.length < 2) return;
-    let isWanted = true;
-    const timer = setTimeout(async () => {
-      const answer = await client.http.get("/api/messages/search", { q: q.slice(0, 100), limit: 30 }).catch(() => ({ messages: [] }));
-      if (isWanted) setFound(answer.messages);
-    }, 250);
-    return () => ((isWanted = false), clearTimeout(timer));
-  }, [q]);
-  return found;
-}
-
 function Found({ message }) {
   const conv = conversations.get(message.convId);
   if (!conv) return null;
@@ -90,7 +75,7 @@ export function ChatList({ id }) {
   useSignals(conversations.changed, people.changed);
   const [q, setQ] = useState("");
   const wanted = q.trim().toLowerCase();
-  const messages = useSearch(wanted);
+  const messages = useFound(wanted, 2, searchMessages(client));
   const list = conversations.list.filter((conv) => !wanted || conversations.titleOf(conv).toLowerCase().includes(wanted));
   const more = (event) =>
     openMenu(event, [

@@ -6,6 +6,7 @@ import { go } from "../core/route.js";
 import { useSignals } from "../core/signal.js";
 import { brief } from "../core/times.js";
 import { Avatar } from "./avatar.js";
+import { copy } from "./copy.js";
 import { Icon } from "./icons.js";
 import { linkTo } from "./join.js";
 import { AddButton, openAdd, Person } from "./new_chat.js";
@@ -135,9 +136,6 @@ function GroupActs({ group }) {
   const disband = async () => {
     if ((await sure(t("group.disband"), t("group.disband_sure", { name }), t("group.disband"))) && (await attempt(groups.disband(groupId)))) go("chats");
   };
-  const copy = async () => {
-    if (await attempt(navigator.clipboard.writeText(linkTo(groupId)))) note(t("copied"));
-  };
   const policy = (event) =>
     openMenu(event, ["open", "approval", "invite"].map((each) => ({ label: t(`policy.${each}`), icon: each === joinPolicy ? "check" : "lock", act: () => attempt(groups.change(groupId, { joinPolicy: each })) })));
   return html`<div class="acts">
@@ -145,7 +143,7 @@ function GroupActs({ group }) {
       <button type="button" class="act" onClick=${() => chooseAvatar((avatarUrl) => groups.change(groupId, { avatarUrl }))}><${Icon} name="image" />${t("profile.picture")}</button>
       <button type="button" class="act" onClick=${policy} aria-haspopup="menu"><${Icon} name="lock" />${t("group.policy")}: ${t(`policy.${joinPolicy}`)}</button>
       <${Switch} label=${t("group.mute_all")} icon="mute" isOn=${muted} onChange=${() => attempt(groups.muteAll(groupId, !muted))} />`}
-    ${joinPolicy !== "invite" && html`<button type="button" class="act" onClick=${copy}><${Icon} name="copy" />${t("join.copy")}</button>`}
+    ${joinPolicy !== "invite" && html`<button type="button" class="act" onClick=${() => copy(linkTo(groupId))}><${Icon} name="copy" />${t("join.copy")}</button>`}
     <button type="button" class="act danger" onClick=${leave}><${Icon} name="leave" />${t("group.leave")}</button>
     ${role === "owner" && html`<button type="button" class="act danger" onClick=${disband}><${Icon} name="trash" />${t("group.disband")}</button>`}
   </div>`;

@@ -28,7 +28,7 @@ function Select({ kind, onChoose }) {
 }
 
 /** A list of each kind; `onChoose(kind)` hears what was chosen anew. */
-export function DeviceSelects({ kinds = KINDS, onChoose = () => {} }) {
+function DeviceSelects({ kinds = KINDS, onChoose = () => {} }) {
   useEffect(() => {
     if (navigator.mediaDevices) devices.look();
   }, []);
@@ -56,9 +56,8 @@ const end = (stream) => stream?.getTracks().forEach((track) => track.stop());
 
 /** Both, or the microphone alone where there is no camera. */
 async function open() {
-  if (!navigator.mediaDevices) throw new DOMException(t("voice.insecure"), "InsecureContext");
   return devices.open({ audio: true, video: true }).catch((error) => {
-    if (error.name === "NotAllowedError") throw error;
+    if (error.name !== "NotFoundError") throw error;
     return devices.open({ audio: true });
   });
 }

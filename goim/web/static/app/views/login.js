@@ -1,5 +1,5 @@
 // Who are you? Log in, or make an account.
-import { html, useRef, useState } from "../../vendor/preact-htm.js";
+import { html, useLayoutEffect, useRef, useState } from "../../vendor/preact-htm.js";
 import { begin, client, end } from "../core/app.js";
 import { LANGUAGES, language, speak, t } from "../core/i18n.js";
 import { Icon } from "./icons.js";
@@ -10,6 +10,7 @@ export function Login({ why }) {
   const [error, setError] = useState(why ?? "");
   const [isBusy, setBusy] = useState(false);
   const form = useRef();
+  useLayoutEffect(() => form.current.elements.username.focus(), []);
 
   const submit = async (event) => {
     event.preventDefault();
@@ -34,7 +35,7 @@ export function Login({ why }) {
       <p class="login-hint">${isNew ? t("login.register_hint") : t("login.hint")}</p>
       <label class="field"><span>${t("login.username")}</span>
         <input name="username" required minlength="3" maxlength="32" pattern="[A-Za-z0-9_.\\-]+" title=${t("login.username_rule")}
-          autocomplete="username" autocapitalize="none" spellcheck=${false} autofocus />
+          autocomplete="username" autocapitalize="none" spellcheck=${false} />
       </label>
       ${isNew && html`<label class="field"><span>${t("login.nickname")}</span><input name="nickname" maxlength="64" autocomplete="nickname" /></label>`}
       <label class="field"><span>${t("login.password")}</span>
@@ -56,12 +57,14 @@ export function Login({ why }) {
 
 /** The same device has connected from another window: only one of them can be live. */
 export function Elsewhere() {
+  const here = useRef();
+  useLayoutEffect(() => here.current.focus(), []);
   return html`<main class="login">
     <div class="login-card centred">
       <div class="logo" aria-hidden="true"><${Icon} name="device" size=${34} /></div>
       <h1>${t("elsewhere.title")}</h1>
       <p class="login-hint">${t("elsewhere.text")}</p>
-      <button type="button" class="button primary wide" autofocus onClick=${begin}>${t("elsewhere.here")}</button>
+      <button ref=${here} type="button" class="button primary wide" onClick=${begin}>${t("elsewhere.here")}</button>
     </div>
   </main>`;
 }

@@ -4,10 +4,11 @@ import { client, conversations, groups, people } from "../core/app.js";
 import { t } from "../core/i18n.js";
 import { clock, brief } from "../core/times.js";
 import { Avatar } from "./avatar.js";
+import { copy } from "./copy.js";
 import { EmojiPicker } from "./emoji.js";
 import { attempt, closeMenu, dialog, DialogHead, note, openMenu, sure } from "./overlay.js";
 
-export const QUICK = ["👍", "❤️", "😂", "😮", "😢", "🎉"];
+const QUICK = ["👍", "❤️", "😂", "😮", "😢", "🎉"];
 
 function Readers({ readers, unread, close }) {
   const row = (userId, at) => html`<li class="person"><${Avatar} id=${userId} name=${people.name(userId)} url=${people.avatar(userId)} size=${34} /><span>${people.name(userId)}</span>${at && html`<time>${brief(at)} ${clock(at)}</time>`}</li>`;
@@ -32,9 +33,7 @@ export function messageActs(conv, timeline, about) {
       conversations.say(conversations.get(conv.convId) ?? conv, said.payload.text, said);
     },
     discard: ({ clientMsgId }) => timeline.unfail(clientMsgId),
-    async copy(message) {
-      if (await attempt(navigator.clipboard.writeText(textOf(message)))) note(t("copied"));
-    },
+    copy: (message) => copy(textOf(message)),
     async keep(message) {
       const kept = client.http.post("/api/favorites/message", { messageId: message.serverMsgId, convId: message.convId });
       if (await attempt(kept)) note(t("saved.done"));

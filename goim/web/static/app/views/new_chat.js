@@ -1,28 +1,16 @@
 // Begin: a conversation with somebody, or a group.
-import { html, useEffect, useRef, useState } from "../../vendor/preact-htm.js";
+import { html, useRef, useState } from "../../vendor/preact-htm.js";
 import { client, conversations, groups, people } from "../core/app.js";
 import { t } from "../core/i18n.js";
 import { go } from "../core/route.js";
 import { useSignals } from "../core/signal.js";
 import { Avatar } from "./avatar.js";
+import { useFound } from "./found.js";
 import { Icon } from "./icons.js";
 import { attempt, dialog, DialogHead, note } from "./overlay.js";
 
 /** People on the server whose name has `q` in it; null while nobody is asked for. */
-export function usePeopleSearch(q) {
-  const [found, setFound] = useState(null);
-  useEffect(() => {
-    setFound(null);
-    if (q.trim().length < 2) return;
-    let isWanted = true;
-    const timer = setTimeout(async () => {
-      const users = await people.search(q.trim()).catch(() => []);
-      if (isWanted) setFound(users);
-    }, 250);
-    return () => ((isWanted = false), clearTimeout(timer));
-  }, [q]);
-  return found;
-}
+export const usePeopleSearch = (q) => useFound(q.trim(), 2, (word) => people.search(word));
 
 /** Somebody in a list, with what can be done about them at the end. */
 export function Person({ userId, onClick, sub, children, size = 40 }) {
@@ -68,7 +56,7 @@ function NewChat({ close }) {
 }
 
 /** Friends to tick; `chosen` is a Set. */
-export function ChooseFriends({ chosen, onChange, without = [] }) {
+function ChooseFriends({ chosen, onChange, without = [] }) {
   const [q, setQ] = useState("");
   const ids = [...people.friends.keys()].filter((id) => !without.includes(id) && people.name(id).toLowerCase().includes(q.toLowerCase()));
   const toggle = (id) => {
@@ -82,19 +70,21 @@ export function ChooseFriends({ chosen, onChange, without = [] }) {
         <input type="checkbox" checked=${chosen.has(id)} onChange=${() => toggle(id)} />
         <${Avatar} id=${id} name=${people.name(id)} url=${people.avatar(id)} size=${36} /><span class="person-text"><b>${people.name(id)}</b></span>
       </label></li>`)}
-      ${!ids.length && html`<li class="list-empty">${t("people.none")}</li>`}
+      ${!ids.length && html`<li class="list-empty">${t(q ? "list.nothing" : "people.none")}</li>`}
     </ul>`;
 }
 
 function NewGroup({ close }) {
   useSignals(people.changed);
   const [chosen, setChosen] = useState(new Set());
+  const [isBusy, setBusy] = useState(false);
   const form = useRef();
   const submit = async (event) => {
     event.preventDefault();
     const { name, policy } = Object.fromEntries(new FormData(form.current));
     const making = groups.create(name.trim(), [...chosen], policy);
-    if (!(await attempt(making))) return;
+    setBusy(true);
+    if (!(await attempt(making))) return setBusy(false);
     await conversations.reload();
     close();
     go("chats", (await making).convId);
@@ -106,7 +96,7 @@ function NewGroup({ close }) {
       ${["open", "approval", "invite"].map((policy) => html`<option value=${policy} selected=${policy === "invite"}>${t(`policy.${policy}`)}</option>`)}
     </select></label>
     <${ChooseFriends} chosen=${chosen} onChange=${setChosen} />
-    <footer class="dialog-foot"><button type="button" class="button" onClick=${() => close()}>${t("do.cancel")}</button><button class="button primary">${t("do.create")}</button></footer>
+    <footer class="dialog-foot"><button type="button" class="button" onClick=${() => close()}>${t("do.cancel")}</button><button class="button primary" disabled=${isBusy}>${t("do.create")}</button></footer>
   </form>`;
 }
 

@@ -155,7 +155,7 @@ export function note(text, { isBad = false } = {}) {
 
 /** What went wrong, in words: ours for the codes that people meet, else the server's. */
 export function wordsFor(error) {
-  const own = t(`error.${error.code ?? error.name}`);
+  const own = t(`error.${typeof error.code === "string" ? error.code : error.name}`); // numbers are of the browser's own
   return own.startsWith("error.") ? error.message : own;
 }
 

@@ -1,6 +1,6 @@
 // Favourites: messages that were kept, and notes of one's own.
 import { html, useEffect, useState } from "../../vendor/preact-htm.js";
-import { client, conversations } from "../core/app.js";
+import { client, conversations, whenOut } from "../core/app.js";
 import { t } from "../core/i18n.js";
 import { go, hrefOf } from "../core/route.js";
 import { Signal, useSignals } from "../core/signal.js";
@@ -12,11 +12,21 @@ import { Icon } from "./icons.js";
 import { ask, attempt, sure } from "./overlay.js";
 import { jumpTo } from "./open.js";
 
+const PAGE = 100;
 const list = new Signal(null);
+whenOut(() => (list.value = null));
 
+let asked = 0;
 async function load(keyword = "") {
-  const answer = keyword ? client.http.get("/api/favorites/search", { keyword, limit: 100 }) : client.http.get("/api/favorites", { limit: 100 });
-  list.value = (await answer).favorites;
+  const mine = ++asked;
+  const { favorites } = await client.http.get(keyword ? "/api/favorites/search" : "/api/favorites", { keyword, limit: PAGE });
+  if (mine === asked) list.value = favorites; // else another word was looked for meanwhile
+}
+
+async function loadMore() {
+  const mine = asked;
+  const { favorites } = await client.http.get("/api/favorites", { limit: PAGE, offset: list.value.length });
+  if (mine === asked) list.value = [...list.value, ...favorites];
 }
 
 async function write() {
@@ -45,6 +55,7 @@ export function SavedList({ id }) {
         <span class="saved-icon"><${Icon} name=${each.message ? "chats" : "edit"} /></span>
         <span class="row-text"><span class="row-line"><b class="row-title">${each.title}</b><time class="row-time">${brief(each.createdAt)}</time></span><span class="row-last">${wordsOf(each)}</span></span>
       </a>`)}
+      ${!q && favourites?.length > 0 && favourites.length % PAGE === 0 && html`<button type="button" class="button wide" onClick=${() => attempt(loadMore())}>${t("do.show_more")}</button>`}
       ${favourites?.length === 0 && html`<div class="list-empty"><${Icon} name="saved" size=${36} /><p>${q ? t("list.nothing") : t("saved.empty")}</p></div>`}
     </div>`;
 }

@@ -120,8 +120,8 @@ export function TimelineView({ conv, timeline, about }) {
     if (!timeline.wanted && conv.unread > 30) timeline.wanted = { seq: timeline.unreadAfter + 1, share: 0.25 };
     const opening = timeline.wanted ? Promise.resolve() : timeline.open();
     opening.then(() => timeline.loadReads()).catch(() => {}); // what is missing comes with the next connection
-    const again = client.on("connected", () => timeline.open().catch(() => {}));
-    return again;
+    const end = client.on("connected", () => timeline.open().catch(() => {}));
+    return () => (end(), timeline.trim());
   }, [timeline]);
 
   useEffect(() => {
@@ -156,6 +156,7 @@ export function TimelineView({ conv, timeline, about }) {
   useLayoutEffect(() => {
     keeper.current.hold();
     if (end === timeline.messages.length && timeline.isAtEnd) keeper.current.isBound = false;
+    if (keeper.current.isAtBottom && end === timeline.messages.length) timeline.trim();
     reach();
     look();
   });

@@ -15,7 +15,7 @@ const MOST_BARS = 64;
 // recording
 
 /** Begin to record; null if the browser gives no microphone, which is said. */
-export async function startRecording() {
+async function startRecording() {
   if (!canRecord()) return note(t(window.isSecureContext ? "voice.unsupported" : "voice.insecure"), { isBad: true }), null;
   const recording = new Recording();
   try {
