@@ -92,6 +92,8 @@ def bench(
         raise typer.Exit(run_locust(url, senders, seconds, html, scenario or []))
     if len(scenario or []) != 1:
         raise Failed("name one scenario", hint="goimctl bench c2c", code=ExitCode.WRONG_USE)
+    if html and not html.parent.is_dir():  # after the run would be too late
+        raise Failed(f"there is no folder {html.parent} for the report", code=ExitCode.WRONG_USE)
     _find_loadtest()
     from loadtest.html import as_html
     from loadtest.report import as_json as json_of

@@ -19,7 +19,7 @@ def consume(ctx: typer.Context) -> None:
     settings = load_settings(ctx).settings
     configure(settings.log.level, settings.log.format)
     kafka = settings.kafka
-    check_free(kafka.consumer_addr, kafka.consumer_listen)
+    check_free("IM_KAFKA_CONSUMER_ADDR", kafka.consumer_addr, kafka.consumer_listen)
 
     def welcome(url: str) -> None:
         say(f"goim consumes {kafka.group_update_topic} from {', '.join(kafka.brokers)}")

@@ -29,12 +29,15 @@ def new_password(username: str, *, generate: bool, from_stdin: bool) -> str:
 def ask_password(prompt: str, *, from_stdin: bool, is_new: bool = False) -> str:
     """A password from a person or a pipe; a new one is asked for twice."""
     if from_stdin:
-        return sys.stdin.readline().rstrip("\r\n")
+        password = sys.stdin.readline().rstrip("\r\n")
+        if not password:
+            raise Failed("there is no password in the first line of stdin", code=ExitCode.WRONG_USE)
+        return password
     if not sys.stdin.isatty():
         raise Failed(
             "there is no terminal to ask for the password at",
             hint="--password-stdin reads it from a pipe" + (", --generate makes one up" if is_new else ""),
             code=ExitCode.WRONG_USE,
         )
-    password: str = typer.prompt(prompt, hide_input=True, confirmation_prompt=is_new, err=True)
-    return password
+    typed: str = typer.prompt(prompt, hide_input=True, confirmation_prompt=is_new, err=True)
+    return typed

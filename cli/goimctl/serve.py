@@ -45,9 +45,9 @@ def serve(
     server = settings.server
     if count > 1:
         _refuse_if_alone(settings, count)
-    check_free(server.listen_addr, server.listen)
+    check_free("IM_LISTEN_ADDR", server.listen_addr, server.listen)
     if server.tcp_addr and "tcp" in server.roles:
-        check_free(server.tcp_addr, server.tcp_listen)
+        check_free("IM_TCP_ADDR", server.tcp_addr, server.tcp_listen)
     open_files.take_all()
     if count > 1:
         raise typer.Exit(_supervise(ctx, settings, count))
@@ -122,7 +122,7 @@ def _welcome(server: Server, url: str, workers: int = 1) -> None:
     say("  stop it    Ctrl-C")
 
 
-def check_free(shown: str, address: Address) -> None:
+def check_free(variable: str, shown: str, address: Address) -> None:
     """Refuse an address that cannot be listened on before anything is opened: uvicorn would only log it and go."""
     import socket
 
@@ -133,7 +133,8 @@ def check_free(shown: str, address: Address) -> None:
         for family, _, _, _, place in places:
             _try(family, place[:2])
     except OSError as error:
-        raise Failed(f"cannot listen on {shown}: {_reason(error)}", hint=_WAYS_OUT.get(error.errno or 0)) from None
+        hint = _WAYS_OUT.get(error.errno or 0, "").format(variable=variable) or None
+        raise Failed(f"cannot listen on {shown}: {_reason(error)}", hint=hint) from None
 
 
 def _try(family: int, place: tuple[Any, ...]) -> None:
@@ -147,8 +148,8 @@ def _try(family: int, place: tuple[Any, ...]) -> None:
 
 
 _WAYS_OUT = {
-    errno.EADDRINUSE: "stop what listens there, or choose another port: IM_LISTEN_ADDR=127.0.0.1:8081 goimctl serve",
-    errno.EACCES: "ports below 1024 are for the administrator; choose another: IM_LISTEN_ADDR=127.0.0.1:8080",
+    errno.EADDRINUSE: "stop what listens there, or choose another port: {variable}=127.0.0.1:8081",
+    errno.EACCES: "ports below 1024 are for the administrator; choose another: {variable}=127.0.0.1:8080",
     errno.EADDRNOTAVAIL: 'this machine has no such address; ":8080" is all that it has',
 }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ipaddress import ip_network
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -42,6 +43,15 @@ def _check_url(text: str) -> str:
     return text
 
 
+def _check_networks(texts: tuple[str, ...]) -> tuple[str, ...]:
+    for text in texts:
+        try:
+            ip_network(text, strict=False)
+        except ValueError:
+            raise ValueError('must be addresses or networks, like "10.0.0.5" or "10.0.0.0/8"') from None
+    return texts
+
+
 def _check_endpoints(texts: tuple[str, ...]) -> tuple[str, ...]:
     for text in texts:
         hooks.parse_endpoint(text)
@@ -66,6 +76,7 @@ _number_or_text: dict[str, Any] = {"anyOf": [{"type": "number", "minimum": 0}, {
 Duration = Annotated[float, BeforeValidator(values.duration), WithJsonSchema(_number_or_text)]
 Size = Annotated[int, BeforeValidator(values.size), WithJsonSchema(_number_or_text)]
 Texts = Annotated[tuple[str, ...], BeforeValidator(values.comma_list)]
+Networks = Annotated[tuple[str, ...], BeforeValidator(values.comma_list), AfterValidator(_check_networks)]
 Listen = Annotated[str, AfterValidator(_check_address)]
 DsnText = Annotated[SecretStr, AfterValidator(_check_dsn)]
 Url = Annotated[str, AfterValidator(_check_url)]

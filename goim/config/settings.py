@@ -17,6 +17,7 @@ from goim.config.fields import (
     Listen,
     MessageDb,
     MongoUri,
+    Networks,
     Role,
     Section,
     Size,
@@ -44,7 +45,7 @@ class Server(Section):
     drain_seconds: Duration = key("10s", "How long a node that is told to stop takes to send its clients elsewhere.")
     allowed_origins: Texts = key([], 'Origins of web pages that may connect besides our own host; "*" is every one.')
     public_url: Url = key("", 'URL that people know this server by, like "https://chat.example.org".')
-    trusted_proxies: Texts = key([], "Addresses of proxies whose X-Forwarded-For is believed.")
+    trusted_proxies: Networks = key([], "Addresses of proxies whose X-Forwarded-For is believed.")
     docs: bool = key(True, "Whether /schema shows the pages of the HTTP API.")
     web: bool = key(True, "Whether there is the web client at /, where the role api is.")
 

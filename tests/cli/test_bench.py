@@ -139,3 +139,8 @@ def test_wrong_use_is_told_with_a_way_out(goimctl: Goimctl) -> None:
         "error: nothing answers at http://127.0.0.1:1: Connection refused",
         "hint: goimctl serve",
     ]
+
+
+def test_a_report_that_would_have_no_place_is_told_before_anything_is_measured(goimctl: Goimctl) -> None:
+    done = goimctl("bench", "c2c", "--html", "nowhere/report.html")
+    assert (done.returncode, done.stderr) == (2, "error: there is no folder nowhere for the report\n")

@@ -48,6 +48,7 @@ def test_a_tcp_address_in_use_is_told_too(goimctl: Goimctl) -> None:
         done = goimctl("serve", IM_LISTEN_ADDR="127.0.0.1:0", IM_TCP_ADDR=address)
     assert done.returncode == 1
     assert done.stderr.startswith(f"error: cannot listen on {address}: the address is in use\n")
+    assert "choose another port: IM_TCP_ADDR=" in done.stderr
 
 
 def test_an_address_that_is_not_ours_is_told(goimctl: Goimctl) -> None:

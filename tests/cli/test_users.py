@@ -236,3 +236,10 @@ def read_until(terminal: int, text: str) -> str:
     while text not in seen:
         seen += os.read(terminal, 4096).decode()
     return seen
+
+
+def test_an_empty_pipe_is_no_password(goimctl: Goimctl) -> None:
+    told = (2, "error: there is no password in the first line of stdin\n")
+    for args in (("users", "create", "alice"), ("chat", "alice"), ("demo",)):
+        done = goimctl(*args, "--password-stdin")
+        assert (done.returncode, done.stderr) == told

@@ -179,6 +179,7 @@ def test_a_wrong_value_names_key_value_source_and_what_would_be_right() -> None:
         'must be a duration: seconds, or a text like "90s", "5m", "30d"'
     )
     assert "must be an address" in problem({"IM_LISTEN_ADDR": "8080"})
+    assert "must be addresses or networks" in problem({"IM_SERVER_TRUSTED_PROXIES": "10.0.0.0/8,proxy"})
     assert "'api', 'gateway', 'tcp' or 'updater'" in problem({"IM_SERVER_ROLES": "api,chef"})
     assert problem({"IM_SERVER_ROLES": ""}).startswith("server.roles = '' (from IM_SERVER_ROLES): ")
 
