@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from tests.rest.people import running_node
+from tests.rest.people import running_node, shared_node
 
-__all__ = ["running_node"]
+__all__ = ["running_node", "shared_node"]

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+import pytest_asyncio
 
 from tests.client import World
 from tests.node import started_node
@@ -15,4 +16,11 @@ from tests.node import started_node
 async def running_node(tmp_path: Path) -> AsyncIterator[World]:
     """A node, seen from outside."""
     async with started_node(tmp_path) as (_, world):
+        yield world
+
+
+@pytest_asyncio.fixture(name="town", scope="module", loop_scope="module")
+async def shared_node(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[World]:
+    """A node for all tests of a module: each brings people of its own."""
+    async with started_node(tmp_path_factory.mktemp("town")) as (_, world):
         yield world

@@ -5,11 +5,12 @@ from __future__ import annotations
 import pytest
 
 from tests.client import PASSWORD, Refused, World
-from tests.rest.people import running_node  # noqa: F401
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
-async def test_favourites_from_the_first_to_the_last(people: World) -> None:
-    ann, bob = await people.friends("ann", "bob")
+async def test_favourites_from_the_first_to_the_last(town: World) -> None:
+    ann, bob = await town.circle(2)
     sent = await ann.post("/api/messages", ann.text(bob, "绿茶 or black?"))
     body = {"messageId": sent["serverMsgId"], "convId": sent["convId"]}
     kept = await bob.post("/api/favorites/message", body)
@@ -17,7 +18,7 @@ async def test_favourites_from_the_first_to_the_last(people: World) -> None:
         "favoriteId": kept["favoriteId"],
         "type": "message",
         "convId": sent["convId"],
-        "title": "ann",
+        "title": ann.username,
         "content": "绿茶 or black?",
         "message": (await bob.get("/api/messages/history", convId=sent["convId"]))["messages"][0],
         "tags": [],
@@ -57,11 +58,11 @@ async def test_favourites_from_the_first_to_the_last(people: World) -> None:
     assert await bob.get("/api/favorites") == {"favorites": [kept]}
 
 
-async def test_favourites_go_with_the_account(people: World) -> None:
-    ann = await people.person("ann")
+async def test_favourites_go_with_the_account(town: World) -> None:
+    ann = await town.person("ann")
     await ann.post("/api/favorites/custom", {"title": "x", "content": ""})
     await ann.delete("/api/users/me", {"password": PASSWORD})
-    again = await people.person("ann")
+    again = await town.person("ann")
     assert (await again.get("/api/favorites/stats"))["total"] == 0
 
 
@@ -81,7 +82,7 @@ REFUSALS: list[tuple[str, str, object]] = [
 
 
 @pytest.mark.parametrize(("method", "path", "body"), REFUSALS)
-async def test_what_is_wrong_is_refused(people: World, method: str, path: str, body: object) -> None:
-    ann = await people.person("ann")
+async def test_what_is_wrong_is_refused(town: World, method: str, path: str, body: object) -> None:
+    ann = await town.person()
     with pytest.raises(Refused, match="INVALID"):
         await ann.call(method, path, body)

@@ -13,6 +13,8 @@ from tests.client import World
 from tests.node import started_node
 from tests.rest.test_files import bearer, fetch, picture, post_form, upload
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
 SVG = b'<svg xmlns="http://www.w3.org/2000/svg" onload="alert(1)"><script>alert(1)</script></svg>'
 HTML = b"<!DOCTYPE html><html><script>fetch('/api/users/me')</script></html>"
 SCRIPT_IN_GIF = b"GIF89a/*" + bytes(20) + b"*/=1;alert(1)//;"
@@ -44,8 +46,8 @@ def files_in(folder: Path) -> set[Path]:
     ids=["SVG", "HTML", "script in GIF", "PDF", "XML", "EXE", "WASM", "bomb", "wide bomb"],
 )
 @pytest.mark.parametrize("name", ["cat.png", "cat.svg", "cat.html"])
-async def test_a_browser_can_only_save_what_could_run(people: World, data: bytes, name: str) -> None:
-    ann = await people.person()
+async def test_a_browser_can_only_save_what_could_run(town: World, data: bytes, name: str) -> None:
+    ann = await town.person()
     view = await upload(ann, data, name)
     assert "width" not in view
     answer = await fetch(view["url"], ann)
@@ -57,8 +59,8 @@ async def test_a_browser_can_only_save_what_could_run(people: World, data: bytes
     assert answer.headers["content-security-policy"] == "sandbox; default-src 'none'"
 
 
-async def test_a_real_picture_with_a_page_behind_it_is_a_picture_and_nothing_else(people: World) -> None:
-    ann = await people.person()
+async def test_a_real_picture_with_a_page_behind_it_is_a_picture_and_nothing_else(town: World) -> None:
+    ann = await town.person()
     view = await upload(ann, picture() + HTML, "cat.html")
     answer = await fetch(view["url"], ann)
     assert (view["mimeType"], answer.headers["content-type"]) == ("image/png", "image/png")
@@ -96,8 +98,8 @@ async def test_no_name_leads_anywhere(tmp_path: Path, raw: str, name: str) -> No
         assert made == tmp_path / "data/files" / view["fileId"][-2:] / view["fileId"]
 
 
-async def test_no_address_leads_out_of_the_files(people: World, tmp_path: Path) -> None:
-    ann = await people.person()
+async def test_no_address_leads_out_of_the_files(town: World) -> None:
+    ann = await town.person()
     view = await upload(ann, name="a.txt")
     folder, file_id = view["fileId"][-2:], view["fileId"]
     for path in (
@@ -121,7 +123,7 @@ async def test_no_address_leads_out_of_the_files(people: World, tmp_path: Path) 
     assert (await fetch(view["url"], ann)).status_code == 200
 
 
-async def test_what_the_client_says_of_the_type_is_not_believed(people: World) -> None:
-    ann = await people.person()
+async def test_what_the_client_says_of_the_type_is_not_believed(town: World) -> None:
+    ann = await town.person()
     answer = await post_form(ann, picture(), "cat.png")  # sent as text/html
     assert answer.json()["mimeType"] == "image/png"

@@ -16,6 +16,8 @@ from goim.rest import uploads
 from tests.client import Person, World
 from tests.node import started_node
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
 FORM = "multipart/form-data; boundary=b"
 
 
@@ -46,8 +48,8 @@ async def fetch(url: str, person: Person, method: str = "GET", **headers: str) -
     return await person.http.request(method, url, headers=bearer(person) | headers)
 
 
-async def test_an_upload_is_answered_with_all_there_is_to_know(people: World) -> None:
-    ann = await people.person()
+async def test_an_upload_is_answered_with_all_there_is_to_know(town: World) -> None:
+    ann = await town.person()
     view = await upload(ann, b"0123456789", "../../my notes.txt")
     assert view == {
         "fileId": view["fileId"],
@@ -65,8 +67,8 @@ async def test_an_upload_is_answered_with_all_there_is_to_know(people: World) ->
     assert await ann.get(f"/api/files/{view['fileId']}") == view
 
 
-async def test_the_list_comes_in_parts(people: World) -> None:
-    ann = await people.person()
+async def test_the_list_comes_in_parts(town: World) -> None:
+    ann = await town.person()
     ids = [(await upload(ann))["fileId"] for _ in range(3)]
     assert [view["fileId"] for view in (await ann.get("/api/files", limit=2, offset=1))["files"]] == [ids[1], ids[0]]
     for wrong in ({"limit": 0}, {"limit": "x"}, {"offset": -1}):
@@ -74,8 +76,8 @@ async def test_the_list_comes_in_parts(people: World) -> None:
         assert (answer.status_code, answer.json()["code"]) == (400, "INVALID")
 
 
-async def test_the_bytes_come_back_harmless(people: World) -> None:
-    ann = await people.person()
+async def test_the_bytes_come_back_harmless(town: World) -> None:
+    ann = await town.person()
     view = await upload(ann, b"<script>alert(1)</script>", "x.html")
     answer = await fetch(view["url"], ann)
     assert answer.content == b"<script>alert(1)</script>"
@@ -92,8 +94,8 @@ async def test_the_bytes_come_back_harmless(people: World) -> None:
     }
 
 
-async def test_pictures_are_shown_and_have_a_small_copy(people: World) -> None:
-    ann = await people.person()
+async def test_pictures_are_shown_and_have_a_small_copy(town: World) -> None:
+    ann = await town.person()
     view = await upload(ann, picture(), "p.png")
     answer = await fetch(view["url"], ann, **{"accept-encoding": "gzip, br"})
     assert answer.content == picture()
@@ -106,8 +108,8 @@ async def test_pictures_are_shown_and_have_a_small_copy(people: World) -> None:
     assert small.headers["etag"] != answer.headers["etag"]
 
 
-async def test_a_large_file_goes_in_and_out_in_pieces(people: World) -> None:
-    ann = await people.person()
+async def test_a_large_file_goes_in_and_out_in_pieces(town: World) -> None:
+    ann = await town.person()
     data = bytes(range(256)) * 50_000
     view = await upload(ann, data)
     assert (await fetch(view["url"], ann)).content == data
@@ -118,11 +120,11 @@ async def test_a_large_file_goes_in_and_out_in_pieces(people: World) -> None:
 # who may
 
 
-async def test_only_those_may_have_it_who_are_told_so(people: World) -> None:
-    ann, bob, eve = await people.person(), await people.person(), await people.person()
+async def test_only_those_may_have_it_who_are_told_so(town: World) -> None:
+    ann, bob, eve = await town.person(), await town.person(), await town.person()
     view = await upload(ann)
     link = await ann.get(f"/api/files/{view['fileId']}/link")
-    nobody = await people.http()
+    nobody = await town.http()
     assert (await nobody.get(link["url"])).content == b"0123456789"
     assert (await nobody.get(link["url"], headers={"Authorization": "Bearer nonsense"})).content == b"0123456789"
     refused = [
@@ -151,8 +153,8 @@ async def test_only_those_may_have_it_who_are_told_so(people: World) -> None:
     assert len(told - {"Nothing matches the given URI"}) == 1, "what is there and what is not must look alike"
 
 
-async def test_what_is_mine_is_nobody_elses(people: World) -> None:
-    ann, bob = await people.friends(None, None)
+async def test_what_is_mine_is_nobody_elses(town: World) -> None:
+    ann, bob = await town.friends(None, None)
     view = await upload(ann)
     for method, path in (("GET", ""), ("GET", "/link"), ("DELETE", "")):
         answer = await fetch(f"/api/files/{view['fileId']}{path}", bob, method)
@@ -164,8 +166,8 @@ async def test_what_is_mine_is_nobody_elses(people: World) -> None:
     assert (await ann.get("/api/files"))["files"] == []
 
 
-async def test_an_erased_account_takes_its_files_along(people: World) -> None:
-    ann = await people.person()
+async def test_an_erased_account_takes_its_files_along(town: World) -> None:
+    ann = await town.person()
     view = await upload(ann)
     link = await ann.get(f"/api/files/{view['fileId']}/link")
     await ann.delete("/api/users/me", {"password": "correct horse"})
@@ -175,8 +177,8 @@ async def test_an_erased_account_takes_its_files_along(people: World) -> None:
 # parts, copies, heads
 
 
-async def test_parts_are_served_as_asked(people: World) -> None:
-    ann = await people.person()
+async def test_parts_are_served_as_asked(town: World) -> None:
+    ann = await town.person()
     url = (await upload(ann))["url"]
     etag = (await fetch(url, ann)).headers["etag"]
     part = await fetch(url, ann, range="bytes=2-4")
@@ -192,8 +194,8 @@ async def test_parts_are_served_as_asked(people: World) -> None:
     assert (changed.status_code, changed.content) == (200, b"0123456789")
 
 
-async def test_a_good_copy_is_not_sent_again(people: World) -> None:
-    ann = await people.person()
+async def test_a_good_copy_is_not_sent_again(town: World) -> None:
+    ann = await town.person()
     url = (await upload(ann))["url"]
     etag = (await fetch(url, ann)).headers["etag"]
     answer = await fetch(url, ann, **{"if-none-match": f'"x", W/{etag}'})
@@ -203,8 +205,8 @@ async def test_a_good_copy_is_not_sent_again(people: World) -> None:
 
 
 @pytest.mark.parametrize("data", [b"0123456789", b"", picture()], ids=["plain", "empty", "picture"])
-async def test_a_head_says_what_a_get_would(people: World, data: bytes) -> None:
-    ann = await people.person()
+async def test_a_head_says_what_a_get_would(town: World, data: bytes) -> None:
+    ann = await town.person()
     view = await upload(ann, data, "a.png")
     for url in filter(None, (view["url"], view.get("thumbnail"))):
         head, got = await fetch(url, ann, "HEAD"), await fetch(url, ann)
@@ -213,8 +215,8 @@ async def test_a_head_says_what_a_get_would(people: World, data: bytes) -> None:
         assert int(head.headers["content-length"]) == len(got.content)
 
 
-async def test_a_connection_is_good_for_more_after_a_file(people: World) -> None:
-    ann = await people.person()
+async def test_a_connection_is_good_for_more_after_a_file(town: World) -> None:
+    ann = await town.person()
     view = await upload(ann, picture())
     for method in ("GET", "HEAD", "GET"):
         assert (await fetch(view["url"], ann, method)).status_code == 200
@@ -272,8 +274,8 @@ async def test_too_large_without_a_length_is_refused_on_the_way(tmp_path: Path) 
         (FORM, b"\x00" * 10_000),
     ],
 )
-async def test_what_is_no_whole_form_with_a_file_is_invalid(people: World, content_type: str, body: bytes) -> None:
-    ann = await people.person()
+async def test_what_is_no_whole_form_with_a_file_is_invalid(town: World, content_type: str, body: bytes) -> None:
+    ann = await town.person()
     answer = await ann.http.post(
         "/api/files/upload", content=body, headers=bearer(ann) | {"Content-Type": content_type}
     )
@@ -281,8 +283,8 @@ async def test_what_is_no_whole_form_with_a_file_is_invalid(people: World, conte
     assert (await ann.get("/api/files"))["files"] == []
 
 
-async def test_other_fields_of_the_form_are_no_matter(people: World) -> None:
-    ann = await people.person()
+async def test_other_fields_of_the_form_are_no_matter(town: World) -> None:
+    ann = await town.person()
     answer = await ann.http.post(
         "/api/files/upload",
         data={"before": "x" * 1000},
@@ -294,8 +296,8 @@ async def test_other_fields_of_the_form_are_no_matter(people: World) -> None:
     assert (await fetch(view["url"], ann)).content == b"this one"
 
 
-async def test_a_name_may_come_as_rfc_5987_says(people: World) -> None:
-    ann = await people.person()
+async def test_a_name_may_come_as_rfc_5987_says(town: World) -> None:
+    ann = await town.person()
     body = b"--b\r\nContent-Disposition: form-data; name=\"file\"; filename*=UTF-8''%E5%9B%BE.png\r\n\r\nx\r\n--b--\r\n"
     answer = await ann.http.post("/api/files/upload", content=body, headers=bearer(ann) | {"Content-Type": FORM})
     assert answer.json()["fileName"] == "图.png"
@@ -341,7 +343,7 @@ async def test_a_client_that_stalls_is_told_so(tmp_path: Path, monkeypatch: pyte
     assert json.loads(answer.partition(b"\r\n\r\n")[2])["detail"] == "the upload broke off"
 
 
-async def test_without_a_token_nothing_is_read(people: World) -> None:
-    http = await people.http()
+async def test_without_a_token_nothing_is_read(town: World) -> None:
+    http = await town.http()
     answer = await http.post("/api/files/upload", files={"file": b"x"})
     assert (answer.status_code, answer.json()["code"]) == (401, "UNAUTHORIZED")

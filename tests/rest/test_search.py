@@ -8,12 +8,13 @@ import pytest
 
 from tests.client import Person, Refused, World
 from tests.node import started_node
-from tests.rest.people import running_node  # noqa: F401
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
-async def test_what_was_just_said_is_found_in_my_conversations(people: World) -> None:
-    ann, bob = await people.friends("ann", "bob")
-    cleo = await people.person("cleo")
+async def test_what_was_just_said_is_found_in_my_conversations(town: World) -> None:
+    ann, bob = await town.circle(2)
+    cleo = await town.person()
     made = await ann.post("/api/groups", {"name": "us", "memberIds": [bob.user_id]})
     sent = await ann.post("/api/messages", ann.text(bob, "今天喝绿茶 with Milk"))
     await ann.post("/api/messages", {"groupId": made["groupId"], "type": "text", "payload": {"text": "milky way 茶叶"}})
@@ -38,23 +39,23 @@ def where(sent: dict[str, str]) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("query", ["", "?q=", "?q=%20", "?q=!", "?q=x&limit=0", "?q=" + "x" * 101])
-async def test_what_is_wrong_is_refused(people: World, query: str) -> None:
-    ann = await people.person("ann")
+async def test_what_is_wrong_is_refused(town: World, query: str) -> None:
+    ann = await town.person()
     with pytest.raises(Refused, match="INVALID"):
         await ann.get(f"/api/messages/search{query}")
 
 
 @pytest.mark.parametrize("q", ['"', '" OR "', "a* AND NOT b", "terms:hello", "^hello", "NEAR(a b)", "hello'--", "¤"])
-async def test_nothing_in_a_question_is_a_language_of_the_index(people: World, q: str) -> None:
-    ann, bob = await people.friends("ann", "bob")
+async def test_nothing_in_a_question_is_a_language_of_the_index(town: World, q: str) -> None:
+    ann, bob = await town.circle(2)
     await ann.post("/api/messages", ann.text(bob, "something else"))
     headers = {"Authorization": f"Bearer {ann.token}"}
     answer = (await ann.http.get("/api/messages/search", params={"q": q}, headers=headers)).json()
     assert answer == {"messages": []} or answer["code"] == "INVALID"
 
 
-async def test_the_conversation_of_others_is_not_there(people: World) -> None:
-    ann, bob, cleo = await people.friends("ann", "bob", "cleo")
+async def test_the_conversation_of_others_is_not_there(town: World) -> None:
+    ann, bob, cleo = await town.circle(3)
     sent = await ann.post("/api/messages", ann.text(bob, "hello"))
     with pytest.raises(Refused, match="NOT_FOUND"):
         await cleo.get("/api/messages/search", q="hello", convId=sent["convId"])
