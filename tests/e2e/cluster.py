@@ -185,6 +185,7 @@ def _settings(folder: Path, mariadb: MariaDb, redis: RedisServer, kafka: Broker)
         "IM_JWT_SECRET": secrets.token_urlsafe(48),
         "IM_SERVER_TRUSTED_PROXIES": "127.0.0.1",
         "IM_SERVER_DRAIN_SECONDS": str(DRAIN_SECONDS),
+        "IM_AUTH_LOGIN_PER_MINUTE": "3",  # in twenty seconds one more is free: time enough on a busy machine
     }
 
 

@@ -12,31 +12,34 @@ from goim.clock import SystemClock
 from tests.client import PASSWORD, Device, Person, Refused, World
 from tests.e2e.test_redis_nodes import two_servers
 
+TWO_A_MINUTE = {"IM_AUTH_LOGIN_PER_MINUTE": "2"}
+"""So few that a busy machine makes as many within the half minute after which one more is free."""
+
 
 async def _log_in(world: World, username: str, password: str) -> httpx.Response:
     return await (await world.http()).post("/api/login", json={"username": username, "password": password})
 
 
 async def test_failed_logins_on_two_servers_count_together(tmp_path: Path) -> None:
-    async with two_servers(tmp_path) as cluster:
+    async with two_servers(tmp_path, **TWO_A_MINUTE) as cluster:
         here, there = cluster.worlds
         await here.person("ann")
         bob = await here.person("bob")
-        for number in range(10):
-            answer = await _log_in(cluster.worlds[number % 2], "ann", "a wrong guess")
+        for world in cluster.worlds:
+            answer = await _log_in(world, "ann", "a wrong guess")
             assert (answer.status_code, answer.json()["code"]) == (401, "BAD_CREDENTIALS")
         for world in cluster.worlds:
             answer = await _log_in(world, "ANN", PASSWORD)
             assert (answer.status_code, answer.json()["code"]) == (429, "RATE_LIMIT")
-            assert 0 < answer.json()["retryAfterMs"] <= 6000
-        for _ in range(20):
+            assert 0 < answer.json()["retryAfterMs"] <= 30_000
+        for _ in range(5):
             assert (await _log_in(there, bob.username or "", PASSWORD)).status_code == 200, "right ones cost nothing"
 
 
 async def test_without_redis_each_server_counts_for_itself_and_nobody_is_refused_for_it(tmp_path: Path) -> None:
-    async with two_servers(tmp_path) as cluster:
+    async with two_servers(tmp_path, **TWO_A_MINUTE) as cluster:
         await cluster.worlds[0].person("ann")
-        for _ in range(10):
+        for _ in range(2):
             assert (await _log_in(cluster.worlds[0], "ann", "a wrong guess")).status_code == 401
         cluster.redis.end()
         answers = [await _log_in(world, "ann", PASSWORD) for world in cluster.worlds]
