@@ -1,13 +1,17 @@
-"""What `goimctl doctor` looks at in Redis."""
+"""What `goimctl doctor` looks at in Redis: by redis-py, a second opinion, for the server has a client of its own."""
 
 from __future__ import annotations
 
 from time import perf_counter
-from typing import Any
+
+from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import RedisError, ResponseError
 
 from goim.app.redis import redis_of
 from goim.config import Settings
-from goim.resp.link import Link, RedisDown, checked, dial
+from goim.resp.link import DIAL_SECONDS, RedisDown, Server
 from goimctl.findings import Finding, State
 
 _OLDEST = (6, 2)
@@ -18,27 +22,46 @@ _SLOW_MS = 20.0
 
 async def redis(settings: Settings) -> list[Finding]:
     """Each master: reachable, version, latency, how much it keeps for a node that is slow to read."""
-    places, login = redis_of(settings)
+    places, _ = redis_of(settings)
     try:
         layout = await places.find()
-        findings = []
-        for master in layout.masters:
-            link = await dial(master, login)
-            try:
-                findings += [await _version(link, is_cluster=layout.is_cluster), *await _buffers(link)]
-            finally:
-                await link.end()
+        return [
+            each for master in layout.masters for each in await _master(settings, master, is_cluster=layout.is_cluster)
+        ]
     except RedisDown as error:
         way_out = "see that Redis runs and that redis.addr (IM_REDIS_ADDR), redis.password and redis.tls are right"
         return [Finding(name="redis", found=str(error), state=State.WRONG, way_out=way_out)]
-    return findings
 
 
-async def _version(link: Link, *, is_cluster: bool) -> Finding:
-    text = checked(await link.ask("INFO", "server"))
-    version = next(line for line in _text(text).splitlines() if line.startswith("redis_version:")).partition(":")[2]
+async def _master(settings: Settings, master: Server, *, is_cluster: bool) -> list[Finding]:
+    try:
+        async with _client(settings, master) as client:
+            return [await _version(client, is_cluster=is_cluster), *await _buffers(client)]
+    except (RedisError, OSError) as error:
+        raise RedisDown(f"Redis at {master}: {error}") from error
+
+
+def _client(settings: Settings, master: Server) -> Redis:
+    redis = settings.redis
+    return Redis(
+        host=master.host,
+        port=master.port,
+        db=redis.db,
+        username=redis.username or None,
+        password=redis.password.get_secret_value() or None,
+        ssl=redis.tls,
+        ssl_ca_certs=redis.tls_ca or None,
+        socket_connect_timeout=DIAL_SECONDS,
+        socket_timeout=DIAL_SECONDS,
+        retry=Retry(NoBackoff(), 0),
+        decode_responses=True,
+    )
+
+
+async def _version(client: Redis, *, is_cluster: bool) -> Finding:
+    version = str((await client.info("server"))["redis_version"])
     started = perf_counter()
-    checked(await link.ask("PING"))
+    await client.ping()
     latency = round((perf_counter() - started) * 1000, 1)
     needed = _OLDEST_CLUSTER if is_cluster else _OLDEST
     found = f"Redis {version}"
@@ -51,13 +74,13 @@ async def _version(link: Link, *, is_cluster: bool) -> Finding:
     return Finding(name="redis", found=found, latency_ms=latency)
 
 
-async def _buffers(link: Link) -> list[Finding]:
+async def _buffers(client: Redis) -> list[Finding]:
     """Redis ends the connection of a node that reads more slowly than others write; it catches up from the log."""
-    answer = await link.ask("CONFIG", "GET", "client-output-buffer-limit")
-    values = answer.get(b"client-output-buffer-limit") if isinstance(answer, dict) else None
-    if values is None:
+    try:
+        limits = await client.config_get("client-output-buffer-limit")
+    except ResponseError:
         return []  # one that is looked after by somebody else does not say
-    words = _text(values).split()
+    words = str(limits["client-output-buffer-limit"]).split()
     hard, soft, seconds = words[words.index("pubsub") + 1 : words.index("pubsub") + 4]
     found = f"a slow node is cut off at {_mib(hard)}, or at {_mib(soft)} for {seconds} s"
     if 0 < int(hard) < _ENOUGH_BYTES:
@@ -68,7 +91,3 @@ async def _buffers(link: Link) -> list[Finding]:
 
 def _mib(size: str) -> str:
     return f"{int(size) / (1 << 20):g} MiB" if int(size) else "no size"
-
-
-def _text(answer: Any) -> str:
-    return answer.decode() if isinstance(answer, bytes) else str(answer)

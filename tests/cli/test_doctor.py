@@ -154,6 +154,25 @@ def test_redis_is_looked_at_where_there_is_one(goimctl: Goimctl, tmp_path: Path)
     assert "hint: see that Redis runs and that redis.addr (IM_REDIS_ADDR)" in done.stderr
 
 
+def test_a_redis_that_keeps_its_settings_to_itself_is_looked_at_with_its_password(
+    goimctl: Goimctl, tmp_path: Path
+) -> None:
+    settings = {"IM_JWT_SECRET": "kq3v-Zt8w_Yx2Lm7Rp5sBn4dCf6gHj9e", "IM_REDIS_PASS": "hunter2"}
+    (tmp_path / "redis").mkdir()
+    (tmp_path / "redis" / "users.acl").write_text("user default on >hunter2 ~* &* +@all -config\n")
+    with running_redis(tmp_path / "redis", "--aclfile", str(tmp_path / "redis" / "users.acl")) as redis:
+        found = {
+            each["name"]: each
+            for each in goimctl.json("doctor", "--no-server", IM_REDIS_ADDR=redis.addr, **settings)["checks"]
+        }
+        assert found["redis"]["state"] == "ok"
+        assert "redis buffers" not in found
+        refused = goimctl("doctor", "--no-server", IM_REDIS_ADDR=redis.addr, **settings | {"IM_REDIS_PASS": "hunter3"})
+    assert refused.returncode == 3
+    assert refused.stderr.startswith(f"error: redis: Redis at {redis.addr}: ")
+    assert "hunter" not in refused.stderr
+
+
 def test_a_secret_that_cannot_be_read_is_a_finding_like_others(goimctl: Goimctl, tmp_path: Path) -> None:
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "jwt_secret").write_bytes(b"\xff\xfe no text")
