@@ -28,12 +28,13 @@ FROM im_files WHERE expires_at <= ? OR created_at < ? LIMIT ?"""
 STATS = """
 SELECT COUNT(*) AS files, COALESCE(SUM(size), 0) AS bytes, COUNT(DISTINCT owner_id) AS owners FROM im_files"""
 
-# Every member of a conversation has a line of it in their list, and nobody else has.
+# Every member of a conversation has a line of it in their list, and nobody else has. The file is named in each part: if
+# the parts took it from the first one, TiDB would read all grants there are.
 READABLE = """
 SELECT ?, f.file_id FROM im_files f WHERE f.file_id = ? AND (f.owner_id = ? OR EXISTS (
 SELECT 1 FROM file_grants g JOIN user_conversations e ON e.conv_id = g.conv_id AND e.user_id = ?
-WHERE g.file_id = f.file_id) OR EXISTS (
-SELECT 1 FROM file_grants g WHERE g.file_id = f.file_id AND g.conv_id = ?))"""
+WHERE g.file_id = ?) OR EXISTS (
+SELECT 1 FROM file_grants g WHERE g.file_id = ? AND g.conv_id = ?))"""
 
 # Changes nothing, but holds the file's row: of one that is deleted at the same moment no grant is left behind.
 LOCK_FILE = "UPDATE im_files SET size = size WHERE file_id = ?"
@@ -87,7 +88,8 @@ class SqlGrants:
 
     async def readable(self, claims: Collection[tuple[str, str]]) -> set[tuple[str, str]]:
         rows = await self._engine.fetch_each(
-            READABLE, [(user_id, file_id, user_id, user_id, EVERYBODY) for user_id, file_id in claims]
+            READABLE,
+            [(user_id, file_id, user_id, user_id, file_id, file_id, EVERYBODY) for user_id, file_id in claims],
         )
         return {(user_id, file_id) for user_id, file_id in rows}
 

@@ -43,7 +43,8 @@ def variables(server: MysqlServer, name: str) -> dict[str, str]:
 @contextlib.asynccontextmanager
 async def serving(mysql: MysqlServer, folder: Path) -> AsyncIterator[tuple[ServerProcess, World]]:
     async with MysqlEngine(await mysql.empty(DATABASE)) as engine:
-        await Migrator(engine, bundled("schemas/mysql"), {"structured", "messages", "words"}).up()
+        own = "tidb" if engine.is_tidb else "mysql"
+        await Migrator(engine, bundled("schemas") / own, {"structured", "messages", "words"}).up()
     async with running_server(folder, **variables(mysql, DATABASE)) as (server, people):
         yield server, people
 
