@@ -47,12 +47,16 @@ def demo(
 def _run(url: str, doing: Coroutine[Any, Any, None]) -> None:
     import asyncio
 
-    from goim.client import Unreachable
+    from goim.client import SessionOver, Unreachable
 
     try:
         asyncio.run(doing)
     except Unreachable as error:
         raise Failed(str(error), hint=way_to(url), code=ExitCode.DEPENDENCY_DOWN) from None
+    except ExceptionGroup as errors:  # of all who were told at once
+        if errors.subgroup(SessionOver) is None:
+            raise
+        raise Failed("the people of the demo were logged out: it was removed, or begun elsewhere") from None
     except KeyboardInterrupt:  # as good a way to leave as any
         say("")
 

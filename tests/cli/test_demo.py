@@ -42,8 +42,15 @@ async def test_it_fills_a_server_is_found_again_and_goes(people: World, goimctl:
         assert (await you.api.download(str(picture["url"])))[:3] == b"\xff\xd8\xff"
         assert len(await you.api.favourites()) == 1
 
-    again = await goimctl.meanwhile("demo", "--url", url, "--once", "--password-stdin", stdin=f"{password}\n")
-    assert password in again.stdout
+    again = await asyncio.create_subprocess_exec(
+        BINARY, "demo", "--url", url, "--password-stdin", cwd=goimctl.folder, env=goimctl.environ(),
+        stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE,
+    )  # fmt: skip
+    assert again.stdin
+    assert again.stderr
+    again.stdin.write(f"{password}\n".encode())
+    while b"Ctrl-C" not in await again.stderr.readline():
+        pass
     async with Client(url, username="demo", password=password) as you:
         assert len((await you.api.conversations()).conversations) == 6
 
@@ -53,6 +60,9 @@ async def test_it_fills_a_server_is_found_again_and_goes(people: World, goimctl:
 
     gone = await goimctl.meanwhile("demo", "--url", url, "--remove", "--password-stdin", stdin=f"{password}\n")
     assert "erased 7 accounts" in gone.stderr
+    said = await asyncio.wait_for(again.stderr.read(), 30)
+    assert said == b"error: the people of the demo were logged out: it was removed, or begun elsewhere\n"
+    assert await again.wait() == 1
     with pytest.raises(GoimError, match="wrong username or password"):
         async with Client(url, username="demo", password=password):
             pass
