@@ -86,7 +86,7 @@ def meet(shared: Shared, services: Services, notices: Notices, clock: Clock) -> 
             note((sink.user_id, sink.device_id))
 
     services.delivery.watchers.append(came_or_went)
-    shared.elsewhere.watch(lambda: map(connected, services.delivery.everybody()), lost)
+    shared.elsewhere.watch(lambda: map(connected, services.delivery.everybody()), lost, services.presence.again)
 
 
 def catch_up_of(services: Services, stores: Stores, bus: Bus, log: Log, notices: Notices) -> CatchUp:

@@ -22,6 +22,10 @@ Lost = Callable[[list[tuple[str, str]]], None]
 """Called with (user, device) of everybody who was connected to a node that is gone."""
 
 
+Again = Callable[[], None]
+"""Called when this node is known to the others again, who told its people's friends that they went."""
+
+
 class Elsewhere(Protocol):
     """What other nodes have. Where it cannot be asked, the answer is: nobody. `came` and `went` never wait."""
 
@@ -48,9 +52,9 @@ class Elsewhere(Protocol):
         """
         ...
 
-    def watch(self, everybody: Callable[[], Iterable[Connected]], lost: Lost) -> None:
-        """Say who is here, should that be forgotten, and who is told of nodes that died; each node's people are told
-        to one of those that are left."""
+    def watch(self, everybody: Callable[[], Iterable[Connected]], lost: Lost, again: Again) -> None:
+        """Say who is here, should that be forgotten; who is told of nodes that died, each node's people to one of those
+        that are left; and who is told that this node had been taken for dead."""
         ...
 
 
@@ -72,4 +76,4 @@ class Nobody:
     async def is_news(self, users: Mapping[str, bool]) -> set[str]:
         return set(users)
 
-    def watch(self, everybody: Callable[[], Iterable[Connected]], lost: Lost) -> None: ...
+    def watch(self, everybody: Callable[[], Iterable[Connected]], lost: Lost, again: Again) -> None: ...

@@ -13,7 +13,7 @@ import structlog
 from msgspec import Struct
 
 from goim.clock import Clock
-from goim.elsewhere.base import Connected, Lost
+from goim.elsewhere.base import Again, Connected, Lost
 from goim.ids import new_id
 from goim.resp.client import RedisClient
 from goim.resp.link import Part, RedisDown
@@ -98,6 +98,8 @@ class RedisElsewhere:
         self._registered_at = clock.monotonic()
         self._everybody: Callable[[], Iterable[Connected]] = tuple
         self._lost: Lost = _nobody
+        self._again: Again = _nothing
+        self._beaten_at = clock.monotonic()
 
     def came(self, device: Connected) -> None:
         key, member = _DEVICES + device.user_id, _member(device)
@@ -134,9 +136,10 @@ class RedisElsewhere:
         told = zip(users.items(), before, strict=True)
         return {user_id for (user_id, is_online), was in told if was != (b"1" if is_online else b"0")}
 
-    def watch(self, everybody: Callable[[], Iterable[Connected]], lost: Lost) -> None:
+    def watch(self, everybody: Callable[[], Iterable[Connected]], lost: Lost, again: Again) -> None:
         self._everybody = everybody
         self._lost = lost
+        self._again = again
 
     async def _read(self, user_ids: Collection[str]) -> dict[str, list[Connected]]:
         wanted = list(user_ids)
@@ -194,12 +197,17 @@ class RedisElsewhere:
 
     async def _beat(self, *, is_first: bool = False) -> None:
         is_new, *dead = await self._client.ask("EVAL", BEAT, 1, _NODES, self._me, DEAD_MS, _KEPT_MS)
-        is_old = self._clock.monotonic() - self._registered_at > _REFRESH_SECONDS
+        now, before = self._clock.monotonic(), self._beaten_at
+        self._beaten_at = now
+        is_old = now - self._registered_at > _REFRESH_SECONDS
         if self._must_register or is_old or (is_new == b"1" and not is_first):
             self._must_register = False
-            self._registered_at = self._clock.monotonic()
+            self._registered_at = now
             for device in self._everybody():
                 self.came(device)
+        if is_new == b"1" and (now - before) * 1000 > DEAD_MS:  # else it is Redis that has forgotten
+            _log.warning("taken_for_dead", seconds=round(now - before))
+            self._again()
         for node in dead:
             await self._mourn(node.decode())
 
@@ -220,6 +228,10 @@ def _member(device: Connected) -> str:
 def _parted(member: bytes) -> tuple[str, str]:
     user_id, _, device_id = member.decode().partition(" ")
     return user_id, device_id
+
+
+def _nothing() -> None:
+    pass
 
 
 def _nobody(_: list[tuple[str, str]]) -> None:

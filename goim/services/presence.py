@@ -83,6 +83,12 @@ class PresenceBook:
                 self._went.put(user_id, self._clock.now_ms())
                 self._consider(user_id)
 
+    def again(self) -> None:
+        """Friends of those who are here may have heard that they went: this node had been taken for dead."""
+        for user_id in self._delivery.users():
+            self._told.discard(user_id)
+            self._consider(user_id)
+
     async def connected_devices(self, user_ids: Iterable[str]) -> set[tuple[str, str]]:
         """The connected ones of these people's devices on all nodes, as (user_id, device_id)."""
         wanted = set(user_ids)

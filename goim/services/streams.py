@@ -338,10 +338,21 @@ class Streams:
         """Store what has grown: a crash costs at most what came in the last second."""
         for stream_id, live in [(stream_id, live) for stream_id, live in self._live.items() if not live.is_saved]:
             async with live.writing:
-                if self._live.get(stream_id) is live:  # else it has ended meanwhile
+                if self._live.get(stream_id) is live and await self._is_going_on(stream_id, live):
                     await self._save(live)
         done, self._done = self._done, []
         await self._pending.remove("stream", done)
+
+    async def _is_going_on(self, stream_id: str, live: Live) -> bool:
+        """Whether no other node has ended it: one that took this node for dead, which only stood still."""
+        if self._notices is None or not self._notices.has_company:
+            return True
+        row = await self._table.get(live.conv.conv_id, live.row.seq)
+        if row is not None and extras_of(row).stream_status == "streaming":
+            return True
+        self._live.pop(stream_id, None)
+        self._over.put(stream_id, Over(live.conv, live.row.seq, live.owner, row is None or bool(row.recalled)))
+        return False
 
     async def _save(self, live: Live) -> None:
         extras = replace(extras_of(live.row), stream_index=live.index)

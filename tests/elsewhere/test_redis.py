@@ -28,7 +28,19 @@ class Place:
         self.knows = RedisElsewhere(self.client, clock)
         self.here: dict[str, Connected] = {}
         self.lost: list[tuple[str, str]] = []
-        self.knows.watch(lambda: list(self.here.values()), self.lost.extend)
+        self.returns = 0
+        self.knows.watch(lambda: list(self.here.values()), self.lost.extend, self.return_)
+
+    def return_(self) -> None:
+        self.returns += 1
+
+    def stand_still(self) -> None:
+        """No heartbeat."""
+        self._ask = self.client.ask
+        self.client.ask = no_answer  # type: ignore[method-assign]
+
+    def go_on(self) -> None:
+        self.client.ask = self._ask  # type: ignore[method-assign]
 
     def connect(self, user_id: str, device_id: str, at: int = 1) -> Connected:
         device = self.here[device_id] = Connected(user_id, device_id, "session", "websocket", at)
@@ -37,6 +49,10 @@ class Place:
 
     def disconnect(self, device_id: str) -> None:
         self.knows.went(self.here.pop(device_id))
+
+
+async def no_answer(*_: object) -> None:
+    raise RedisDown("it stands still")
 
 
 @pytest.fixture(name="places")
@@ -138,7 +154,7 @@ async def test_the_people_of_a_node_that_died_are_told_once(places: Places) -> N
         return await two.knows.online(["ann"]) == await three.knows.online(["ann"]) == {"ann"}
 
     await until(is_seen)
-    one.knows._beat = clock_stands  # type: ignore[method-assign] # it is as dead as a process that was killed
+    one.stand_still()  # as dead as a process that was killed
 
     async def is_told() -> bool:
         return bool(two.lost or three.lost)
@@ -148,8 +164,27 @@ async def test_the_people_of_a_node_that_died_are_told_once(places: Places) -> N
     assert await two.knows.online(["ann"]) == set()
 
 
-async def clock_stands(*, is_first: bool = False) -> None:
-    """No heartbeat."""
+async def test_a_node_that_stood_still_is_known_again_and_told_that_it_had_been_taken_for_dead(
+    places: Places,
+) -> None:
+    (one, _), (two, _), (three, _) = places
+    phone = one.connect("ann", "phone")
+    await one.knows._flush()
+    one.stand_still()
+
+    async def is_told() -> bool:
+        return bool(two.lost or three.lost)
+
+    await until(is_told)
+    assert await two.knows.devices("ann") == []
+    one.go_on()
+
+    async def is_back() -> bool:
+        return await two.knows.devices("ann") == [phone]
+
+    await until(is_back)
+    assert (one.returns, two.returns, three.returns) == (1, 0, 0)
+    assert two.lost + three.lost == [("ann", "phone")]
 
 
 async def test_the_people_of_a_node_that_died_alone_are_told_by_the_next_one_that_comes(
@@ -161,7 +196,7 @@ async def test_the_people_of_a_node_that_died_alone_are_told_by_the_next_one_tha
     async with one.client.open(), one.knows.running():
         one.connect("ann", "phone")
         await one.knows._flush()
-        one.knows._beat = clock_stands  # type: ignore[method-assign] # dead before the other one comes
+        one.stand_still()  # dead before the other one comes
         async with two.client.open(), two.knows.running(), asyncio.timeout(10):
             while two.lost != [("ann", "phone")]:
                 await clock.sleep(0.02)

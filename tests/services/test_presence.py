@@ -65,6 +65,18 @@ async def test_a_device_is_connected_whichever_node_it_is_connected_to(house: Ho
     assert await house.presence.connected_devices(["ann", "bob", "cleo"]) == here | {("bob", "laptop")}
 
 
+async def test_friends_hear_that_those_are_there_whose_node_had_been_taken_for_dead(house: House) -> None:
+    await house.friends_of_each_other("ann", "bob")
+    ann, _ = await settled(house, "ann", "bob")
+    house.presence.again()
+    house.clock.advance(5)
+    await house.presence.tell_due()
+    assert [(push["userId"], push["online"]) for push in ann.take("presence")] == [("bob", True)]
+    house.clock.advance(5)
+    await house.presence.tell_due()
+    assert ann.take("presence") == []
+
+
 @pytest.mark.parametrize(("blocker", "blocked"), [("ann", "bob"), ("bob", "ann")])
 async def test_a_block_hides_both_from_each_other(house: House, blocker: str, blocked: str) -> None:
     await house.friends_of_each_other("ann", "bob")

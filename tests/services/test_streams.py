@@ -202,6 +202,24 @@ async def test_who_feeds_streams_that_are_not_there_asks_the_database_once_each_
     await feed(house, "ann", begun.stream_id, " goes on")
 
 
+async def test_a_node_that_stood_still_does_not_undo_the_end_that_another_gave_a_stream(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(MemoryBus, "has_company", True)
+    house.streams._notices = house.notices
+    await house.friends_of_each_other("ann", "bob")
+    begun = await begin(house, "ann", "bob", "one")
+    other = house.new_streams()
+    async with other.running():
+        await other.end(Phone("ann", "pen"), begun.stream_id, None, "abandoned")
+    await feed(house, "ann", begun.stream_id, " late")
+    await house.streams.save()
+    message = await last_message(house, "bob", begun.conv_id)
+    assert (message.stream_status, bytes(message.payload)) == ("failed", b'{"text":"one"}')
+    with refused(ErrorCode.STREAM_STATE):
+        await feed(house, "ann", begun.stream_id, " later")
+
+
 async def test_a_stream_is_not_sent_as_a_plain_message(house: House) -> None:
     await house.friends_of_each_other("ann", "bob")
     data = SendData(type="stream", payload=Raw(b'{"text":""}'), to="bob")
