@@ -33,6 +33,8 @@ LONGEST = (
     "cli/test_chat.py",
     "cli/test_chat_screen.py",
     "loadtest/test_instructions.py",
+    "deploy/test_proxies.py",
+    "loadtest/test_scale.py",
     "contract/test_message_log.py",
     "events/test_consume.py",
     "events/test_kafka.py",
@@ -45,9 +47,12 @@ LONGEST = (
     "e2e/test_limits_on_nodes.py",
     "e2e/test_two_nodes.py",
     "stores/test_mongo_crash.py",
-    "rest/test_file_attacks.py",
     "bus/test_redis.py",
     "e2e/test_process.py",
+    "cli/test_doctor.py",
+    "cli/test_demo.py",
+    "browser/test_begin.py",
+    "browser/test_module.py",
 )
 """The files that take longest, longest first: one that started last would have all others wait for it."""
 
