@@ -9,10 +9,10 @@ import logging
 from typing import Any
 
 import pytest
-from playwright.async_api import Browser, expect
+from playwright.async_api import Browser, Route, expect
 
 from tests.browser.pages import seat
-from tests.browser.phones import eventually
+from tests.browser.phones import clock, eventually
 from tests.client import Person, World
 
 pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(180)]
@@ -72,6 +72,11 @@ LOADED = """async (most) => {
 }"""
 
 
+async def late(route: Route) -> None:
+    await clock.sleep(0.4)
+    await route.continue_()
+
+
 async def write(world: World, writer: Person, reader: Person) -> Any:
     device = await world.device(writer)
     where = {"convType": "c2c", "to": reader.user_id, "type": "text"}
@@ -111,6 +116,9 @@ async def test_ten_thousand_messages_are_scrolled_jumped_into_and_left_again(tow
         assert found["elements"] <= MOST_ELEMENTS
         assert max(found["tasks"], default=0.0) < LONGEST_TASK
 
+        await his.page.route("**/api/messages/history?*", late)  # one is at the top before more has come
+        assert (await his.page.evaluate(SCROLL_UP, 100))["jumps"] == []
+        await his.page.unroute_all(behavior="wait")
         await his.button("To the latest message").click()
         await eventually(his.page, LOADED, 500)  # what was scrolled past is let go
 

@@ -26,7 +26,8 @@ function useWindow(timeline) {
   const showFrom = (index) => {
     const from = Math.max(0, index);
     const isEnd = from + MOST >= messages.length && timeline.isAtEnd;
-    setRange({ from: messages[from]?.seq ?? null, isEnd });
+    // What comes before the first is shown as it comes: it pushes down what one sees while nothing is left to scroll.
+    setRange({ from: from && (messages[from]?.seq ?? null), isEnd });
   };
   return { start, end, showFrom };
 }
