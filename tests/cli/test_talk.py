@@ -9,8 +9,9 @@ from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import pytest
+from goimctl.talk.rooms import Room
 from goimctl.talk.texts import clean, content_of
-from msgspec import Struct, convert
+from msgspec import Raw, Struct, convert
 from websockets.asyncio.server import ServerConnection, serve
 
 from goim.client import Message, Timing
@@ -20,6 +21,8 @@ from goim.client.login import Login
 from goim.client.progress import Progress
 from goim.clock import SystemClock
 from goim.errors import ErrorCode, GoimError
+from goim.model.conversations import ConvType
+from goim.protocol import pushes
 
 Answer = Callable[[dict[str, Any]], dict[str, Any] | None]
 
@@ -143,6 +146,18 @@ def test_a_message_of_any_type_has_something_to_show() -> None:
     assert shown("card", {"userId": "u", "nickname": "Ann"}) == "[card] Ann"
     assert shown("custom", {"a": "中"}) == '[custom] {"a": "中"}'
     assert shown("text", None) == "(taken back)"
+
+
+def test_an_edit_of_what_is_gone_by_now_leaves_the_message_as_it_was() -> None:
+    fields = {"serverMsgId": "m", "clientMsgId": "", "convId": "c", "convType": "c2c", "from": "ann", "seq": 1}
+    said = {"timestamp": 0, "type": "text", "payload": {"text": "hi"}, "recalled": False}
+    room = Room(other_id="ann", conv_type=ConvType.C2C, title="Ann", is_loaded=True)
+    room.add(convert(fields | said, Message), "bob")
+    room.take_change(pushes.Edited(pushes.EditedData("c", "m", 1, Raw(b"null"), 5, 1)))
+    assert [message.payload for message in room.ordered()] == [{"text": "hi"}]
+    room.take_change(pushes.Edited(pushes.EditedData("c", "m", 1, Raw(b'{"text":"ho"}'), 5, 2)))
+    assert [message.payload for message in room.ordered()] == [{"text": "ho"}]
+    assert room.latest == room.messages[1]
 
 
 def test_a_proxy_is_for_the_world_outside() -> None:

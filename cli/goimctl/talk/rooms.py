@@ -141,7 +141,9 @@ def _changed(message: Message, event: Changed) -> Message:
         case pushes.Recalled():
             return replace(message, recalled=True, payload=None, reactions=[])
         case pushes.Edited(data):
-            return replace(message, payload=msgspec.json.decode(data.payload, type=_Payload), edited_at=data.edited_at)
+            payload = msgspec.json.decode(data.payload, type=_Payload | None)
+            # Without one the message is gone by now, which a later change or its own time says.
+            return message if payload is None else replace(message, payload=payload, edited_at=data.edited_at)
         case pushes.Reacted(data):
             return replace(message, reactions=_reacted(message.reactions or [], data))
         case pushes.StreamEnd(data):
