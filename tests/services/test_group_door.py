@@ -305,7 +305,8 @@ async def test_what_is_hidden_is_not_told_by_its_edits_either(house: House) -> N
     await house.desk.edit(ann, conv_id, seen.server_msg_id, Raw(b'{"text":"three"}'))
 
     [synced] = await house.history.sync("dora", [SyncConv(conv_id)], 10)
-    assert [(change.change, change.action) for change in synced.changes] == [(2, "reaction"), (3, "edited")]
+    assert [(each.change, each.action) for each in synced.changes] == [(1, "edited"), (2, "reaction"), (3, "edited")]
+    assert b"secret" not in bytes(synced.changes[0].data)
     assert synced.last_change == 3
     [synced] = await house.history.sync("ann", [SyncConv(conv_id)], 10)
     assert [change.change for change in synced.changes] == [1, 2, 3]
