@@ -24,7 +24,9 @@ TOKEN = jwt.encode({"sub": "alice", "sid": "s1"}, "0123456789abcdefghijklmnopqrs
 
 
 @pytest.fixture(autouse=True)
-def logging_as_before() -> Iterator[None]:
+def logging_as_before(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """And without what a node that an earlier test started keeps out of the log."""
+    monkeypatch.setattr(logging.getLogger("uvicorn.error"), "filters", [])
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
     yield
