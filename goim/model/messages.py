@@ -196,6 +196,8 @@ class _Place(Struct, frozen=True):
 _decode_place = msgspec.json.Decoder(_Place).decode
 _decode_fields = msgspec.json.Decoder(dict[str, Raw]).decode
 _WORDS = {"edited": {"payload": Raw(b"null")}, "stream_end": {"text": Raw(b'""')}}
+TELLING = tuple(_WORDS)
+"""The changes that tell what a message says."""
 
 
 def seq_of_change(change: Change) -> int:
@@ -211,6 +213,11 @@ def seqs_told(changes: Sequence[Change]) -> set[int]:
 def without_words(changes: Sequence[Change], hidden: Collection[int]) -> list[Change]:
     """The same changes, but of the messages `hidden` none tells what they say; all numbers stay."""
     return [_wordless(each) if each.action in _WORDS and seq_of_change(each) in hidden else each for each in changes]
+
+
+def wordless(changes: Sequence[Change]) -> list[Change]:
+    """Those of these changes that tell what a message says, without that."""
+    return [_wordless(each) for each in changes if each.action in _WORDS]
 
 
 def _wordless(change: Change) -> Change:

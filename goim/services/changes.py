@@ -211,7 +211,12 @@ class ChangeDesk:
                 stand = await self._changes.edit_all(conv.conv_id, EMPTIED, list(zip(seqs, changes, strict=True)), now)
             except Taken:
                 continue
+            await self.forget_words(conv.conv_id, seqs[:stand])
             return done[:stand]
+
+    async def forget_words(self, conv_id: str, seqs: Collection[int]) -> None:
+        """These messages are gone: what their changes told of them is to be read nowhere, either."""
+        await self._changes.forget_words(conv_id, seqs)
 
     # may they?
 
@@ -255,7 +260,9 @@ class ChangeDesk:
             return RecalledData(conv.conv_id, conv.message_id(seq), seq, by, number, now, reason)
 
         async def store(change: Change, at: int) -> bool:
-            return await self._changes.edit(conv.conv_id, seq, EMPTIED, change, at)
+            is_new = await self._changes.edit(conv.conv_id, seq, EMPTIED, change, at)
+            await self.forget_words(conv.conv_id, [seq])  # again, too: the first time may have ended in between
+            return is_new
 
         changed = await self._change(conv, seq, "recalled", Recalled, make, store, but=but)
         for tell in self.on_recalled:

@@ -142,6 +142,7 @@ class Specials:
                 if self.before_emptying is not None:  # first: after a crash in between all of it is done again
                     await self.before_emptying(key[0], place.seq)
                 await self._table.overwrite(key[0], place.seq, EMPTIED)
+                await self._changes.forget_words(key[0], [place.seq])
             await self._pending.remove("expire", keys)
 
     @contextlib.asynccontextmanager

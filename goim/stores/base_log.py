@@ -116,6 +116,10 @@ class Changes(Protocol):
         """
         ...
 
+    async def forget_words(self, conv_id: str, seqs: Collection[int]) -> None:
+        """Take out of the changes of these messages what they say; the changes stay. Twice is once."""
+        ...
+
     async def reactions(self, conv_id: str, first: int, last: int) -> dict[int, list[Reaction]]:
         """The reactions to messages `first` to `last`, by seq, in the order they were made."""
         ...

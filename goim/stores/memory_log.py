@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from itertools import islice
 
-from goim.model.messages import Change, MessageRow, Reaction, RowEdit, Sent, SentKey
+from goim.model.messages import Change, MessageRow, Reaction, RowEdit, Sent, SentKey, wordless
 from goim.stores.base import Taken
 
 
@@ -143,6 +143,12 @@ class MemoryChanges:
         else:
             reactions.append(reaction)
         return True
+
+    async def forget_words(self, conv_id: str, seqs: Collection[int]) -> None:
+        for seq, change in list(self._changes.get(conv_id, {}).values()):
+            if seq in seqs:
+                for bare in wordless([change]):
+                    self._changes[conv_id][bare.change] = (seq, bare)
 
     async def reactions(self, conv_id: str, first: int, last: int) -> dict[int, list[Reaction]]:
         found = {seq: self._reactions.get((conv_id, seq)) for seq in range(first, last + 1)}

@@ -14,7 +14,7 @@ from collections.abc import Collection, Sequence
 
 from msgspec import Raw
 
-from goim.model.messages import Change, Reaction, RowEdit
+from goim.model.messages import TELLING, Change, Reaction, RowEdit, wordless
 from goim.stores.base import Taken
 from goim.stores.mongo import Doc, Documents, MongoDatabase, last_of, page, told
 
@@ -111,6 +111,17 @@ class MongoChanges:
         where = {**_reaction_key(note), "change_no": {"$lt": number}}
         with contextlib.suppress(Taken), told():  # taken: it is done, or something later is
             await self._reactions.update_one(where, {"$set": values}, upsert=True)
+
+    async def forget_words(self, conv_id: str, seqs: Collection[int]) -> None:
+        where = {"conv_id": conv_id, "seq": {"$in": list(seqs)}, "action": {"$in": TELLING}}
+        with told():
+            notes = await self._changes.find(where).to_list(None)
+        for note in notes:
+            await self._settle(note)  # what it is to do has the words, too
+            [bare] = wordless([_change(note)])
+            key = {"conv_id": conv_id, "change_no": note["change_no"]}
+            with told():
+                await self._changes.update_one(key, {"$set": {"data": bytes(bare.data).decode()}})
 
     async def reactions(self, conv_id: str, first: int, last: int) -> dict[int, list[Reaction]]:
         where = {"conv_id": conv_id, "seq": {"$gte": first, "$lte": last}, "is_on": True}

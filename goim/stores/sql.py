@@ -7,7 +7,7 @@ from typing import Any
 
 from msgspec import Raw
 
-from goim.model.messages import Change, MessageRow, Reaction, RowEdit, Sent, SentKey
+from goim.model.messages import TELLING, Change, MessageRow, Reaction, RowEdit, Sent, SentKey, wordless
 from goim.stores.engine import Row, SqlEngine
 
 # `SELECT *` is in the order of MessageRow, which a test holds it to. All statements walk one of the two unique indexes.
@@ -68,6 +68,10 @@ LAST_CHANGE = "SELECT conv_id, change_no FROM changes WHERE conv_id = ? ORDER BY
 CHANGES_AFTER = """
 SELECT change_no, action, data FROM changes WHERE conv_id = ? AND change_no > ? ORDER BY change_no LIMIT ?"""
 
+CHANGES_TELLING = """
+SELECT change_no, action, data FROM changes INDEXED BY idx_changes_message
+WHERE conv_id = ? AND seq = ? AND action IN (?, ?)"""
+REWORD_CHANGE = "UPDATE changes SET data = ? WHERE conv_id = ? AND change_no = ?"
 # In two steps, or SQLite prefers to walk all changes of the conversation backwards.
 CHANGE_OF_MESSAGE = """
 SELECT change_no, action, data FROM changes WHERE conv_id = ? AND change_no =
@@ -153,6 +157,13 @@ class SqlChanges:
     async def _change(self, sql: str, args: tuple[Any, ...], row: tuple[Any, ...]) -> bool:
         """Do it and note it; neither if there was nothing to do."""
         return await self._engine.execute_all([(sql, args), (ADD_CHANGE, row)])
+
+    async def forget_words(self, conv_id: str, seqs: Collection[int]) -> None:
+        rows = await self._engine.fetch_each(CHANGES_TELLING, [(conv_id, seq, *TELLING) for seq in seqs])
+        bare = wordless([_change(*row) for row in rows])
+        if bare:
+            each = [(bytes(change.data).decode(), conv_id, change.change) for change in bare]
+            await self._engine.execute_many(REWORD_CHANGE, each)
 
     async def reactions(self, conv_id: str, first: int, last: int) -> dict[int, list[Reaction]]:
         found: dict[int, list[Reaction]] = {}

@@ -12,7 +12,7 @@ from goim.model.messages import MessageRow
 from goim.resources import bundled
 from goim.stores import sql
 
-STATEMENTS = {name: text.strip() for name, text in vars(sql).items() if name.isupper() and not name.startswith("_")}
+STATEMENTS = {name: text.strip() for name, text in vars(sql).items() if name.isupper() and isinstance(text, str)}
 SEEKS = {
     "LAST_SEQ": "conv_id=?",
     "SENT": "conv_id=? AND from_user_id=? AND client_msg_id=?",
@@ -26,6 +26,8 @@ SEEKS = {
     "LAST_CHANGE": "conv_id=?",
     "CHANGES_AFTER": "conv_id=? AND change_no>?",
     "CHANGE_OF_MESSAGE": "conv_id=? AND seq=? AND action=?",
+    "CHANGES_TELLING": "conv_id=? AND seq=? AND action=?",
+    "REWORD_CHANGE": "conv_id=? AND change_no=?",
     "DELETED": "owner_id=? AND conv_id=?",
 }
 IN_ORDER = ["LAST_SEQ", "AFTER", "BEFORE", "NEWEST", "LAST_CHANGE", "CHANGES_AFTER", "SENT_BY_HERE", "SENT_BY_BEYOND"]

@@ -317,6 +317,21 @@ async def test_changes_are_paged_in_order_and_come_back_as_they_were(log: LogSto
     assert await log.changes.last_changes(["c1", "c2"]) == {"c1": 4}
 
 
+async def test_what_changes_told_of_a_message_can_be_forgotten(log: LogStores) -> None:
+    await log.messages.insert([row(1), row(2)])
+    told = [(1, "edited", b'{"seq":1,"payload":{"text":"secret"},"by":"\xec\x95\x88"}')]
+    told += [(1, "stream_end", b'{"seq":1,"text":"secret","status":"done"}'), (2, "edited", b'{"seq":2,"payload":{}}')]
+    for number, (seq, action, data) in enumerate(told, 1):
+        assert await log.changes.edit("c1", seq, RowEdit('{"text":""}', None), change(number, action, data), NOW)
+    for _ in range(2):
+        await log.changes.forget_words("c1", [1, 7])
+        assert [(each.change, each.action, bytes(each.data)) for each in await log.changes.after("c1", 0, 10)] == [
+            (1, "edited", b'{"seq":1,"payload":null,"by":"\xec\x95\x88"}'),
+            (2, "stream_end", b'{"seq":1,"text":"","status":"done"}'),
+            (3, "edited", b'{"seq":2,"payload":{}}'),
+        ]
+
+
 async def test_the_change_of_a_message_is_found_by_its_kind(log: LogStores) -> None:
     await log.messages.insert([row(1), row(2), row(1, "c2")])
     for number in (1, 2):

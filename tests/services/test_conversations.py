@@ -170,6 +170,9 @@ async def test_a_message_sent_while_the_conversation_is_deleted_is_listed(house:
     house.held["ConvDeletes.put"] = asyncio.Event()
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(house.list.delete("ann", conv_id))
+        async with asyncio.timeout(10):
+            while not house.calls["ConvDeletes.put"]:  # up to where it is deleted is decided by then
+                await asyncio.sleep(0)
         await house.say("bob", "ann", "wait")
         await house.behind.flush()  # moves the line up, and then it is hidden
         house.held["ConvDeletes.put"].set()
