@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Literal
 
 import pytest
 
@@ -165,17 +166,27 @@ async def test_what_waits_to_be_written_does_not_bring_a_deleted_one_back(house:
     assert entry.updated_at == 0
 
 
+class Held(asyncio.Event):
+    """Holds an answer back; `reached`: there is one."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.reached = asyncio.Event()
+
+    async def wait(self) -> Literal[True]:
+        self.reached.set()
+        return await super().wait()
+
+
 async def test_a_message_sent_while_the_conversation_is_deleted_is_listed(house: House) -> None:
     (conv_id,) = await chats(house, "bob")
-    house.held["ConvDeletes.put"] = asyncio.Event()
+    held = house.held["ConvDeletes.put"] = Held()
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(house.list.delete("ann", conv_id))
-        async with asyncio.timeout(10):
-            while not house.calls["ConvDeletes.put"]:  # up to where it is deleted is decided by then
-                await asyncio.sleep(0)
+        await held.reached.wait()  # up to where it is deleted is decided by then
         await house.say("bob", "ann", "wait")
         await house.behind.flush()  # moves the line up, and then it is hidden
-        house.held["ConvDeletes.put"].set()
+        held.set()
     (view,) = await listed(house, "ann")
     assert (view.conv_id, view.unread) == (conv_id, 1)
 
