@@ -5,6 +5,7 @@ Started by `sqlite_process.py`. It ends when the socket does, after the order it
 
 from __future__ import annotations
 
+import contextlib
 import signal
 import socket
 import sqlite3
@@ -85,8 +86,9 @@ def main(descriptor: int, path: str, page_size: int) -> None:
     with socket.socket(fileno=descriptor) as link:
         connection = connect(path, page_size)
         link.sendall(framed(("done", 0)))  # ready
-        for order in orders_of(link):
-            link.sendall(framed(carry_out(connection, order)))
+        with contextlib.suppress(ConnectionError):  # the node was killed
+            for order in orders_of(link):
+                link.sendall(framed(carry_out(connection, order)))
         connection.close()
 
 

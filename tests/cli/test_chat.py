@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 
 from tests.cli.chatter import Chatter, at_terminal, chatting
-from tests.cli.conftest import Goimctl, free_port
+from tests.cli.conftest import Goimctl
 from tests.client import PASSWORD, World
 from tests.node import started_node
+from tests.process import free_port
 
 
 @pytest.fixture

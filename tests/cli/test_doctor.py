@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.conftest import Goimctl, free_port
+from tests.cli.conftest import Goimctl
+from tests.process import free_port
 from tests.redis_server import running_redis
 
 NAMES = [

@@ -77,4 +77,4 @@ def test_a_bucket_out_of_reach_is_a_dependency_that_is_down(goimctl: Goimctl) ->
     }
     done = goimctl("files", "sweep", **bucket)
     assert done.returncode == 5
-    assert done.stderr.splitlines()[-1].startswith("error: ")
+    assert [line.split(": ")[0] for line in done.stderr.splitlines()][-2:] == ["error", "hint"]

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import httpx
 
-from tests.cli.conftest import Goimctl, free_port
+from tests.cli.conftest import Goimctl
+from tests.process import free_port
 
 
 def test_it_welcomes_serves_and_ends_on_a_signal(goimctl: Goimctl, tmp_path: Path) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from tests.cli.conftest import Goimctl, free_port
+from tests.cli.conftest import Goimctl
+from tests.process import free_port
 
 
 def test_what_there_is_is_counted_with_and_without_a_server(goimctl: Goimctl) -> None:

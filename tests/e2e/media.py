@@ -26,7 +26,7 @@ from tests.client import Device, Person
 
 _PERIOD = [8000, 8000, 8000, 8000, -8000, -8000, -8000, -8000]  # a square wave: 1 kHz at 8000 samples a second
 _LOUD = 1000
-PATIENCE = 20.0
+PATIENCE = 60.0
 
 
 class Tone(AudioStreamTrack):
