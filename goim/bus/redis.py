@@ -67,6 +67,8 @@ class RedisBus:
         self._trouble = asyncio.Event()
         self._is_up = asyncio.Event()
         self._heard_ms = clock.now_ms()
+        self._has_been_up = False
+        self._unheard_since: int | None = None
         self._lost_since: int | None = None
         self._ahead_ms = 0
         self._reason = "not connected yet"
@@ -227,12 +229,11 @@ class RedisBus:
             await link.end()
 
     async def _run(self) -> None:
-        is_first = True
         failures = 0
         while True:
             try:
-                layout = await self._connect(is_first=is_first)
-                is_first, failures = False, 0
+                layout = await self._connect()
+                failures = 0
                 await self._watch(layout)
             except (StoreDown, OSError, TimeoutError) as error:
                 self._reason = str(error) or "Redis does not answer"
@@ -241,23 +242,27 @@ class RedisBus:
             await self._clock.sleep(_PAUSES[min(failures, len(_PAUSES) - 1)])
             failures += 1
 
-    async def _connect(self, *, is_first: bool) -> Layout:
-        """Subscribe to everything, tell what waits, and then let the node look for what it missed."""
+    async def _connect(self) -> Layout:
+        """Subscribe to everything, tell what waits, and then let the node look for what it missed: since the last time
+        that it was told of everything, however often this is broken off."""
         layout = await self._places.find()
         self._trouble.clear()
         for server in layout.masters:
             self._links[server] = await dial(server, self._login, self._arrive, self._lost)
         self._turning = {}
         self._subscribe(layout, sorted(self._topics), "SUBSCRIBE")
-        since = self._heard_ms - _OVERLAP_MS  # before this connection is heard
+        is_again = self._has_been_up
+        since = self._unheard_since = self._unheard_since or self._heard_ms - _OVERLAP_MS  # and not this connection's
         await self._ping(layout)
-        if not is_first:
-            self._metrics.bus_reconnects += 1
         self._layout = layout
         self._is_up.set()
+        self._has_been_up = True
         self._flush()
         await self._ping(layout)
-        if not is_first or self._lost_since is not None:
+        self._unheard_since = None
+        if is_again:
+            self._metrics.bus_reconnects += 1
+        if is_again or self._lost_since is not None:
             self._lost_since = None
             self._alarm(Interruption(since, is_mutual=True))
         _log.info("bus_up", servers=[str(server) for server in layout.masters])

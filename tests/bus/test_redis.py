@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import ssl
 import subprocess
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
@@ -90,6 +90,31 @@ async def test_a_connection_that_is_lost_is_made_anew_and_the_node_is_told_since
                 well.bus.publish("im:u:later", b"subscribed while it was away")
                 assert await ill.hears(1) == [("im:u:later", b"subscribed while it was away")]
             assert ill.metrics.bus_reconnects == 1
+
+
+class CutAtFirst(RedisBus):
+    """Loses its first connections as soon as it is heard through them."""
+
+    cuts: list[Callable[[], None]]
+
+    def _flush(self) -> None:
+        super()._flush()
+        if self.cuts:
+            self.cuts.pop()()
+
+
+async def test_who_loses_a_new_connection_again_is_told_since_when_nothing_was_heard(redis_server: Server) -> None:
+    proxy, metrics, alarms = FaultProxy(redis_server.host, redis_server.port), Metrics(), asyncio.Queue[Interruption]()
+    async with proxy.running():
+        bus = CutAtFirst(OneServer(Server("127.0.0.1", proxy.port)), NOBODY, metrics, SystemClock())
+        bus.cuts = [proxy.cut, proxy.cut]
+        bus.on_interruption(alarms.put_nowait)
+        made = SystemClock().now_ms()
+        async with bus.running(), asyncio.timeout(20):
+            alarm = await alarms.get()
+        assert alarm.is_mutual
+        assert alarm.since <= made
+        assert metrics.bus_reconnects == 1
 
 
 class WrongClock(SystemClock):
