@@ -141,6 +141,28 @@ async def test_an_expired_message_is_hidden_at_once_and_emptied_later(house: Hou
     assert (await say(house, "ann", to="bob")).seq == 2
 
 
+async def test_what_edits_said_is_deleted_with_the_message_they_changed(house: House) -> None:
+    await house.friends_of_each_other("ann", "bob")
+    ann = Phone("ann", "pen")
+    expires = house.clock.now_ms() + 1000
+    sent = [await say(house, "ann", to="bob", expire_at_ms=at) for at in (None, expires, None, None)]
+    for each in sent:
+        await house.desk.edit(ann, each.conv_id, each.server_msg_id, Raw(b'{"text":"secret"}'))
+
+    async def still_said() -> list[int]:
+        changes = await house.changes.after(sent[0].conv_id, 0, 100)
+        return [each.change for each in changes if b"secret" in bytes(each.data)]
+
+    assert await still_said() == [1, 2, 3, 4]
+    await house.desk.recall(ann, sent[0].conv_id, sent[0].server_msg_id)
+    assert await still_said() == [2, 3, 4]
+    house.clock.advance(5)
+    await house.specials.sweep()
+    assert await still_said() == [3, 4]
+    await house.desk.erase_messages("ann")
+    assert await still_said() == []
+
+
 async def test_who_is_muted_while_a_special_message_is_made_ready_sends_nothing(house: House) -> None:
     await house.friends_of_each_other("ann", "bob")
     group = await house.group("ann", "bob")
