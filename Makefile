@@ -1,7 +1,7 @@
 # Everything here needs Python 3.11+ and make, nothing else. `make` alone lists what there is.
 
 VENV ?= .venv
-PYTHON ?= $(firstword $(foreach name,python3 python3.13 python3.12 python3.11 python,$(if $(shell \
+PYTHON ?= $(firstword $(foreach name,python3 python3.14 python3.13 python3.12 python3.11 python,$(if $(shell \
 	$(name) -c 'import sys, venv; sys.version_info >= (3, 11) and print("yes")' 2>/dev/null),$(name))))
 BIN := $(VENV)/bin
 # The lock files name everything, so nothing is resolved: pip would prefer a newer release to a locked extra's.

@@ -8,6 +8,7 @@ file in which it remembers what it has seen. `python examples/llm_bot.py` runs i
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import ssl
 import sys
@@ -18,7 +19,7 @@ import certifi
 import httpcore
 import msgspec
 
-from goim.client import Client, FileCursors, GoimError, Message, MessagePush, Unreachable, text_of
+from goim.client import Client, Connected, FileCursors, GoimError, Message, MessagePush, Unreachable, text_of
 from goim.protocol.pushes import FriendRequest
 
 SYSTEM = "You are a helpful participant in a chat. Answer in the language you are asked in."
@@ -102,8 +103,6 @@ class Bot:
     async def run(self) -> None:
         """Until the client is closed."""
         async with self._pool, asyncio.TaskGroup() as tasks:
-            for person in await self._client.api.friend_requests():
-                await self._client.api.befriend(person.user_id)
             answering = []
             async for event in self._client.events():
                 match event:
@@ -112,10 +111,16 @@ class Bot:
                             self._waiting[message.conv_id] = asyncio.Queue()
                             answering.append(tasks.create_task(self._answer_all(message.conv_id)))
                         self._waiting[message.conv_id].put_nowait(message)
-                    case FriendRequest(data=asking):
-                        await self._client.api.befriend(asking.user_id)
+                    case Connected() | FriendRequest():
+                        await self._befriend_all()
             for task in answering:
                 task.cancel()
+
+    async def _befriend_all(self) -> None:
+        """Say yes to everybody who has asked, also while there was no connection."""
+        with contextlib.suppress(GoimError, Unreachable):  # they are asked for again over the next one
+            for person in await self._client.api.friend_requests():
+                await self._client.api.befriend(person.user_id)
 
     def _is_for_me(self, message: Message) -> bool:
         if message.from_ == self._client.user_id or message.type != "text" or message.recalled:

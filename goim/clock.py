@@ -8,6 +8,9 @@ from typing import Protocol
 
 LATEST_MS = 1 << 53
 """The last time that anybody may name, in unix milliseconds: what a JSON number holds exactly."""
+SKEW_MS = 5000
+"""So far the clocks of nodes may differ, and so long after a message lists may be written: who looks for what was
+stored since a time looks a little further back."""
 
 
 class Clock(Protocol):

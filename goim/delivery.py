@@ -23,7 +23,7 @@ from goim.notices import (
 )
 from goim.ordering import Lanes, decode_placed, encode_placed
 from goim.protocol.close_codes import CloseCode
-from goim.protocol.frames import Frame, frame_of, framed
+from goim.protocol.frames import Frame, body_of, frame_of, framed
 from goim.protocol.pushes import Push
 
 
@@ -38,6 +38,9 @@ class Sink(Protocol):
 
     @property
     def session_id(self) -> str: ...
+
+    @property
+    def token_ends(self) -> int | None: ...
 
     @property
     def transport_name(self) -> str: ...
@@ -213,7 +216,7 @@ class Delivery:
             self._to_those_here(conv, frame, but)
         elif self._is_anybody_here(conv):
             self.lanes.offer(conv, seq, change, frame, but)
-        return self._publish(conv, encode_placed(conv, seq, change, frame.body) if seq else frame.body)
+        return self._publish(conv, encode_placed(conv, seq, change, body_of(frame)) if seq else body_of(frame))
 
     def remind(self, conv: Conversation, seq: int) -> None:
         """Message `seq` is in the log, and it may be that nobody was told: a node that has it takes no notice."""
@@ -228,7 +231,7 @@ class Delivery:
         if device_id is None:
             self._to_user(user_id, frame, but)
         elif not self._send_to_device(user_id, device_id, frame, but):
-            self._bus.publish(user_topic(user_id), addressed(device_id, frame.body))
+            self._bus.publish(user_topic(user_id), addressed(device_id, body_of(frame)))
 
     def to_users(self, user_ids: Iterable[str], push: Push) -> None:
         """Send the same to several users."""
@@ -241,7 +244,7 @@ class Delivery:
         frame = frame_of(push)
         if is_last:  # of two topics either may be first in a Cluster
             self._send(self._members.get(group_id), frame)
-            return self._notices.tell_others(GroupTold(group_id, frame.body))
+            return self._notices.tell_others(GroupTold(group_id, body_of(frame)))
         return self._to_group(group_id, frame, None)
 
     def _publish(self, conv: Conversation, body: bytes) -> None:
@@ -260,12 +263,12 @@ class Delivery:
     def _to_user(self, user_id: str, frame: Frame, but: object) -> None:
         self._send(self._users.get(user_id), frame, but)
         if self._bus.has_company:
-            self._bus.publish(user_topic(user_id), frame.body)
+            self._bus.publish(user_topic(user_id), body_of(frame))
 
     def _to_group(self, group_id: str, frame: Frame, but: object) -> None:
         self._send(self._members.get(group_id), frame, but)
         if self._bus.has_company:
-            self._publish_to_group(group_id, frame.body)
+            self._publish_to_group(group_id, body_of(frame))
 
     def _to_those_here(self, conv: Conversation, frame: Frame, but: object) -> None:
         if conv.group_id:

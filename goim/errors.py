@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from enum import StrEnum
 
 
@@ -83,11 +84,9 @@ def invalid(why: str) -> GoimError:
     return GoimError(ErrorCode.INVALID, why)
 
 
-class ConfigError(Exception):
-    """A setting is wrong; the message names the setting, where it came from and what would be right.
-
-    Several problems stand one a line. `hint` is what to do about it, where there is a way out.
-    """
+class OperatorError(Exception):
+    """What whoever runs goim has to set right: several problems stand one a line; `hint` is the way out, if there is
+    one."""
 
     def __init__(self, message: str, *, hint: str | None = None) -> None:
         super().__init__(message)
@@ -95,14 +94,18 @@ class ConfigError(Exception):
         self.hint = hint
 
 
+class ConfigError(OperatorError):
+    """A setting is wrong; the message names the setting, where it came from and what would be right."""
+
+
+def is_full(error: BaseException) -> bool:
+    """Whether it is for want of room on a disk, or of a user's share of it."""
+    return isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
+
+
 class StoreDown(Exception):
     """A database cannot be reached or refused the work; nothing of it was kept, or it cannot be known: retry."""
 
 
-class MigrationError(Exception):
-    """The schema cannot be brought up; `hint` says the way out."""
-
-    def __init__(self, message: str, *, hint: str) -> None:
-        super().__init__(message)
-        self.message = message
-        self.hint = hint
+class MigrationError(OperatorError):
+    """The schema cannot be brought up."""

@@ -6,13 +6,14 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
 from types import TracebackType
-from typing import Any, NoReturn, Self
+from typing import Any, NoReturn, Self, TypeVar
 
 import structlog
 
 from goim.clock import Clock
-from goim.errors import StoreDown
+from goim.errors import GoimError, StoreDown
 
+T = TypeVar("T")
 _log = structlog.get_logger(__name__)
 
 
@@ -52,6 +53,18 @@ async def repeat(clock: Clock, seconds: float, work: Callable[[], Awaitable[obje
         await clock.sleep(seconds)
         with outlived(event):
             await work()
+
+
+async def answered(ask: Callable[[Callable[[T | GoimError], None]], None]) -> T:
+    """What the callback that `ask` is given is called with, or raises it."""
+    answer: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+
+    def done(result: T | GoimError) -> None:
+        if not answer.done():  # else who asked has gone
+            answer.set_exception(result) if isinstance(result, GoimError) else answer.set_result(result)
+
+    ask(done)
+    return await answer
 
 
 class Tasks:

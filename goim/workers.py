@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import socket
 from collections.abc import Mapping
 from pathlib import Path
@@ -55,7 +56,7 @@ def shared_sockets(place: Place) -> list[socket.socket]:
     flags = socket.AI_PASSIVE
     for family, *_, where in socket.getaddrinfo(place.host or None, port, type=socket.SOCK_STREAM, flags=flags):
         try:
-            one = _bound(family, (str(where[0]), port))
+            one = bound(family, (str(where[0]), port), is_shared=True)
         except OSError as error:
             if error.errno == errno.EAFNOSUPPORT:  # no IPv6 here, and then nobody listens there
                 continue
@@ -67,11 +68,17 @@ def shared_sockets(place: Place) -> list[socket.socket]:
     return found
 
 
-def _bound(family: int, where: tuple[str, int]) -> socket.socket:
+def bound(family: int, where: tuple[str, int], *, is_shared: bool = False) -> socket.socket:
+    """A socket that has this place and does not listen: nobody is let in before they are served.
+
+    `is_shared`: beside others of this user that are shared, too.
+    """
     one = socket.socket(family, socket.SOCK_STREAM)
     try:
-        one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        if os.name == "posix":  # as asyncio does: what a server before us has left must not keep the port from us
+            one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if is_shared:
+            one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         if family == socket.AF_INET6:
             one.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
         one.bind(where)

@@ -29,15 +29,21 @@ def is_installed() -> bool:
 
 
 class MariaDbProcess:
-    """A server process of our own, to be killed and started again. `root` has no password; it listens on loopback."""
+    """A server process of our own, to be killed and started again. `root` has no password; it listens on loopback.
+
+    What is told to another program of the family than MariaDB is for a subclass to say.
+    """
 
     def __init__(self, folder: Path, *options: str) -> None:
         self.folder = folder
         self.port = free_port()
-        self.socket = f"{folder}/s"
         self.lines: list[str] = []
         self._options = options
         self._process: subprocess.Popen[str] | None = None
+
+    @property
+    def _first_sql(self) -> str:
+        return f"CREATE DATABASE {DATABASE} CHARACTER SET utf8mb4;\n"
 
     @property
     def goim_dsn(self) -> str:
@@ -51,31 +57,41 @@ class MariaDbProcess:
         return self._process.pid
 
     def install(self) -> None:
-        """Make its data folder, with an empty database `goim`."""
-        (self.folder / "begin.sql").write_text(f"CREATE DATABASE {DATABASE} CHARACTER SET utf8mb4;\n")
-        subprocess.run(
-            [
-                "mariadb-install-db",
-                "--no-defaults",
-                "--auth-root-authentication-method=normal",
-                "--skip-test-db",
-                f"--extra-file={self.folder / 'begin.sql'}",
-                f"--user={_user()}",
-                f"--datadir={self.folder / 'data'}",
-            ],
-            check=True,
-            capture_output=True,
-        )
+        """Make its data folder, with an empty database `goim`; `Refused` with what was said if that cannot be done."""
+        (self.folder / "begin.sql").write_text(self._first_sql)
+        command = self._installing()
+        done = subprocess.run(command, check=False, capture_output=True, text=True, env=self._environ())
+        if done.returncode:
+            raise Refused(f"{Path(command[0]).name} ended with {done.returncode}:\n{done.stdout}{done.stderr}".rstrip())
+
+    def _environ(self) -> dict[str, str]:
+        """With a place of its own for temporary tables: a server that starts removes all that it finds there."""
+        place = self.folder / "tmp"
+        place.mkdir(exist_ok=True)
+        return {**os.environ, "TMPDIR": str(place)}
+
+    def _installing(self) -> list[str]:
+        return [
+            "mariadb-install-db",
+            "--no-defaults",
+            "--auth-root-authentication-method=normal",
+            "--skip-test-db",
+            f"--extra-file={self.folder / 'begin.sql'}",
+            f"--user={user()}",
+            f"--datadir={self.folder / 'data'}",
+        ]
+
+    def _serving(self) -> list[str]:
+        return [_program(), "--no-defaults"]
 
     def start(self) -> None:
         """Return when it can be connected to; `Refused` with what it said if it cannot."""
         self._process = subprocess.Popen(
             [
-                _program(),
-                "--no-defaults",
-                f"--user={_user()}",
+                *self._serving(),
+                f"--user={user()}",
                 f"--datadir={self.folder / 'data'}",
-                f"--socket={self.socket}",
+                "--socket=../s",  # seen from its data, for the system takes no long path for one
                 f"--pid-file={self.folder / 'pid'}",
                 f"--port={self.port}",
                 "--bind-address=127.0.0.1",
@@ -87,16 +103,14 @@ class MariaDbProcess:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
             text=True,
+            env=self._environ(),
             start_new_session=True,  # Ctrl-C is for those who started it
         )
-        said: Queue[str] = Queue()
+        said: Queue[str | None] = Queue()
         threading.Thread(target=self._listen, args=(self._process, said), daemon=True).start()
-        try:
-            while _READY not in said.get(timeout=PATIENCE):
-                pass
-        except Empty:
+        if not _is_ready(said):
             self.end(signal.SIGKILL)
-            raise Refused("\n".join(self.lines)) from None
+            raise Refused("\n".join(self.lines))
 
     @property
     def is_running(self) -> bool:
@@ -110,20 +124,32 @@ class MariaDbProcess:
             self._process.send_signal(how)
         self._process.wait(PATIENCE)
 
-    def _listen(self, process: subprocess.Popen[str], said: Queue[str]) -> None:
+    def _listen(self, process: subprocess.Popen[str], said: Queue[str | None]) -> None:
         assert process.stderr is not None
         with process.stderr:
             for line in process.stderr:
                 self.lines.append(line.rstrip())
                 said.put(line)
+        said.put(None)
+
+
+def _is_ready(said: Queue[str | None]) -> bool:
+    """Whether it says so, before it has ended or all patience has."""
+    try:
+        while (line := said.get(timeout=PATIENCE)) is not None:
+            if _READY in line:
+                return True
+    except Empty:
+        pass
+    return False
 
 
 def _program() -> str:
     return shutil.which("mariadbd") or "/usr/sbin/mariadbd"
 
 
-def _user() -> str:
-    """mariadbd wants to be told that it may be root."""
+def user() -> str:
+    """Whom the server is to run as: it wants to be told that it may be root."""
     return "root" if os.geteuid() == 0 else os.environ.get("USER", "mysql")
 
 

@@ -8,6 +8,7 @@ import random
 import secrets
 from pathlib import Path
 from time import perf_counter
+from typing import Any
 
 import msgspec
 from msgspec import Struct
@@ -23,6 +24,8 @@ from loadtest.sockets import Loop
 from loadtest.wire import frame
 
 _PATIENCE = 30.0
+_GREET_SECONDS, _GREETINGS = 1.0, 30
+_GREETING = b'"clientMsgId":"hello '
 _SEQ = b'"seq":'
 
 
@@ -48,8 +51,10 @@ class _Speaker(Connection):
     def __init__(self, loop: Loop, person: Person, friends: list[str], group_id: str, hot: float) -> None:
         self.hot: list[tuple[float, float]] = []
         self.cold: list[tuple[float, float]] = []
-        self.last_seq = self.refused = self.disordered = self.pushes = self.own = 0
+        self.last_seq = self.refused = self.disordered = self.pushes = self.own = self.greeted = 0
         self.is_done = self.is_ending = False
+        self.user_id = person.user_id.encode()
+        self.greeters: set[bytes] = set()
         self._friends = friends
         self._group_id = group_id
         self._hot_share = hot
@@ -67,10 +72,25 @@ class _Speaker(Connection):
     def begin(self) -> None:
         self._say(perf_counter())
 
+    def greet(self) -> None:
+        """Say something to the group that is not counted."""
+        self._count += 1
+        address = {"convType": "group", "groupId": self._group_id}
+        self._ask(
+            {
+                **address,
+                "type": "text",
+                "clientMsgId": f"hello {self.user_id.decode()} {self._count}",
+                "payload": {"text": "hello"},
+            }
+        )
+
     def receive(self, text: bytes) -> None:
         if b'"action":"message"' in text:
             if b'"groupId":' in text:
                 self._hear(text)
+        elif b'"action":"ack"' in text and _GREETING in text:
+            self.greeted += 1
         elif b'"action":"ack"' in text:
             now = perf_counter()
             (self.hot if self._is_hot else self.cold).append((self._sent_at, (now - self._sent_at) * 1000))
@@ -85,7 +105,10 @@ class _Speaker(Connection):
         seq = int(text[start : text.index(b",", start)])
         self.disordered += seq <= self.last_seq  # twice, or before one that it follows
         self.last_seq = seq
-        self.pushes += 1
+        if _GREETING in text:
+            self.greeters.add(text[text.index(_GREETING) + len(_GREETING) :].partition(b" ")[0])
+        else:
+            self.pushes += 1
 
     def _say(self, now: float) -> None:
         if self.is_ending:
@@ -100,6 +123,9 @@ class _Speaker(Connection):
         data = {**address, "type": "text", "clientMsgId": f"m{self._count}", "payload": {"text": "x" * 100}}
         self._count += 1
         self._sent_at = now
+        self._ask(data)
+
+    def _ask(self, data: dict[str, Any]) -> None:
         self.write(frame(msgspec.json.encode({"action": "send", "id": self._count, "data": data})))
 
 
@@ -132,6 +158,7 @@ def _talk(nodes: list[Server], cast: _Cast, orders: list[Orders], database: int 
         speakers.append(_Speaker(loop, person, friends, cast.group_id, hot))
     if not loop.turn_until(lambda _: loop.opened == len(speakers), _PATIENCE):
         raise TimeoutError("a handshake got no answer")
+    _meet(loop, speakers, speakers[:count])
     start = perf_counter() + orders[0].warmup
     for speaker in speakers:
         speaker.begin()
@@ -163,12 +190,24 @@ def _talk(nodes: list[Server], cast: _Cast, orders: list[Orders], database: int 
             cpu=after[number][0] - before[number][0],
             lost_races=int(after[number][1] - before[number][1]),
             batches=int(after[number][2] - before[number][2]),
-            stored=sum(len(each.hot) + len(each.cold) for each in speakers[number::count]),
+            stored=sum(len(each.hot) + len(each.cold) + each.greeted for each in speakers[number::count]),
         )
         for number in range(count)
     ]
     conversations = [f"c2c:{cast.prefix}%", f"group:{cast.group_id}"]
     return Talked(written=written, database_cpu=database_cpu, conversations=conversations, problems=problems)
+
+
+def _meet(loop: Loop, speakers: list[_Speaker], one_of_each_node: list[_Speaker]) -> None:
+    """Go on when each has heard somebody of each node: one that waited in vain for its Redis lets people in before it
+    hears what is said elsewhere. They would catch up by `sync`; these do not."""
+    names = {each.user_id for each in one_of_each_node}
+    for _ in range(_GREETINGS):
+        for one in one_of_each_node:
+            one.greet()
+        if loop.turn_until(lambda _: all(names - {each.user_id} <= each.greeters for each in speakers), _GREET_SECONDS):
+            return
+    raise TimeoutError("not everybody hears what is said to the group")
 
 
 def _reading(node: Server) -> tuple[float, float, float]:

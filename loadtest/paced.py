@@ -68,8 +68,13 @@ class Chat:
         self._loop.alarm = self._turn
 
     def go_on(self, is_over: Callable[[float], bool]) -> None:
-        """Chat until it is over."""
-        self._loop.turn_until(is_over, _PATIENCE)
+        """Chat until it is over, and something of it was heard, however long the machine did something else."""
+        first = len(self.sent_at)
+        self._loop.turn_until(lambda now: is_over(now) and self._has_heard(first), _PATIENCE)
+
+    def _has_heard(self, first: int) -> bool:
+        """Whether a message from the first on has been heard, unless nothing is to be said."""
+        return self._next == inf or next(reversed(self.heard_at), -1) >= first
 
     def _turn(self, now: float) -> float:
         """Say what is due, and when more is."""

@@ -11,6 +11,7 @@ from time import perf_counter
 
 from msgspec import Struct
 
+DATABASES = frozenset({"postgres", "mariadbd"})  # by the names of their processes
 _PROC = Path("/proc")
 _LISTENING = "0A"
 
@@ -37,6 +38,10 @@ class Sample(Struct, frozen=True):
     @property
     def memory(self) -> int:
         return sum(each.memory for each in self.processes.values())
+
+    @property
+    def memory_without_databases(self) -> int:
+        return sum(each.memory for each in self.processes.values() if each.name not in DATABASES)
 
 
 def sample(pids: Iterable[int]) -> Sample:

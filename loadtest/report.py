@@ -252,13 +252,12 @@ def _server_use(load: Load, watch: Watch, whole: Outcome, units: int) -> ServerU
     margin = _IDLE_MARGIN if is_short else 0.0
     shares = watch.shares(whole.begun - margin, whole.ended + margin)
     cpu = sum(share.cpu for share in shares)
-    grown = watch.samples[-1].memory - watch.memory_at(whole.begun)
     is_idle = load.scenario is Scenario.IDLE
     return ServerUse(
         cpu_us=cpu / units * 1e6,
         busy=cpu / max(whole.ended - whole.begun, 1e-9),
         memory_bytes=sum(share.memory for share in shares),
-        bytes_per_connection=grown / units if is_idle else None,
+        bytes_per_connection=watch.grown_since(whole.begun) / units if is_idle else None,
         processes=[_process(share, units) for share in shares],
     )
 

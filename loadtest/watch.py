@@ -48,9 +48,10 @@ class Watch:
         pids = dict.fromkeys(pid for each in self.samples for pid in each.processes)
         return [share for pid in pids if (share := self._share(pid, start, end)) is not None]
 
-    def memory_at(self, moment: float) -> int:
-        """Resident bytes at the sample nearest to a moment."""
-        return min(self.samples, key=lambda each: abs(each.at - moment)).memory if self.samples else 0
+    def grown_since(self, moment: float) -> int:
+        """Resident bytes more than at the sample nearest to a moment, without those of databases, which fill caches."""
+        before = min(self.samples, key=lambda each: abs(each.at - moment))
+        return self.samples[-1].memory_without_databases - before.memory_without_databases
 
     def _share(self, pid: int, start: float, end: float) -> Share | None:
         seen = [(each.at, each.processes[pid]) for each in self.samples if pid in each.processes]

@@ -12,9 +12,10 @@ from typing import Any
 
 import httpx
 from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosedError
 
 PASSWORD = "correct horse"
-PATIENCE = 15.0
+PATIENCE = 30.0
 
 Envelope = dict[str, Any]
 
@@ -73,15 +74,24 @@ class Device:
 
     async def listen(self) -> None:
         """Sort what comes in until the connection ends."""
-        async for text in self.ws:
-            self.raw.append(str(text))
-            envelope = json.loads(text)
-            reply = self._replies.pop(envelope.get("id"), None)
-            if reply is not None:
-                reply.set_result(envelope)
-            else:
-                self.pushes.append(envelope)
-                self._news.set()
+        try:
+            async for text in self.ws:
+                self._take(text)
+        finally:
+            for reply in self._replies.values():
+                if not reply.done():
+                    reply.set_exception(ConnectionClosedError(None, None))
+                    reply.exception()  # perhaps nobody waits for it any more
+
+    def _take(self, text: str | bytes) -> None:
+        self.raw.append(str(text))
+        envelope = json.loads(text)
+        reply = self._replies.pop(envelope.get("id"), None)
+        if reply is None:
+            self.pushes.append(envelope)
+            self._news.set()
+        elif not reply.done():  # else who asked has given up
+            reply.set_result(envelope)
 
     async def ask(self, action: str, data: Any = None) -> Envelope:
         """Send a request and return the data of its reply; `Refused` for an error."""
@@ -131,6 +141,15 @@ class Person(Api):
         """The data of a send to a friend."""
         to_id = to if isinstance(to, str) else to.user_id
         return {"convType": "c2c", "to": to_id, "type": "text", "payload": {"text": text}, **more}
+
+    async def whole_log(self, conv_id: str) -> list[Envelope]:
+        """Everything that was said in a conversation, page by page from its first message."""
+        log: list[Envelope] = []
+        while True:
+            page = await self.get("/api/messages/history", convId=conv_id, fromSeq=len(log), limit=200)
+            log += page["messages"]
+            if not page["hasMore"]:
+                return log
 
 
 @dataclass

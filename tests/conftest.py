@@ -4,57 +4,18 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from argon2 import PasswordHasher
 
 from goim.resp.link import Login, Server
 from goim.services import passwords
+from tests.longest import RECORD, TESTS, Longest, longest
 from tests.mongo_server import MongoServer, shared_mongo
 from tests.mysql_server import MysqlServer, shared_server
 from tests.redis_server import empty_database, shared_redis_server
 
 os.environ["LC_ALL"] = "C.UTF-8"  # the terminal client speaks as the locale does, and is read here in English
-
-LONGEST = (
-    "e2e/test_cluster.py",
-    "browser/test_axe.py",
-    "e2e/test_state_machine.py",
-    "e2e/test_redis_nodes.py",
-    "cli/test_backup.py",
-    "cli/test_users.py",
-    "e2e/test_mongodb.py",
-    "test_blocks.py",
-    "e2e/test_workers.py",
-    "e2e/test_mysql.py",
-    "e2e/test_storage_copy.py",
-    "cli/test_storage.py",
-    "cli/test_chat.py",
-    "cli/test_chat_screen.py",
-    "loadtest/test_instructions.py",
-    "deploy/test_proxies.py",
-    "loadtest/test_scale.py",
-    "contract/test_message_log.py",
-    "events/test_consume.py",
-    "events/test_kafka.py",
-    "loadtest/test_generator.py",
-    "test_site.py",
-    "e2e/test_client.py",
-    "asyncapi/test_asyncapi.py",
-    "browser/test_talk.py",
-    "browser/test_losses.py",
-    "e2e/test_limits_on_nodes.py",
-    "e2e/test_two_nodes.py",
-    "stores/test_mongo_crash.py",
-    "bus/test_redis.py",
-    "e2e/test_process.py",
-    "cli/test_doctor.py",
-    "cli/test_demo.py",
-    "browser/test_begin.py",
-    "browser/test_module.py",
-)
-"""The files that take longest, longest first: one that started last would have all others wait for it."""
 
 
 def pytest_xdist_auto_num_workers() -> int:
@@ -64,8 +25,19 @@ def pytest_xdist_auto_num_workers() -> int:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Files that take long start first; within a file the order stays."""
-    places = {Path(__file__).parent / name: place for place, name in enumerate(LONGEST)}
+    places = {TESTS / name: place for place, name in enumerate(longest())}
     items.sort(key=lambda item: places.get(item.path, len(places)))
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """`GOIM_TEST_RENEW=1 make test` records anew which files take long: one process looks on while others run them."""
+    is_renewed = os.environ.get("GOIM_TEST_RENEW") and not hasattr(config, "workerinput")
+    if is_renewed:
+        if config.args_source is pytest.Config.ArgsSource.ARGS:
+            raise pytest.UsageError(
+                "only a run of all tests shows which files take longest: GOIM_TEST_RENEW=1 make test"
+            )
+        config.pluginmanager.register(Longest(RECORD))
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -47,7 +47,7 @@ class FakeClock:
 
     async def until_asleep(self, tasks: int = 1) -> None:
         """Wait until so many tasks sleep: what they had to do before is done."""
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             while self.sleepers < tasks:
                 self._fell_asleep.clear()
                 await self._fell_asleep.wait()

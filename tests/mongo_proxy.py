@@ -7,22 +7,36 @@ import contextlib
 from collections import deque
 from collections.abc import AsyncIterator
 from enum import StrEnum
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit, urlunsplit
 
 from tests.mongo_wire import answer_to, command_of, read_message
 
-TAKEN_ANSWER = {"ok": 1.0, "n": 0, "nModified": 0, "writeErrors": [{"index": 0, "code": 11000, "errmsg": "E11000"}]}
+_TAKEN = {"ok": 1.0, "n": 0, "nModified": 0, "writeErrors": [{"index": 0, "code": 11000, "errmsg": "E11000"}]}
+_NOT_PRIMARY = {"ok": 0.0, "code": 10107, "codeName": "NotWritablePrimary", "errmsg": "not primary"}
+_TOO_FEW = {
+    "code": 64,
+    "codeName": "WriteConcernTimeout",
+    "errmsg": "waiting for replication timed out",
+    "errInfo": {"wtimeout": True},
+}
 
 
 class How(StrEnum):
     """What happens: nothing arrives; it is done and nobody told; it waits for `release`; it waits for that and is then
-    refused, as an upsert is that found nothing and came second."""
+    refused, as an upsert is that found nothing and came second; the server says that it is primary no more; it is done,
+    and too few others of its replica set have it in time."""
 
     CUT_BEFORE = "cut before"
     CUT_AFTER = "cut after"
     HOLD = "hold"
     TAKEN = "taken"
+    NOT_PRIMARY = "not primary"
+    TOO_FEW = "too few"
+
+
+_INSTEAD: dict[How | None, dict[str, Any]] = {How.TAKEN: _TAKEN, How.NOT_PRIMARY: _NOT_PRIMARY}
+"""What is answered where the server does not get to hear of it."""
 
 
 class Accident(NamedTuple):
@@ -67,13 +81,15 @@ class MongoProxy:
                     if how in {How.HOLD, How.TAKEN}:
                         self.is_holding.set()
                         await self.release.wait()
-                    if how is How.TAKEN:
-                        writer.write(answer_to(message, TAKEN_ANSWER))
+                    if how in _INSTEAD:
+                        writer.write(answer_to(message, _INSTEAD[how]))
                         continue
                     server_writer.write(message)
                     answer = await read_message(server_reader)
                     if how is How.CUT_AFTER:
                         return
+                    if how is How.TOO_FEW:
+                        answer = answer_to(message, command_of(answer) | {"writeConcernError": _TOO_FEW})
                     writer.write(answer)
 
     def _next(self, message: bytes) -> How | None:

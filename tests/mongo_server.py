@@ -1,4 +1,4 @@
-"""A server that speaks MongoDB's protocol, for tests: briskdb in a process of its own, or what a URI names.
+"""A server that speaks MongoDB's protocol, for tests: briskdb in a process of its own, FerretDB, or what a URI names.
 
 briskdb is no mongod: it keeps documents in SQLite. What this driver asks and it does not know is taken out on the way
 (`Front`): read and write concerns (it has one copy, and every write is on disk before it answers), `backpressure` in
@@ -13,7 +13,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from unittest.mock import patch
 from urllib.parse import urlsplit, urlunsplit
@@ -23,6 +23,7 @@ from goim.resources import bundled
 from goim.stores import mongo
 from goim.stores.mongo import MongoDatabase, mongo_database
 from goim.stores.mongo_migrate import MongoMigrator
+from tests import ferret_server
 from tests.mongo_wire import command_of, read_message, with_command
 from tests.process import ROOT, free_port
 
@@ -73,6 +74,11 @@ class MongoServer:
             for name in await database.list_collection_names():
                 await database[name].drop()
 
+    @property
+    def kills(self) -> tuple[Callable[[], None], ...]:
+        """The accidents that it can have; `start` makes good for any."""
+        return (self.kill, self.kill)
+
     def start(self) -> None:
         """Return when it answers."""
         assert self._folder is not None
@@ -100,9 +106,26 @@ class MongoServer:
             self._process = None
 
 
+class FerretServer(MongoServer):
+    """FerretDB instead of briskdb."""
+
+    def __init__(self, server: ferret_server.FerretDb) -> None:
+        super().__init__(server.uri)
+        self.kill, self.start = server.kill, server.start  # type: ignore[method-assign] # the same, of another program
+        self._kills = server.kills
+
+    @property
+    def kills(self) -> tuple[Callable[[], None], ...]:
+        return self._kills
+
+
 @contextlib.contextmanager
 def running_mongo(folder: Path) -> Iterator[MongoServer]:
     """A server of one's own, to be killed."""
+    if os.environ.get(ferret_server.PROGRAM):
+        with ferret_server.running_ferretdb() as ferret:
+            yield FerretServer(ferret)
+        return
     port = free_port()
     server = MongoServer(f"mongodb://127.0.0.1:{port}", folder, port)
     server.start()
@@ -117,6 +140,10 @@ def shared_mongo(folder: Path) -> Iterator[MongoServer]:
     """The server that GOIM_TEST_MONGO_URI names, else one of our own."""
     if uri := os.environ.get("GOIM_TEST_MONGO_URI"):
         yield MongoServer(uri)
+        return
+    if os.environ.get(ferret_server.PROGRAM):
+        with running_mongo(folder) as server:
+            yield server
         return
     # It is no mongod: on a busy machine a batch takes it longer than mongod may take. Who looks at that says so.
     with running_mongo(folder) as server, patch.dict(mongo._OPTIONS, socketTimeoutMS=100_000):

@@ -1,4 +1,4 @@
-"""A MySQL-family server for tests: Debian's MariaDB with a folder of its own, or one that a DSN names."""
+"""A MySQL-family server for tests: Debian's MariaDB, the MySQL of `GOIM_TEST_MYSQL_ROOT`, or one that a DSN names."""
 
 from __future__ import annotations
 
@@ -17,6 +17,8 @@ from goim.resources import bundled
 from goim.stores.migrate import Migrator
 from goim.stores.mysql import MysqlEngine
 from loadtest.mariadb import MISSING, MariaDbProcess, is_installed
+from tests.debian_mysql import PASSWORD, DebianMysqlProcess, mysql_root
+from tests.process import free_port
 
 TABLES = "SELECT table_name FROM information_schema.tables WHERE table_schema = DATABASE()"
 
@@ -34,7 +36,7 @@ class MysqlServer:
     def url(self, name: str) -> str:
         """What `IM_MYSQL_DSN` would be."""
         dsn = self.dsn
-        return f"mysql://{quote(dsn.user)}:{quote(dsn.password)}@{dsn.host}:{dsn.port}/{name}"
+        return f"mysql://{quote(dsn.user)}:{quote(dsn.password, safe='')}@{dsn.host}:{dsn.port}/{name}"
 
     async def empty(self, name: str) -> Dsn:
         """A database with nothing in it."""
@@ -49,6 +51,8 @@ class MysqlServer:
         if name not in self._migrated:
             await self.empty(name)
         async with MysqlEngine(self.database(name), connections=2) as engine:
+            if engine.is_tidb and dialect == "mysql":
+                pytest.skip("TiDB has a schema of its own")
             if name not in self._migrated:
                 own = "tidb" if engine.is_tidb else "mysql"
                 await Migrator(engine, bundled("schemas") / (dialect or own), parts).up()
@@ -58,13 +62,32 @@ class MysqlServer:
         return self.database(name)
 
 
+_SMALL = (
+    "--innodb-buffer-pool-size=64M",
+    "--loose-innodb-log-file-size=48M",  # MariaDB's name of it, and MySQL's
+    "--loose-innodb-redo-log-capacity=48M",
+)
+
+
 class MariaDb(MysqlServer, MariaDbProcess):
     """A server process of our own, to be killed and started again."""
 
     def __init__(self, folder: Path, *options: str) -> None:
-        small = ("--innodb-buffer-pool-size=64M", "--innodb-log-file-size=48M")
-        MariaDbProcess.__init__(self, folder, *small, *options)
+        MariaDbProcess.__init__(self, folder, *_SMALL, *options)
+        self.port = free_port()  # one that stays free while it is down
         MysqlServer.__init__(self, Dsn(user="root", port=self.port, database="mysql"))
+
+
+class DebianMysql(MysqlServer, DebianMysqlProcess):
+    """The same, of MySQL."""
+
+    def __init__(self, folder: Path, *options: str) -> None:
+        DebianMysqlProcess.__init__(self, folder, *_SMALL, *options)
+        self.port = free_port()
+        MysqlServer.__init__(self, Dsn(user="root", password=PASSWORD, port=self.port, database="mysql"))
+
+
+OwnServer = MariaDb | DebianMysql
 
 
 def needs_mariadb() -> None:
@@ -77,10 +100,11 @@ def needs_mariadb() -> None:
 
 
 @contextlib.contextmanager
-def running_mariadb(folder: Path, *options: str) -> Iterator[MariaDb]:
-    """A server of one's own."""
-    needs_mariadb()
-    server = MariaDb(folder, *options)
+def own_server(folder: Path, *options: str) -> Iterator[OwnServer]:
+    """A server of one's own: MariaDB, or MySQL if there is a folder of it."""
+    if mysql_root() is None:
+        needs_mariadb()
+    server = MariaDb(folder, *options) if mysql_root() is None else DebianMysql(folder, *options)
     server.install()
     server.start()
     try:
@@ -95,5 +119,5 @@ def shared_server(folder: Path) -> Iterator[MysqlServer]:
     if dsn := os.environ.get("GOIM_TEST_TIDB_DSN") or os.environ.get("GOIM_TEST_MYSQL_DSN"):
         yield MysqlServer(parse_dsn(dsn))
         return
-    with running_mariadb(folder, "--innodb-flush-log-at-trx-commit=2") as server:
+    with own_server(folder, "--innodb-flush-log-at-trx-commit=2") as server:
         yield server

@@ -4,31 +4,53 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import itertools
 import os
 import signal
 import socket
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 from tests.client import World, world
 
 ROOT = Path(__file__).parents[1]
 PATIENCE = 60.0
+_LAST_LINES = 20
+_FEW = 100
 
 
-_WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
-_ports = itertools.cycle(range(10_000 + _WORKER % 20 * 1000, 11_000 + _WORKER % 20 * 1000))
+@functools.cache
+def _ports() -> Iterator[int]:
+    """The ports of this process: others that run tests see by the first of them, listened on until it ends, that they
+    are taken."""
+    for first in range(10_000, 32_000, _FEW):
+        with contextlib.suppress(OSError):
+            socket.create_server(("127.0.0.1", first)).detach()
+            return itertools.cycle(range(first + 1, first + _FEW))
+    raise RuntimeError("more processes run tests than there are ports for")
+
+
+async def answers(port: int) -> bool:
+    """Whether somebody listens there."""
+    try:
+        _, writer = await asyncio.open_connection("127.0.0.1", port)
+    except OSError:
+        return False
+    writer.close()
+    with contextlib.suppress(OSError):
+        await writer.wait_closed()
+    return True
 
 
 def free_port() -> int:
-    """A port nobody listens on now, and none that the kernel gives to whoever wants any: it stays free while a server
-    is down. Each process that runs tests has its own thousand."""
-    for port in itertools.islice(_ports, 1000):
+    """A port nobody listens on now, and none that the kernel gives to whoever wants any, or that another process that
+    runs tests takes: it stays free while a server is down."""
+    for port in itertools.islice(_ports(), _FEW):
         with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)):
             return port
-    raise RuntimeError("a thousand ports are taken")
+    raise RuntimeError("a hundred ports are taken")
 
 
 class ServerProcess:
@@ -65,7 +87,7 @@ class ServerProcess:
                 stderr=log,
             )
         async with asyncio.timeout(PATIENCE):
-            while not await self._answers():
+            while not await answers(self.port):
                 assert self._process.returncode is None, self.log.read_text()
                 await asyncio.sleep(0.02)  # noqa: TID251 it has no way to tell another process
 
@@ -73,16 +95,6 @@ class ServerProcess:
     def pid(self) -> int:
         assert self._process is not None
         return self._process.pid
-
-    async def _answers(self) -> bool:
-        try:
-            _, writer = await asyncio.open_connection("127.0.0.1", self.port)
-        except OSError:
-            return False
-        writer.close()
-        with contextlib.suppress(OSError):
-            await writer.wait_closed()
-        return True
 
     async def kill(self) -> None:
         """`kill -9`: no chance to finish anything."""
@@ -110,5 +122,8 @@ async def running_server(folder: Path, **variables: str) -> AsyncIterator[tuple[
     try:
         async with world(server.url) as people:
             yield server, people
+    except Exception as error:
+        error.add_note("\n".join(["the last the server said:", *server.log.read_text().splitlines()[-_LAST_LINES:]]))
+        raise
     finally:
         await server.kill()

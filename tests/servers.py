@@ -2,7 +2,8 @@
 
     python -m tests.servers mariadb redis kafka -- python -m loadtest.group_update
 
-What is started is told in `IM_MYSQL_DSN` (with `GOIM_DATABASE_PID`), `IM_REDIS_ADDR` and `IM_KAFKA_BROKERS`.
+What is started is told in `IM_MYSQL_DSN` (with `GOIM_DATABASE_PID`), `IM_REDIS_ADDR` and `IM_KAFKA_BROKERS`. `mysql` is
+the server of `GOIM_TEST_MYSQL_ROOT` (`tests/debian_mysql.py`), instead of MariaDB.
 """
 
 from __future__ import annotations
@@ -17,13 +18,22 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from loadtest.mariadb import measured_mariadb
+from tests.debian_mysql import mysql_root
 from tests.events.broker import Broker
+from tests.mysql_server import own_server
 from tests.redis_server import running_redis
 
 
 def _mariadb(folder: Path, stack: ExitStack) -> dict[str, str]:
     server = stack.enter_context(measured_mariadb(folder / "mariadb"))
     return {"IM_MYSQL_DSN": server.goim_dsn, "GOIM_DATABASE_PID": str(server.pid)}
+
+
+def _mysql(folder: Path, stack: ExitStack) -> dict[str, str]:
+    if mysql_root() is None:
+        sys.exit("there is no MySQL: python -m tests.debian_mysql FOLDER makes one and says what to set")
+    server = stack.enter_context(own_server(folder))
+    return {"IM_MYSQL_DSN": server.url("goim"), "GOIM_DATABASE_PID": str(server.pid)}
 
 
 def _redis(folder: Path, stack: ExitStack) -> dict[str, str]:
@@ -39,6 +49,7 @@ def _kafka(folder: Path, stack: ExitStack) -> dict[str, str]:
 
 STARTERS: dict[str, Callable[[Path, ExitStack], dict[str, str]]] = {
     "mariadb": _mariadb,
+    "mysql": _mysql,
     "redis": _redis,
     "kafka": _kafka,
 }

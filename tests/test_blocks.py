@@ -66,7 +66,7 @@ def is_with_databases(name: str) -> bool:
     return any(address in block.text for block in runnable(page(name)) for address in (MYSQL, REDIS))
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(240)
 @pytest.mark.parametrize("name", [name for name in PLACES if runnable(page(name)) and name not in TRANSLATED])
 async def test_what_is_said_to_run_runs(name: str, tmp_path: Path, request: pytest.FixtureRequest) -> None:
     """Blocks marked `run`, in order, beside a fresh server; output that is shown is what comes."""

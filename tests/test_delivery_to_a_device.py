@@ -12,7 +12,7 @@ from goim.delivery import Delivery
 from goim.metrics import Metrics
 from goim.notices import DeviceKicked, Notices
 from goim.protocol.close_codes import CloseCode
-from goim.protocol.frames import Frame
+from goim.protocol.frames import Frame, body_of
 from goim.protocol.pushes import Reconnect, ReconnectData
 
 PUSH = Reconnect(ReconnectData(7))
@@ -24,6 +24,7 @@ class Line:
 
     transport_name = "websocket"
     session_id = "session"
+    token_ends = None
     queued_bytes = 0
 
     def __init__(self, node: Delivery, user_id: str, device_id: str, connected_at: int = 0) -> None:
@@ -34,7 +35,7 @@ class Line:
         node.attach(self)
 
     def send(self, frame: Frame) -> None:
-        self.pushes.append(json.loads(frame.body))
+        self.pushes.append(json.loads(body_of(frame)))
 
     def close(self, code: CloseCode) -> None:
         self.pushes.append(code)

@@ -263,3 +263,13 @@ def test_the_reasons_for_not_running_a_block_are_needed() -> None:
     used = {mark for name in [*PAGES, "examples/README.md"] for block in blocks(page(name)) for mark in block.marks}
     planned = {"needs=docker", "needs=kubernetes"}
     assert {f"needs={undressed(row[0])}" for row in table_of_reasons()} <= used | planned
+
+
+def test_every_row_of_a_table_has_as_many_cells_as_its_head() -> None:
+    """A bar within a cell ends it for some readers of Markdown, code or not."""
+    for path in [*(ROOT / "docs").rglob("*.md"), *ROOT.glob("*.md")]:
+        cells = 0
+        for number, line in enumerate(path.read_text().splitlines(), 1):
+            here = len(re.split(r"(?<!\\)\|", line.strip())) if line.startswith("|") else 0
+            assert not cells or not here or here == cells, f"{path}:{number}"
+            cells = here

@@ -110,7 +110,7 @@ async def talk_to_real_uvicorn() -> None:
 async def test_the_lines_of_a_real_uvicorn_come_out_clean(style: Any) -> None:
     stream = io.StringIO()
     logs.configure("info", style, stream=stream)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(20):
         await talk_to_real_uvicorn()
     told = stream.getvalue()
     for path in ("/ws?token=***&deviceId=d1", "/no?token=***", "/api?token=***"):

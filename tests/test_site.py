@@ -120,3 +120,16 @@ async def test_axe_has_nothing_serious_to_say_against_it(site: Path) -> None:
                 await page.goto((site / f"{name}.html").as_uri())
                 found += [f"{name}, {scheme}: {each}" for each in await faults(page)]
     assert not found, "\n".join(found)
+
+
+SPLIT = """() => [...document.querySelectorAll("td > code")].filter(code => /^[\\w.]+$/.test(code.textContent)
+  && code.getClientRects().length > 1).map(code => code.textContent)"""
+
+
+async def test_names_in_tables_are_not_split_at_the_end_of_a_line(site: Path) -> None:
+    async with chromium() as browser:
+        for width in (1280, 400):
+            page = await browser.new_page(viewport={"width": width, "height": 800})
+            for name in ("configuration", "metrics", "protocol"):
+                await page.goto((site / f"{name}.html").as_uri())
+                assert await page.evaluate(SPLIT) == [], (name, width)

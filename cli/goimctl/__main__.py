@@ -10,6 +10,7 @@ import sys
 
 def main() -> None:
     """Run the command line. Ctrl-C ends it quietly, however early it comes."""
+    _have_streams()
     python_would_raise = signal.getsignal(signal.SIGINT) is signal.default_int_handler
     if python_would_raise:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
@@ -23,6 +24,19 @@ def main() -> None:
         if "obstore" not in sys.modules:
             raise
         _leave(ended.code)
+
+
+def _have_streams() -> None:
+    """Where one is closed (`>&-`) the next file that is opened would take its place, and be written to by mistake.
+    What a terminal has no letters for is written as its number."""
+    for number, name, mode in ((0, "stdin", "r"), (1, "stdout", "w"), (2, "stderr", "w")):
+        stream = getattr(sys, name)
+        if stream is None:
+            os.dup2(os.open(os.devnull, os.O_RDWR), number)
+            os.set_inheritable(number, True)  # of the processes that are started, too
+            setattr(sys, name, open(number, mode, encoding="utf-8", closefd=False))  # noqa: SIM115  for good
+        elif number and hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def _leave(code: object) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -10,7 +11,7 @@ import typer
 from typer.exceptions import TyperException
 
 from goim import __version__
-from goim.errors import ConfigError, GoimError, MigrationError, StoreDown
+from goim.errors import ConfigError, GoimError, OperatorError, StoreDown
 from goimctl import (
     backup,
     bench,
@@ -89,10 +90,20 @@ def main() -> None:
         failure = _failure(_inmost(error))
         tell_failure(failure)
         code = failure.code
+    _let_go_of_stdout()
     sys.exit(code if isinstance(code, int) else ExitCode.DONE)
 
 
-_FORESEEN = (TyperException, typer.Abort, ConfigError, GoimError, MigrationError, OSError, StoreDown, Failed)
+def _let_go_of_stdout() -> None:
+    """What cannot be written now cannot be written later either: Python would try again, and end with a code of its
+    own."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+_FORESEEN = (TyperException, typer.Abort, GoimError, OperatorError, OSError, StoreDown, Failed)
 
 
 def _inmost(error: Exception) -> Exception:
@@ -111,7 +122,7 @@ def _failure(error: Exception) -> Failed:
             return error
         case ConfigError():
             return Failed(error.message, hint=error.hint, code=ExitCode.WRONG_USE)
-        case MigrationError():
+        case OperatorError():
             return Failed(error.message, hint=error.hint)
         case GoimError():
             return Failed(error.message)

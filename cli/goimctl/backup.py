@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import signal
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from goim.errors import is_full
 from goimctl.options import Json, load_settings
 from goimctl.output import Failed, moment, progress_bars, say, show_record, size_of, warn
 
@@ -34,7 +37,7 @@ def backup(
     from goim.clock import SystemClock
 
     settings = _embedded(load_settings(ctx).settings)
-    with _failures(), progress_bars() as tell:
+    with _failures(target), progress_bars() as tell:
         manifest = back_up(settings.server.data_dir, target, SystemClock(), tell, with_secrets=with_secrets)
     _show(target, manifest, as_json=as_json)
     if settings.files.s3_bucket:
@@ -51,7 +54,7 @@ def restore(
     from goim.app.restore import restore as put_back
 
     settings = _embedded(load_settings(ctx).settings)
-    with _failures(), progress_bars() as tell:
+    with _failures(settings.server.data_dir), progress_bars() as tell:
         manifest = put_back(source, settings.server.data_dir, tell)
     _show(settings.server.data_dir, manifest, as_json=as_json)
     if not manifest.has_secrets and not settings.auth.jwt_secret:
@@ -76,10 +79,25 @@ def _show(place: Path, manifest: Manifest, *, as_json: bool) -> None:
 
 
 @contextlib.contextmanager
-def _failures() -> Iterator[None]:
-    from goim.app.backup import BackupError
+def _failures(place: Path) -> Iterator[None]:
+    """What may go wrong while something is written to `place`; SIGTERM leaves as little behind as Ctrl-C."""
+    try:
+        with _ended_by(signal.SIGTERM), _ended_by(getattr(signal, "SIGHUP", signal.SIGTERM)):
+            yield
+    except OSError as error:
+        if not is_full(error):
+            raise
+        hint = "make room, or name a place on another disk"
+        raise Failed(f"{place}: {error.strerror}; nothing was written", hint=hint) from error
 
+
+@contextlib.contextmanager
+def _ended_by(number: signal.Signals) -> Iterator[None]:
+    """Let this signal, where it would end the process at once, end it with everything on the way tidied up."""
+    before = signal.getsignal(number)
+    if before is signal.SIG_DFL:
+        signal.signal(number, lambda *_: sys.exit(128 + number))
     try:
         yield
-    except BackupError as error:
-        raise Failed(error.message, hint=error.hint) from error
+    finally:
+        signal.signal(number, before)

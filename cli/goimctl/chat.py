@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from goimctl.options import server_url, way_to
-from goimctl.output import ExitCode, Failed, say
-from goimctl.passwords import FromStdin, ask_password
+from goimctl.options import server_at, server_url
+from goimctl.output import Failed, say
+from goimctl.passwords import FromStdin, ask_password, ask_password_for
 
 if TYPE_CHECKING:
     from goimctl.talk.conversation import Entrance
@@ -31,18 +31,16 @@ def chat(
     """Talk to people at the terminal; /help lists what else there is. What is said goes to stdout."""
     import asyncio
 
-    from goim.client import Unreachable
     from goimctl.talk.conversation import Entrance, converse
 
     address = server_url(ctx, url)
-    password = ask_password(f"Password of {name}", from_stdin=from_stdin)
+    password = ask_password_for(address, f"Password of {name}", from_stdin=from_stdin)
     entrance = Entrance(
         url=address, name=name, password=password, device_id=device or _this_terminal(), may_register=register
     )
     try:
-        asyncio.run(converse(entrance, with_, _offer))
-    except Unreachable as error:
-        raise Failed(str(error), hint=way_to(address), code=ExitCode.DEPENDENCY_DOWN) from None
+        with server_at(address):
+            asyncio.run(converse(entrance, with_, _offer))
     except KeyboardInterrupt:  # as good a way to leave as any
         say("")
 

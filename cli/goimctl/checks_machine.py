@@ -34,11 +34,11 @@ def secret(settings: Settings) -> Finding:
 
 
 def _own_secret(path: Path) -> Finding:
-    if not path.exists():
-        return Finding(name="secret", found=f"made at the first start, in {path}")
-    if os.name == "posix" and path.stat().st_mode & 0o077:
-        return _wrong_secret(f"others may read {path}", f"chmod 600 {path}")
     try:
+        if not path.exists():
+            return Finding(name="secret", found=f"made at the first start, in {path}")
+        if os.name == "posix" and path.stat().st_mode & 0o077:
+            return _wrong_secret(f"others may read {path}", f"chmod 600 {path}")
         reason = weakness(path.read_text(encoding="utf-8").strip())
     except (OSError, UnicodeDecodeError) as error:
         why = getattr(error, "strerror", None) or error

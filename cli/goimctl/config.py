@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from goim.errors import ConfigError
 from goimctl.options import Json, load_settings
 from goimctl.output import show_json, show_table
 
@@ -42,7 +43,12 @@ def check(ctx: typer.Context, *, as_json: Json = False) -> None:
 
     Every mistake is named, and the exit code is 2 if there is one.
     """
-    loaded = load_settings(ctx)
+    try:
+        loaded = load_settings(ctx)
+    except ConfigError as error:
+        if as_json:
+            show_json({"ok": False, "errors": error.message.splitlines()})
+        raise
     if as_json:
         show_json({"ok": True, "file": loaded.path, "warnings": loaded.warnings})
     else:

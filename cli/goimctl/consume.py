@@ -6,7 +6,7 @@ import typer
 
 from goimctl.options import load_settings
 from goimctl.output import say
-from goimctl.serve import check_free
+from goimctl.serve import check_free, end_with_the_terminal
 
 
 def consume(ctx: typer.Context) -> None:
@@ -26,4 +26,5 @@ def consume(ctx: typer.Context) -> None:
         say(f"  how it is  {url}/readyz and {url}/metrics")
         say("  stop it    Ctrl-C")
 
+    end_with_the_terminal()
     asyncio.run(consume_events(settings, welcome))

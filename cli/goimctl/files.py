@@ -49,7 +49,7 @@ def list_(
     )
     show_table(("FILE", "OWNER", "SIZE", "TYPE", "SINCE", "NAME"), rows)
     if next_offset:
-        say(f"there are more: goimctl files list --offset {next_offset}")
+        say(f"there are more: the same with --offset {next_offset}")
 
 
 @group.command(epilog="Example: goimctl files stats --json")

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from goim.app.hooks import Hooks
     from goim.app.office import Office
     from goim.outbound.base import Answer
-    from goim.stores.outbox import Parcel
+    from goim.stores.base_outbox import Parcel
 
 group = typer.Typer(
     name="hooks",
@@ -36,7 +36,7 @@ def list_(
     """List the events that were given up."""
 
     async def work(office: Office) -> list[Parcel]:
-        from goim.stores.outbox import ParcelState
+        from goim.stores.base_outbox import ParcelState
 
         state = ParcelState.WAITING if waiting else ParcelState.DEAD
         return await _hooks(office).outbox.page(state, lane, limit + 1, offset)
@@ -52,7 +52,7 @@ def list_(
     )
     show_table(("EVENT", "LANE", "TYPE", "SINCE", "TRIED", "PROBLEM"), rows)
     if next_offset:
-        say(f"there are more: goimctl hooks list --offset {next_offset}")
+        say(f"there are more: the same with --offset {next_offset}")
 
 
 @group.command(epilog="Example: goimctl hooks retry --lane crm")

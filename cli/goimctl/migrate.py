@@ -39,7 +39,9 @@ def up(ctx: typer.Context, *, dry_run: DryRun = False) -> None:
 
 def _up(ctx: typer.Context, *, dry_run: bool) -> None:
     import asyncio
+    import signal
 
+    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))  # neither leaves half a file
     settings = load_settings(ctx).settings
     with working("Migrating"):
         applied = asyncio.run(_apply(settings, dry_run=dry_run))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -56,6 +58,17 @@ def server_url(ctx: typer.Context, given: str | None) -> str:
     if not address.startswith(("http://", "https://")):
         raise Failed(f"{address} is no URL of a server", hint="--url http://host:port", code=ExitCode.WRONG_USE)
     return address
+
+
+@contextlib.contextmanager
+def server_at(url: str) -> Iterator[None]:
+    """Where something is asked of a server: says what to type if nothing answers there."""
+    from goim.client import Unreachable
+
+    try:
+        yield
+    except Unreachable as error:
+        raise Failed(str(error), hint=way_to(url), code=ExitCode.DEPENDENCY_DOWN) from None
 
 
 def way_to(url: str) -> str:

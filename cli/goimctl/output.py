@@ -15,6 +15,11 @@ from typing import Any
 import typer
 
 _UNITS = ("bytes", "KiB", "MiB", "GiB", "TiB")
+_COMMANDS = dict.fromkeys([*range(32), *range(127, 160)], "\N{REPLACEMENT CHARACTER}") | {
+    ord("\n"): " ",
+    ord("\t"): " ",
+}
+"""What a terminal would obey instead of showing it, were it part of what somebody calls their device, for example."""
 _PIPE_WIDTH = 10_000  # in a pipe a row is a line, however long
 
 
@@ -106,7 +111,8 @@ def plain(value: object) -> Any:
 
 def show_json(value: object) -> None:
     """Print data for programs; what JSON does not know is written as text."""
-    typer.echo(json.dumps(value, ensure_ascii=False, indent=2, default=str))
+    is_utf8 = sys.stdout.encoding.lower().replace("-", "") == "utf8"
+    typer.echo(json.dumps(value, ensure_ascii=not is_utf8, indent=2, default=str))
 
 
 def show_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
@@ -114,9 +120,11 @@ def show_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    table = Table(*columns, box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    for column in columns:
+        table.add_column(column, overflow="fold")  # what is cut off (an id) could not be typed
     for row in rows:
-        table.add_row(*row)
+        table.add_row(*(cell.translate(_COMMANDS) for cell in row))
     width = None if sys.stdout and sys.stdout.isatty() else _PIPE_WIDTH
     console = Console(width=width, markup=False, highlight=False, emoji=False)
     with console.capture() as drawn:
@@ -136,7 +144,7 @@ def show_record(record: Mapping[str, object], *, as_json: bool) -> None:
 
 
 def _plain(value: object) -> str:
-    return {True: "yes", False: "no"}[value] if isinstance(value, bool) else str(value)
+    return {True: "yes", False: "no"}[value] if isinstance(value, bool) else str(value).translate(_COMMANDS)
 
 
 def ourselves() -> str:

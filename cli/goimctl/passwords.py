@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from typing import Annotated
 
 import typer
 
+from goimctl.options import server_at
 from goimctl.output import ExitCode, Failed
 
 FromStdin = Annotated[bool, typer.Option("--password-stdin", help="Read the password from the first line of stdin.")]
@@ -41,3 +43,23 @@ def ask_password(prompt: str, *, from_stdin: bool, is_new: bool = False) -> str:
         )
     typed: str = typer.prompt(prompt, hide_input=True, confirmation_prompt=is_new, err=True)
     return typed
+
+
+def ask_password_for(url: str, prompt: str, *, from_stdin: bool) -> str:
+    """The password of an account on a server; nobody is asked for it where nothing answers."""
+    import asyncio
+
+    if not from_stdin and sys.stdin.isatty():
+        with server_at(url):
+            asyncio.run(_knock(url))
+    return ask_password(prompt, from_stdin=from_stdin)
+
+
+async def _knock(url: str) -> None:
+    from goim.client import GoimError, Timing
+    from goim.client.http import Http, Nothing
+    from goim.clock import SystemClock
+
+    async with contextlib.aclosing(Http(url, SystemClock(), Timing().patience)) as http:
+        with contextlib.suppress(GoimError):  # it wants a token: it is there
+            await http.get("/api/users/me", Nothing)

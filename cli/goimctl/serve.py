@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from goim.workers import Worker, shared_sockets
+from goim.workers import Worker, bound, shared_sockets
 from goimctl.options import load_settings
 from goimctl.output import ExitCode, Failed, ourselves, say
 
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import Callable, Coroutine
+    from collections.abc import Callable, Coroutine, Iterator
 
     from goim.config import Address, Settings
     from goim.config.settings import Server
@@ -48,17 +48,51 @@ def serve(
     check_free("IM_LISTEN_ADDR", server.listen_addr, server.listen)
     if server.tcp_addr and "tcp" in server.roles:
         check_free("IM_TCP_ADDR", server.tcp_addr, server.tcp_listen)
+        _refuse_the_same(server)
     open_files.take_all()
     if count > 1:
         raise typer.Exit(_supervise(ctx, settings, count))
     from goim.app.node import serve as serve_node
 
-    return _run(serve_node(settings, partial(_welcome, server)))
+    with _alone_in(settings):
+        _run(serve_node(settings, partial(_welcome, server)))
+
+
+@contextlib.contextmanager
+def _alone_in(settings: Settings) -> Iterator[None]:
+    """Keep other servers from a folder of SQLite: without a Redis none would hear what is said through another."""
+    folder = settings.server.data_dir
+    if not settings.is_in_files or settings.redis.is_set or os.name != "posix":
+        yield
+        return
+    import fcntl
+
+    with contextlib.ExitStack() as held:
+        with contextlib.suppress(OSError):  # who needs the folder says what is wrong with it
+            folder.mkdir(parents=True, exist_ok=True)
+            place = os.open(folder, os.O_RDONLY)
+            held.callback(os.close, place)
+            try:
+                fcntl.flock(place, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                hint = "stop it, or have this one keep its data elsewhere: IM_SERVER_DATA_DIR=…"
+                raise Failed(f"a server runs on {folder} already", hint=hint) from None
+        yield
+
+
+def end_with_the_terminal() -> None:
+    """A closed terminal ends it as SIGTERM does, unless `nohup` says otherwise. Windows knows no such signal."""
+    import signal
+
+    hangup = getattr(signal, "SIGHUP", None)
+    if hangup is not None and signal.getsignal(hangup) is signal.SIG_DFL:
+        signal.signal(hangup, lambda *_: signal.raise_signal(signal.SIGTERM))
 
 
 def _run(node: Coroutine[Any, Any, None]) -> None:
     import asyncio
 
+    end_with_the_terminal()
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
         runner.run(node)
 
@@ -131,17 +165,24 @@ def check_free(variable: str, shown: str, address: Address) -> None:
             address.host or None, address.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )
         for family, _, _, _, place in places:
-            _try(family, place[:2])
+            _try(family, (str(place[0]), address.port))
     except OSError as error:
         hint = _WAYS_OUT.get(error.errno or 0, "").format(variable=variable) or None
         raise Failed(f"cannot listen on {shown}: {_reason(error)}", hint=hint) from None
 
 
-def _try(family: int, place: tuple[Any, ...]) -> None:
-    import socket
+def _refuse_the_same(server: Server) -> None:
+    """Each of the two addresses is free as long as nobody listens on the other."""
+    one, other = server.listen, server.tcp_listen
+    everywhere = ("", "0.0.0.0", "::")  # noqa: S104
+    if one.port == other.port != 0 and (one.host == other.host or {one.host, other.host} & {*everywhere}):
+        hint = "choose another port: IM_TCP_ADDR=127.0.0.1:8081"
+        raise Failed(f"cannot listen on {server.tcp_addr}: server.listen_addr has that port", hint=hint)
 
+
+def _try(family: int, place: tuple[str, int]) -> None:
     try:
-        socket.create_server(place, family=family).close()
+        bound(family, place).close()
     except OSError as error:
         if error.errno != errno.EAFNOSUPPORT:  # no IPv6 here, and then nobody listens there
             raise

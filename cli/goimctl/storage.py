@@ -31,9 +31,7 @@ def storage() -> None:
     """Typer takes a group of one command for that command otherwise."""
 
 
-@group.command(
-    epilog="Example: goimctl storage copy --from sqlite:./data --to sqlite:./new --to-messages mongodb://db/im"
-)
+@group.command(epilog="Example: goimctl storage copy --from sqlite:./data --to cluster.toml")
 def copy(
     ctx: typer.Context,
     *,
@@ -58,8 +56,6 @@ def copy(
     """
     import asyncio
 
-    from goim.app.copying import CopyError
-
     in_force = load_settings(ctx).settings
     one = in_force if source is None and from_messages is None else _settings(source or "", from_messages, in_force)
     other = _settings(target, to_messages, one)
@@ -67,11 +63,9 @@ def copy(
         with progress_bars() as tell:
             compared = asyncio.run(_copy(one, other, state, tell))
             _copy_files(one, other, tell)
-    except CopyError as error:
-        raise Failed(error.message, hint=error.hint) from error
     except KeyboardInterrupt:
         hint = f"type the same again: {state} remembers how far it is" if state.exists() else None
-        raise Failed("interrupted", hint=hint) from None
+        raise Failed("interrupted", hint=hint, code=ExitCode.INTERRUPTED) from None
     state.unlink()
     _show(compared, as_json=as_json)
     _tell_what_is_left(one, other)
@@ -99,6 +93,8 @@ def _settings(where: str, messages: str | None, like: Settings) -> Settings:
     from goim.config import Settings, load
 
     if where.endswith(".toml"):
+        if not Path(where).exists():
+            raise Failed(f"there is no {where}", hint="goimctl config schema --toml", code=ExitCode.WRONG_USE)
         settings = load(Path(where), {}).settings
         if messages is None:
             return settings

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import re
 from collections.abc import Iterator
@@ -28,7 +29,7 @@ it receives requests, answers each with one reply or an `error` that repeats its
 `operations` name the reply of each request. What a client may rely on is said in the page on the protocol."""
 _TCP_ONLY = {Auth, AuthOk, Close}
 _SCHEMA = "#/components/schemas/{name}"
-_ID = {"type": ["string", "number"], "description": "The client's own; the answer repeats it."}
+_ID = {"type": ["string", "number", "null"], "description": "The client's own; the answer repeats it."}
 
 
 def document() -> Json:
@@ -176,7 +177,7 @@ def _frames(text: str, arrow: str, tag: str) -> Iterator[Json]:
 
 def _schemas(envelopes: list[Envelope]) -> tuple[dict[Envelope, Json], Json]:
     """Where the schema of each is, and all schemas."""
-    kinds = {each: get_args(get_type_hints(each)["data"]) for each in envelopes}
+    kinds = {each: _choices(get_type_hints(each)["data"]) for each in envelopes}
     single = [each for each in envelopes if not kinds[each]]
     parts = [part for each in envelopes for part in kinds[each]]
     references, components = msgspec.json.schema_components([*single, *parts], ref_template=_SCHEMA)
@@ -187,6 +188,14 @@ def _schemas(envelopes: list[Envelope]) -> tuple[dict[Envelope, Json], Json]:
         properties = {"action": {"enum": [each.__struct_config__.tag]}, "id": _ID, "data": data}
         components[each.__name__] = {"type": "object", "properties": properties, "required": ["action", "data"]}
     for schema in components.values():
+        if "description" in schema:  # Python 3.13 takes the indentation out of docstrings, earlier ones leave it
+            schema["description"] = inspect.cleandoc(schema["description"])
         if {"action", "id"} <= schema.get("properties", {}).keys():
             schema["properties"]["id"] = _ID
     return where, components
+
+
+def _choices(data: Any) -> tuple[Any, ...]:
+    """What the data of an envelope may be, if it is one of several. That it may be null, msgspec describes."""
+    choices = get_args(data)
+    return () if type(None) in choices else choices

@@ -18,6 +18,7 @@ from docs.site.texts import Say, in_chinese, in_english
 _FENCED = re.compile(r"(^```[^\n`]*\n.*?^```$)", re.MULTILINE | re.DOTALL)
 _MARKS = re.compile(r"^```(\w+) [^\n`]+$", re.MULTILINE)
 _HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
+_NAME = re.compile(r"<code>([\w.]{1,60})</code>")
 _LINK = re.compile(r"^- \[([^\]]+)\]\(([\w./-]+\.md)\)", re.MULTILINE)
 
 _RENDERED = {"openapi.json": Reference.http, "asyncapi.json": Reference.sockets}
@@ -53,6 +54,11 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, **_: Any) 
     parts = _parts(_MARKS.sub(r"```\1", markdown))
     shown = [part if part.startswith("```") else outside.sub(r"\1", part) for part in parts]
     return _anchored(shown, _anchors(_parts(_with_documents(original, folder, in_english))))
+
+
+def on_page_content(html: str, **_: Any) -> str:
+    """Mark names, which stay in one piece in however narrow a table (`site.css`)."""
+    return _NAME.sub(r'<code class="name">\1</code>', html)
 
 
 def _with_documents(markdown: str, folder: Path, say: Say) -> str:

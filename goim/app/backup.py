@@ -8,6 +8,7 @@ left out, it is made anew. `restore.py` puts a backup back.
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import io
 import os
@@ -25,6 +26,7 @@ from msgspec import Struct
 
 from goim import __version__
 from goim.clock import Clock
+from goim.errors import OperatorError
 from goim.stores.sqlite_worker import told
 
 DATABASES = ("messages.db", "goim.db")
@@ -40,13 +42,8 @@ Tell = Callable[[str, int, int], None]
 """What is copied, how much of it is done, and how much there is."""
 
 
-class BackupError(Exception):
-    """A backup cannot be made or put back; `hint` says the way out."""
-
-    def __init__(self, message: str, *, hint: str | None = None) -> None:
-        super().__init__(message)
-        self.message = message
-        self.hint = hint
+class BackupError(OperatorError):
+    """A backup cannot be made or put back."""
 
 
 class Entry(Struct, frozen=True):
@@ -139,6 +136,8 @@ def back_up(data_dir: Path, target: Path, clock: Clock, tell: Tell, *, with_secr
             raise BackupError(
                 f"there is no {name} in {data_dir}", hint="see which folder is meant: goimctl config show"
             )
+    if not target.parent.is_dir():
+        raise BackupError(f"there is no folder {target.parent} for the backup", hint=f"mkdir -p {target.parent}")
     work = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.absolute().parent))  # mode 0700
     try:
         return _back_up(data_dir, target, work, clock, tell, with_secrets=with_secrets)
@@ -221,6 +220,8 @@ def _copy_databases(data_dir: Path, copies: Path, tell: Tell) -> None:
             for name, source in zip(DATABASES, sources, strict=True):
                 _copy_database(source, copies / name, partial(tell, name))
     except sqlite3.Error as error:
+        if getattr(error, "sqlite_errorcode", 0) == sqlite3.SQLITE_FULL:  # of the copies: else nothing is written
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)) from error
         raise told(error) from error
 
 

@@ -11,6 +11,7 @@ import os
 import shutil
 import sqlite3
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -20,7 +21,9 @@ from goim.app.backup import FILES, SECRETS
 from goim.app.mysql_storage import data_dsn, log_dsn
 from goim.config import Settings
 from goim.config.dsn import mask_url
+from goim.errors import OperatorError
 from goim.stores.rows import LOG_SHAPES, STRUCTURED_SHAPES, Row, RowStore, Shape, checksum
+from goim.stores.sqlite_worker import told
 
 _PAGE = 500
 
@@ -28,13 +31,8 @@ Tell = Callable[[str, int, int], None]
 """What is being done, how many rows of it are done, and how many there are."""
 
 
-class CopyError(Exception):
-    """Nothing can be copied like this; `hint` says the way out."""
-
-    def __init__(self, message: str, *, hint: str | None = None) -> None:
-        super().__init__(message)
-        self.message = message
-        self.hint = hint
+class CopyError(OperatorError):
+    """Nothing can be copied like this."""
 
 
 class Progress(Struct):
@@ -89,16 +87,16 @@ def refuse_in_use(folder: Path) -> None:
 
 def _is_open(path: Path) -> bool:
     """Every connection to a database in WAL mode holds a lock that one who wants it alone runs into."""
-    with contextlib.closing(sqlite3.connect(path, timeout=0, isolation_level=None)) as database:
-        try:
+    try:
+        with contextlib.closing(sqlite3.connect(path, timeout=0, isolation_level=None)) as database:
             database.execute("PRAGMA locking_mode=EXCLUSIVE")
             database.execute("BEGIN EXCLUSIVE")
-        except sqlite3.OperationalError as error:
-            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY:
-                raise
-            return True
-        database.execute("ROLLBACK")
-        return False
+            database.execute("ROLLBACK")
+    except sqlite3.Error as error:
+        if getattr(error, "sqlite_errorcode", 0) & 0xFF != sqlite3.SQLITE_BUSY:
+            raise told(error) from error
+        return True
+    return False
 
 
 def copy_files(source: Path, target: Path, tell: Tell) -> int:
@@ -123,7 +121,7 @@ async def copy(source: Side, target: Side, memory: Path, tell: Tell) -> list[Com
 
     How far it is stays in `memory`, which whoever is through with everything removes.
     """
-    await source.log.settle()
+    await source.log.settle(partial(tell, "settled"))
     progress = _recall(memory, source, target) or await _begin(memory, source, target)
     counts = {shape.name: await rows.count(shape) for shape, rows in source.tables()}
     total, done = sum(counts.values()), 0
@@ -131,6 +129,7 @@ async def copy(source: Side, target: Side, memory: Path, tell: Tell) -> list[Com
         if shape.name in progress.done:
             done += counts[shape.name]
             continue
+        before = done
         after: Row | None = tuple(progress.after[shape.name]) if shape.name in progress.after else None
         while page := await rows.page(shape, after, _PAGE):
             await into.put(shape, page)
@@ -139,6 +138,8 @@ async def copy(source: Side, target: Side, memory: Path, tell: Tell) -> list[Com
             _remember(memory, progress)
             done += len(page)
             tell("copied", min(done, total), total)
+        total += done - before - counts[shape.name]  # now it is known, for this table
+        tell("copied", done, total)
         progress.done.append(shape.name)
         _remember(memory, progress)
     compared = await compare(source, target, total, tell)
@@ -184,7 +185,7 @@ def _recall(memory: Path, source: Side, target: Side) -> Progress | None:
 
 async def _begin(memory: Path, source: Side, target: Side) -> Progress:
     for shape, rows in target.tables():
-        if await rows.count(shape):
+        if await rows.page(shape, None, 1):
             hint = f"copy into an empty database; a copy that broke off goes on with its {memory.name}"
             raise CopyError(f"{target.name} is not empty: there is something in {shape.name}", hint=hint)
     progress = Progress(source.name, target.name)

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from goim.stores.migrate import Migrator
-from goim.stores.mysql_health import Health
+
+if TYPE_CHECKING:
+    from goim.stores.mysql_health import Health
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -13,7 +13,6 @@ from goim.config.hooks import parse_endpoint, parse_secrets
 from goim.metrics import Metrics
 from goim.outbound.base import Poster
 from goim.outbound.guard import Guard
-from goim.outbound.http import HttpPoster
 from goim.services.accounts import Accounts
 from goim.services.before_send import NAME, BeforeSend
 from goim.services.changes import ChangeDesk
@@ -21,17 +20,26 @@ from goim.services.courier import Courier, Lane
 from goim.services.event_feed import EventFeed, Packer
 from goim.services.group_roster import GroupRoster
 from goim.services.messages import Messages
+from goim.services.one_message import OneMessage
 from goim.services.presence import PresenceBook
 from goim.services.webhooks import Webhooks, keys_of
-from goim.stores.outbox import Outbox
+from goim.stores.base_outbox import Outbox
 
 
 class Hooks:
     """Made only where something is configured that needs it: without it no service knows that there are hooks."""
 
     def __init__(
-        self, settings: Settings, stores: Stores, presence: PresenceBook, clock: Clock, metrics: Metrics
+        self,
+        settings: Settings,
+        stores: Stores,
+        presence: PresenceBook,
+        one_message: OneMessage,
+        clock: Clock,
+        metrics: Metrics,
     ) -> None:
+        from goim.outbound.http import HttpPoster  # as it is told above: only where it is needed
+
         hooks = settings.hooks
         give_up_ms = int(hooks.give_up * 1000)
         keys = parse_secrets(hooks.secrets.get_secret_value())
@@ -60,7 +68,7 @@ class Hooks:
             longest_ms=give_up_ms,
         )
         lanes = [Lane(name, self.webhooks.deliver, concurrency=hooks.concurrency) for name in self.webhooks.endpoints]
-        lanes += push_lanes(settings, stores, keys, self._ours, self._theirs, clock)
+        lanes += push_lanes(settings, stores, one_message.stands, keys, self._ours, self._theirs, clock)
         self._courier = Courier(
             stores.outbox, lanes, self.feed.wake, clock, metrics, give_up_ms=give_up_ms, max_waiting=hooks.max_waiting
         )
@@ -115,10 +123,7 @@ def _before_send_of(
     )
 
 
-def hooks_of(
-    settings: Settings, stores: Stores, presence: PresenceBook, clock: Clock, metrics: Metrics
-) -> Hooks | None:
-    """The hooks, if any are configured."""
+def are_hooks_wanted(settings: Settings) -> bool:
+    """Whether anything is configured that needs hooks."""
     hooks, push = settings.hooks, settings.push
-    wanted = (hooks.endpoints, hooks.before_send, push.web_push, push.provider)
-    return Hooks(settings, stores, presence, clock, metrics) if any(wanted) else None
+    return any((hooks.endpoints, hooks.before_send, push.web_push, push.provider))

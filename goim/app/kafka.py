@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from uvicorn import Config
 
-from goim.app.assembly import group_index
+from goim.app.ground import group_index
 from goim.app.storage import open_stores
 from goim.clock import Clock, SystemClock
 from goim.config import Settings

@@ -27,5 +27,5 @@ def limits_in_redis(client: RedisClient, clock: Clock, metrics: Metrics) -> PerM
 
 
 def sends_of(settings: Settings, clock: Clock) -> MemoryRateLimiter:
-    """How fast a device may send: counted where it is connected."""
+    """How fast a device may send, or change what was sent: counted where it is connected."""
     return MemoryRateLimiter(clock, per_second=settings.ws.send_qps, burst=settings.ws.send_burst)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import AsyncIterator
 from functools import partial
+from typing import TYPE_CHECKING
 
 from goim.app.databases import Database
 from goim.clock import SystemClock
@@ -12,8 +13,9 @@ from goim.config import Settings, parse_dsn
 from goim.config.dsn import Dsn
 from goim.resources import bundled
 from goim.stores.migrate import Migrator
-from goim.stores.mysql import MysqlEngine
-from goim.stores.mysql_health import health_of
+
+if TYPE_CHECKING:
+    from goim.stores.mysql import MysqlEngine
 
 
 def data_dsn(settings: Settings) -> Dsn | None:
@@ -37,6 +39,9 @@ async def open_mysql(
     settings: Settings, name: str, dsn: Dsn, *parts: str
 ) -> AsyncIterator[tuple[MysqlEngine, Database]]:
     """A database with these parts of the schema, in the words of the server that answers there."""
+    from goim.stores.mysql import MysqlEngine  # its driver is for those who have such a server
+    from goim.stores.mysql_health import health_of
+
     async with MysqlEngine(dsn, connections=settings.mysql.connections) as engine:
         schema = bundled("schemas") / ("tidb" if engine.is_tidb else "mysql")
 

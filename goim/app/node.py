@@ -10,17 +10,17 @@ from collections.abc import AsyncIterator, Callable
 import structlog
 from prometheus_client.registry import Collector
 
-from goim.app.joining import OverRedis, Shared, over_redis
+from goim.app.ground import Ground
+from goim.app.joining import OverRedis, over_redis
 from goim.app.kafka import group_events_of
 from goim.app.office import Office
-from goim.app.storage import Stores, open_stores
+from goim.app.storage import open_stores
 from goim.app.worker import joined, supervised
 from goim.bus.base import Bus
 from goim.bus.memory import MemoryBus
 from goim.clock import Clock, SystemClock
 from goim.config import Settings, signing_secrets
 from goim.config.fields import Role
-from goim.events.base import GroupEvents
 from goim.gateway.server import NodeServer, server_of
 from goim.gateway.tcp import TcpGateway, tls_context
 from goim.gateway.websocket import WebSocketGateway
@@ -42,20 +42,12 @@ _log = structlog.get_logger(__name__)
 class Node(Office):
     """An office, and the gateways to it."""
 
-    def __init__(
-        self,
-        settings: Settings,
-        stores: Stores,
-        bus: Bus,
-        clock: Clock,
-        metrics: Metrics | None = None,
-        group_events: GroupEvents | None = None,
-        shared: Shared | None = None,
-    ) -> None:
-        super().__init__(settings, stores, bus, clock, metrics, group_events, shared)
+    def __init__(self, ground: Ground) -> None:
+        super().__init__(ground)
+        stores = ground.stores
         self.readiness = Readiness(checks={"data": stores.data_answers, "messages": stores.messages_answer})
         self.gateway = WebSocketGateway(self.services, self.tasks)
-        self.tcp = TcpGateway(self.services, self.tasks, clock)
+        self.tcp = TcpGateway(self.services, self.tasks, ground.clock)
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -64,9 +56,9 @@ class Node(Office):
         delivers = self.has_role("updater")
         async with (
             self.working(),
-            self._assembly.catch_up.running(),
+            self._catch_up.running(),
             self._updating(),
-            self._assembly.second_look.running(),
+            self.ground.second_look.running(),
             services.specials.running(),
             services.streams.running(),
             services.sessions.running(),
@@ -89,7 +81,7 @@ class Node(Office):
         if not self.has_role("updater"):
             yield
             return
-        async with self.services.specials.sweeping(), self.sweeper.running(), self._assembly.indexer.running():
+        async with self.services.specials.sweeping(), self.sweeper.running(), self._reading.indexer.running():
             yield
 
     def has_role(self, role: Role) -> bool:
@@ -124,10 +116,10 @@ class Node(Office):
         for place, sink in enumerate(sinks):
             sink.send(frame_of(Reconnect(ReconnectData(int((wait + place * step) * 1000)))))
         if wait:
-            await self._clock.sleep(wait)
+            await self.ground.clock.sleep(wait)
         for sink in sinks:
             sink.close(CloseCode.DRAINING)
-            await self._clock.sleep(step)
+            await self.ground.clock.sleep(step)
         await self.services.messages.batches.drain()
         await self.services.messages.contested.batches.drain()
         _log.info("drained", connections=len(sinks))
@@ -144,7 +136,7 @@ async def open_node(settings: Settings, *, bus: Bus | None = None, clock: Clock 
             redis = over_redis(settings, metrics, clock) if bus is None else None
             shared = None if redis is None else redis.shared
             bus = bus or (redis.bus if redis is not None else MemoryBus())
-            node = Node(settings, stores, bus, clock, metrics, group_events, shared)
+            node = Node(Ground(settings, stores, bus, clock, metrics, group_events, shared))
             mailroom = Mailroom(stores.mailbox, node.services.delivery, clock)
             async with mailroom.running(), _carrying(node, redis), node.running():
                 yield node

@@ -20,7 +20,7 @@ from goim.services.courier import Lane
 from goim.services.presence import PresenceBook
 from goim.services.push_desk import PushDesk
 from goim.services.push_feed import LANES, PushFeed
-from goim.services.push_sender import ProviderSender, WebPushSender
+from goim.services.push_sender import ProviderSender, Stands, WebPushSender
 from goim.services.webhooks import keys_of
 
 _FILE = "vapid_key"
@@ -89,6 +89,7 @@ def push_feed_of(
 def push_lanes(
     settings: Settings,
     stores: Stores,
+    stands: Stands,
     keys: Mapping[str, Sequence[bytes]],
     ours: Poster,
     theirs: Poster,
@@ -99,11 +100,11 @@ def push_lanes(
     lanes, expires_ms = [], int(push.ttl * 1000)
     if push.web_push:
         key = vapid_key(settings)
-        browsers = WebPushSender(devices, theirs, clock, key, push.vapid_subject, timeout=timeout, ttl=push.ttl)
+        browsers = WebPushSender(devices, stands, theirs, clock, key, push.vapid_subject, timeout=timeout, ttl=push.ttl)
         name = LANES[PushKind.WEBPUSH]
         lanes.append(Lane(name, browsers.deliver, concurrency=_BROWSERS_AT_ONCE, is_one=False, expires_ms=expires_ms))
     if push.provider:
-        provider = ProviderSender(devices, ours, clock, push.provider, keys_of(keys, "push"), timeout=timeout)
+        provider = ProviderSender(devices, stands, ours, clock, push.provider, keys_of(keys, "push"), timeout=timeout)
         name = LANES[PushKind.HTTP]
         lanes.append(Lane(name, provider.deliver, concurrency=settings.hooks.concurrency, expires_ms=expires_ms))
     return lanes

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import gzip
 import os
 import shutil
 import sqlite3
 import tarfile
 import tempfile
+import zlib
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import IO, Protocol
@@ -19,6 +21,8 @@ from goim.resources import bundled
 
 _CHUNK = 1 << 20
 _DAMAGED = "the backup is damaged; nothing was restored"
+_UNFINISHED = ".goim-restore-"
+_VOLUMES_OWN = "lost+found"
 
 
 class Source(Protocol):
@@ -50,41 +54,66 @@ class _Tar:
 
 
 def restore(backup: Path, data_dir: Path, tell: Tell) -> Manifest:
-    """Make `data_dir` of a backup. It has its name when everything in it is checked; what broke off leaves nothing."""
-    if data_dir.exists() and any(data_dir.iterdir()):
-        raise BackupError(f"{data_dir} is not empty", hint="move it away, or name another: IM_SERVER_DATA_DIR=…")
-    data_dir.absolute().parent.mkdir(parents=True, exist_ok=True)
-    work = Path(tempfile.mkdtemp(prefix=f".{data_dir.name}-", dir=data_dir.absolute().parent))  # mode 0700
-    try:
-        with _source(backup) as source:
-            manifest = _manifest(source, backup)
+    """Make `data_dir` of a backup. What is restored has its name when all of it is checked; what broke off leaves
+    nothing."""
+    with _source(backup) as source:
+        _refuse_full(data_dir)
+        manifest = _manifest(source, backup)
+        with _growing(data_dir) as work:
             _copy_all(source, manifest, work, tell)
-        _check_databases(work)
-        with contextlib.suppress(FileNotFoundError):
-            data_dir.rmdir()
-        work.rename(data_dir)
-        sync_folder(data_dir.absolute().parent)
-    finally:
-        shutil.rmtree(work, ignore_errors=True)
+            _check_databases(work)
     return manifest
 
 
 @contextlib.contextmanager
 def _source(backup: Path) -> Iterator[Source]:
+    if not backup.exists():
+        raise BackupError(f"there is no {backup}")
     if backup.is_dir():
         yield _Folder(backup)
         return
-    if not any(backup.name.endswith(suffix) for suffix in TARS) and backup.exists():
+    if not any(backup.name.endswith(suffix) for suffix in TARS):
         raise BackupError(
             f"{backup} is not a backup", hint="name the folder or the .tar file that `goimctl backup` made"
         )
     try:
         with tarfile.open(backup) as tar:
             yield _Tar(tar)
-    except (tarfile.TarError, EOFError, OSError) as error:
-        if isinstance(error, FileNotFoundError):
-            raise BackupError(f"there is no {backup}") from None
+    except (tarfile.TarError, EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise BackupError(f"{backup}: {error}", hint=_DAMAGED) from error
+
+
+def _refuse_full(data_dir: Path) -> None:
+    """`BackupError` if there is anything but what a restore that was killed has left, or the volume's own folder."""
+    if not data_dir.exists():
+        return
+    if any(path.name != _VOLUMES_OWN and not path.name.startswith(_UNFINISHED) for path in data_dir.iterdir()):
+        raise BackupError(f"{data_dir} is not empty", hint="move it away, or name another: IM_SERVER_DATA_DIR=…")
+
+
+@contextlib.contextmanager
+def _growing(data_dir: Path) -> Iterator[Path]:
+    """A folder (mode 0700) that `data_dir` is made of when the block ends well.
+
+    If that is there, it stays, and all is moved into it: it may be a volume, or a link, or in a folder of others.
+    """
+    is_there = data_dir.exists()
+    place = data_dir if is_there else data_dir.absolute().parent
+    place.mkdir(parents=True, exist_ok=True)
+    if is_there:
+        for left in data_dir.glob(f"{_UNFINISHED}*"):
+            shutil.rmtree(left)
+    work = Path(tempfile.mkdtemp(prefix=_UNFINISHED, dir=place))
+    try:
+        yield work
+        if is_there:
+            for path in list(work.iterdir()):
+                path.rename(data_dir / path.name)
+        else:
+            work.rename(data_dir)
+        sync_folder(place)
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
 
 
 def _manifest(source: Source, backup: Path) -> Manifest:

@@ -26,4 +26,4 @@ def follow(indexer: Indexer, log: Log, changes: ChangeDesk, specials: Specials) 
     if isinstance(indexer, ConversationIndexer):
         log.on_append = indexer.note
         changes.on_change = indexer.note
-        specials.before_emptying = indexer.forget
+        specials.on_emptied = indexer.forget

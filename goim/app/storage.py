@@ -16,16 +16,17 @@ from goim.blobs.s3 import Bucket, S3Blobs
 from goim.config import Settings
 from goim.resources import bundled
 from goim.stores import base, base_log
-from goim.stores.admissions import Admissions, NoticeBoard
+from goim.stores.base_admissions import Admissions, NoticeBoard
+from goim.stores.base_favourites import Favourites
+from goim.stores.base_mailbox import Mailbox
+from goim.stores.base_outbox import FeedMarks, LogScan, Outbox
+from goim.stores.base_overview import Overview
+from goim.stores.base_push import PushDevices
+from goim.stores.base_search import NumberedIndex, SearchIndex
+from goim.stores.base_words import WordIndex
 from goim.stores.engine import SqlEngine
-from goim.stores.favourites import Favourites
-from goim.stores.mailbox import Mailbox
 from goim.stores.migrate import Migrator
-from goim.stores.outbox import FeedMarks, LogScan, Outbox
-from goim.stores.overview import Overview
-from goim.stores.push import PushDevices
 from goim.stores.rows import RowStore, SqlRows
-from goim.stores.search import NumberedIndex, SearchIndex
 from goim.stores.sql import SqlChanges, SqlConvDeletes, SqlMessages, SqlPending
 from goim.stores.sql_accounts import SqlSessions, SqlUsers
 from goim.stores.sql_admissions import SqlAdmissions, SqlNoticeBoard
@@ -43,7 +44,6 @@ from goim.stores.sql_words import SqlWordIndex
 from goim.stores.sqlite import SqliteEngine
 from goim.stores.sqlite_process import SqliteProcessEngine
 from goim.stores.sqlite_search import SqliteLogTail, SqliteSearchIndex
-from goim.stores.words import WordIndex
 
 _LOG_PAGE_SIZE = 2048  # measured: a batch touches many pages of the two indexes, small ones make less to write
 

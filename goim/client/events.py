@@ -44,6 +44,7 @@ Push = (
     MessagePush
     | pushes.Recalled
     | pushes.Edited
+    | pushes.Replaced
     | pushes.Reacted
     | pushes.StreamChunkPush
     | pushes.StreamEnd

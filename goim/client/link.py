@@ -243,9 +243,9 @@ class Link:
             return
         asked = self._asked.get(envelope.id)
         if asked is not None:
-            self.take(envelope)
-            if not asked.reply.done():
+            if not asked.reply.done():  # first: whoever asked goes on before what is pushed after the answer is shown
                 asked.reply.set_result(envelope)
+            self.take(envelope)
         elif envelope.id in self._told and envelope.action == "error":
             self._told[envelope.id](_refused(envelope))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -67,17 +68,18 @@ def load(config_path: Path | None, environ: Mapping[str, str]) -> Loaded:
 def _find_file(config_path: Path | None, environ: Mapping[str, str]) -> Path | None:
     asked = config_path or environ.get("GOIM_CONFIG")
     if asked:
-        if not Path(asked).is_file():
+        if not Path(asked).exists():
             raise ConfigError(f"{asked}: no such file (from {'--config' if config_path else 'GOIM_CONFIG'})")
         return Path(asked)
-    return _DEFAULT_FILE if _DEFAULT_FILE.is_file() else None
+    # whatever is there is meant: a folder (Docker makes one of a file that is not there), a link that leads nowhere
+    return _DEFAULT_FILE if os.path.lexists(_DEFAULT_FILE) else None
 
 
 def _read_file(path: Path, found: _Found) -> None:
     try:
-        tree = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise ConfigError(f"{path}: cannot be read: {error}") from error
+        tree = tomllib.loads(_text_of(path))
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"{path}: cannot be read: {_why(error)}") from error
     for section, table in tree.items():
         if section not in sections():
             found.problems.append(f"{path}: unknown {_describe(section, table)}{_nearest(section, table)}")
@@ -85,6 +87,16 @@ def _read_file(path: Path, found: _Found) -> None:
             found.problems.append(f"{path}: {section} must be a section: [{section}]")
         else:
             _read_section(path, section, table, found)
+
+
+def _text_of(path: Path) -> str:
+    return path.read_text(encoding="utf-8-sig")  # editors on Windows begin a file with a mark of its encoding
+
+
+def _why(error: OSError | ValueError) -> str:
+    if isinstance(error, UnicodeDecodeError):
+        return "it is not UTF-8"
+    return getattr(error, "strerror", None) or str(error)
 
 
 def _describe(name: str, value: object) -> str:
@@ -127,9 +139,9 @@ def _read_variable(name: str, value: str, found: _Found) -> tuple[Key | None, st
         found.warnings.append(f"{name} is not a setting{did_you_mean(name, variables())}")
         return None, ""
     try:
-        return key, Path(value).read_text(encoding="utf-8").strip()
-    except (OSError, UnicodeDecodeError) as error:
-        found.problems.append(f"{name}: {value} cannot be read: {error}")
+        return key, _text_of(Path(value)).strip()
+    except (OSError, ValueError) as error:
+        found.problems.append(f"{name}: {value} cannot be read: {_why(error)}")
         return None, ""
 
 

@@ -8,7 +8,7 @@ import tempfile
 from pathlib import Path
 
 from goim.config.settings import Settings
-from goim.errors import ConfigError
+from goim.errors import ConfigError, is_full
 
 MIN_BYTES = 32
 _MIN_DIFFERENT = 10
@@ -66,9 +66,13 @@ def load_or_make_secret(data_dir: Path) -> str:
             data_dir.mkdir(parents=True, exist_ok=True)
             make_secret_file(path, secrets.token_urlsafe(48))
         secret = path.read_text(encoding="utf-8").strip()
+    except (FileExistsError, NotADirectoryError):
+        hint = "move away what is there, or name another folder: IM_SERVER_DATA_DIR=…"
+        raise ConfigError(f"server.data_dir {data_dir}: is no folder", hint=hint) from None
     except (OSError, UnicodeDecodeError) as error:
         why = getattr(error, "strerror", None) or error
-        hint = f"run it as the user who owns {data_dir}, or name another folder: IM_SERVER_DATA_DIR"
+        way_out = "make room" if is_full(error) else f"run it as the user who owns {data_dir}"
+        hint = f"{way_out}, or name another folder: IM_SERVER_DATA_DIR"
         raise ConfigError(f"{path}: cannot be made or read: {why}", hint=hint) from error
     if reason := weakness(secret):
         raise ConfigError(

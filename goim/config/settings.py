@@ -102,6 +102,7 @@ class Streams(Section):
 
     idle_timeout: Duration = key("60s", "A stream ends by itself when its owner has been gone for so long.", gt=0)
     max_bytes: Size = key("1MiB", "How much text one stream may hold.", ge=1)
+    max_live: int = key(100, "How many streams of one person may grow at the same time on one node.", ge=1)
 
 
 class Calls(Section):
@@ -138,7 +139,7 @@ class Gateway(Section):
 
 
 class Ws(Section):
-    """How fast one device may send (a token bucket per user and device)."""
+    """How fast one device may send, and again how fast it may edit and react (token buckets per user and device)."""
 
     send_qps: float = key(20, "Messages a second in the long run.", gt=0)
     send_burst: int = key(40, "Messages at once after a rest.", ge=1)

@@ -174,11 +174,9 @@ class KafkaGroupConsumer:
         self._backoff = Backoff(clock)
         self._is_store_away = False
 
-    @contextlib.asynccontextmanager
-    async def running(self) -> AsyncIterator[None]:
+    def running(self) -> contextlib.AbstractAsyncContextManager[None]:
         """Consume while the context is open; at its end what is half done is left to the others of the group."""
-        async with beside(self._run()):
-            yield
+        return beside(self._run())
 
     async def _run(self) -> None:
         while True:

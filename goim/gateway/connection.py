@@ -14,9 +14,11 @@ from goim.actions.table import ACTIONS
 from goim.errors import ErrorCode, GoimError, StoreDown, invalid
 from goim.gateway.transport import Transport
 from goim.model.users import Login
+from goim.nesting import is_too_deep
 from goim.protocol.close_codes import CloseCode
 from goim.protocol.envelope import RequestId
 from goim.protocol.frames import frame_of
+from goim.protocol.halves import without_halves
 from goim.protocol.replies import Error, Reply, error_data
 from goim.protocol.requests import (
     AnyRequest,
@@ -55,6 +57,7 @@ class Connection:
         "device_id",
         "send",
         "session_id",
+        "token_ends",
         "transport_name",
         "user_id",
     )
@@ -64,6 +67,7 @@ class Connection:
     ) -> None:
         self.user_id = login.user_id
         self.session_id = login.session_id
+        self.token_ends = login.token_ends
         self.device_id = device_id
         self.transport_name = name
         self.connected_at = services.clock.now_ms() + services.delivery.ahead_ms
@@ -106,16 +110,16 @@ class Connection:
         """One message of the client."""
         if not is_text:
             return self._refuse_bad(invalid("text frames only"))
-        try:
-            text = data.decode()  # `Raw` payloads are not checked by the decoder
-        except UnicodeDecodeError:
+        if not (data.isascii() or _is_utf8(data)):  # `Raw` payloads are not checked by the decoder
             if self.transport_name == "websocket":  # RFC 6455 wants it; a line is bad JSON like any other
                 return self.close(CloseCode.BAD_UTF8)
             return self._refuse_bad(invalid("not an envelope: not UTF-8"))
+        if is_too_deep(data):
+            return self._refuse_bad(invalid("not an envelope: nested too deeply"))
         try:
-            request = decode_request(text)
-        except (msgspec.MsgspecError, RecursionError) as error:
-            return self._refuse_undecodable(text, error)
+            request = decode_request(data)
+        except msgspec.MsgspecError as error:
+            return self._refuse_undecodable(data, error)
         if not is_request_id(request.id):
             return self._refuse_bad(invalid("id is a string or a number"))
         self._bad = 0
@@ -171,19 +175,21 @@ class Connection:
 
     # refusing
 
-    def _refuse_undecodable(self, text: str, error: Exception) -> None:
+    def _refuse_undecodable(self, data: bytes, error: msgspec.MsgspecError) -> None:
         """Say what is wrong with an envelope, repeating as much of it as can be read."""
+        whole = without_halves(data)
+        why = str(error) if whole == data else "half of a surrogate pair is no text"
         try:
-            outline = decode_outline(text)
-        except (msgspec.MsgspecError, RecursionError):
-            return self._refuse_bad(invalid(f"not an envelope: {_plain(error)}"))
+            outline = decode_outline(whole)
+        except msgspec.MsgspecError:
+            return self._refuse_bad(invalid(f"not an envelope: {error}"))
         if not is_request_id(outline.id):
             return self._refuse_bad(invalid("id is a string or a number"))
         if not isinstance(outline.action, str):
-            return self._refuse_bad(invalid(f"not an envelope: {_plain(error)}"), outline.id)
+            return self._refuse_bad(invalid(f"not an envelope: {why}"), outline.id)
         self._bad = 0
         is_known = outline.action in KNOWN
-        refusal = invalid(_plain(error)) if is_known else GoimError(ErrorCode.UNSUPPORTED, "unknown action")
+        refusal = invalid(why) if is_known else GoimError(ErrorCode.UNSUPPORTED, "unknown action")
         self._refuse(outline.id, refusal, outline.action[:64], _client_msg_id(outline))
 
     def _refuse_bad(self, error: GoimError, id_: RequestId = UNSET) -> None:
@@ -201,12 +207,16 @@ class Connection:
 KNOWN = frozenset(action.name for action in ACTIONS.values())
 
 
-def _plain(error: Exception) -> str:
-    return "nested too deeply" if isinstance(error, RecursionError) else str(error)
+def _is_utf8(data: bytes) -> bool:
+    try:
+        data.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _client_msg_id(outline: Outline) -> str | UnsetType:
     try:
         return decode_outline_data(outline.data).client_msg_id
-    except (msgspec.MsgspecError, RecursionError):
+    except msgspec.MsgspecError:
         return UNSET

@@ -92,10 +92,10 @@ class DirectProtocol(asyncio.Protocol):
         """Queue a frame; what is queued in one loop iteration leaves in one write."""
         out = self._out
         if out is None:
-            self._out = [frame.ws]
+            self._out = [frame]
             self._sockets.cork.add(self)
         else:
-            out.append(frame.ws)
+            out.append(frame)
 
     def close(self, code: CloseCode) -> None:
         """Say what is queued, then why it ends; whoever does not answer in 5 s is cut off."""

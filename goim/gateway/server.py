@@ -4,6 +4,7 @@ end."""
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import os
 from asyncio import TimerHandle
@@ -30,6 +31,9 @@ from goim.gateway.transport import EXTENSION, PATH
 _HEAD_SECONDS = 10.0
 _HEAD_BYTES = 64 * 1024
 _BODY_SECONDS = 30.0
+_BODY_RATE = 500.0
+"""So many bytes a second of a body are enough, in the long run: much slower than the slowest line to a phone."""
+_TICK_SECONDS = 1.0
 _SIGNAL_SECONDS = 0.1
 _REFUSED_HANDSHAKE = "ASGI callable returned without completing handshake."
 _log = structlog.get_logger(__name__)
@@ -38,13 +42,15 @@ _log = structlog.get_logger(__name__)
 class PatientlessHttp(HttpToolsProtocol):
     """uvicorn's HTTP protocol, with limits on what is sent by halves: it holds sockets and memory.
 
-    A head is whole within its deadline and not endless, whether it becomes a WebSocket or not; a body keeps coming.
+    A head is whole within its deadline and not endless, whether it becomes a WebSocket or not; a body keeps coming, and
+    not byte by byte.
     """
 
     _deadline: TimerHandle | None = None
     _is_in_head = True
     _is_in_body = False
     _head_bytes = 0
+    _body_until = 0.0
 
     def __init__(self, *args: Any, sockets: Sockets | None = None, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -68,7 +74,10 @@ class PatientlessHttp(HttpToolsProtocol):
             if self._head_bytes > _HEAD_BYTES:
                 self._refuse("the head of the request is too large")
         elif self._is_in_body:
-            self._expect_more(_BODY_SECONDS)
+            now = self.loop.time()
+            left = time_left(self._body_until - now, len(data))
+            self._body_until = now + left
+            self._expect_more(left)
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
@@ -78,6 +87,7 @@ class PatientlessHttp(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         self._is_in_head, self._is_in_body = False, True
+        self._body_until = self.loop.time() + _BODY_SECONDS
         self._expect_nothing()
         super().on_headers_complete()
 
@@ -113,16 +123,17 @@ class PatientlessHttp(HttpToolsProtocol):
 
     def _expect_more(self, seconds: float) -> None:
         self._expect_nothing()
-        self._deadline = self.loop.call_later(seconds, self._too_slow, seconds)
+        self._deadline = self.loop.call_later(seconds, self._too_slow)
 
     def _expect_nothing(self) -> None:
         if self._deadline is not None:
             self._deadline.cancel()
             self._deadline = None
 
-    def _too_slow(self, seconds: float) -> None:
+    def _too_slow(self) -> None:
         if self.flow.read_paused:  # it is we who do not read
-            self._expect_more(seconds)
+            self._body_until = self.loop.time() + _BODY_SECONDS
+            self._expect_more(_BODY_SECONDS)
         else:
             self._refuse("the request did not come in time")
 
@@ -135,6 +146,11 @@ class PatientlessHttp(HttpToolsProtocol):
             self.transport.close()
         elif not self.transport.is_closing():
             self.send_400_response(why)
+
+
+def time_left(left: float, size: int) -> float:
+    """In how many seconds a body must have gone on that had `left` when `size` bytes of it came."""
+    return min(max(left, 0.0) + size / _BODY_RATE, _BODY_SECONDS)
 
 
 def _address(transport: asyncio.Transport, side: str) -> tuple[str, int] | None:
@@ -160,12 +176,18 @@ class NodeServer(Server):
         self.on_started: Callable[[str], None] = lambda _: None
         self.is_supervised = False
         self.goes_with_all = True
+        self._told = asyncio.Event()
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002
         """The first signal asks for a drain, a second one for the end."""
         if not self.is_supervised:  # such a one gets the same signals as its supervisor, who tells it what to do
             self.force_exit = self.should_exit
+        self.end()
+
+    def end(self) -> None:
+        """Have it drain, and then return."""
         self.should_exit = True
+        self._told.set()
 
     @property
     def url(self) -> str:
@@ -177,11 +199,18 @@ class NodeServer(Server):
     async def main_loop(self) -> None:
         _log.info("serving", url=self.url, pid=os.getpid())
         self.on_started(self.url)
-        await super().main_loop()
+        await self._until_told()
         if not self.goes_with_all:  # others listen at this port: they take who comes from now on
             for server in self.servers:
                 server.close()
         await self._drain_unless_forced()
+
+    async def _until_told(self) -> None:
+        """What uvicorn does ten times a second, once: one at rest should cost nothing."""
+        while not await self.on_tick(0):  # which sets the `Date` of all answers
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_TICK_SECONDS):
+                    await self._told.wait()
 
     async def _drain_unless_forced(self) -> None:
         async with asyncio.TaskGroup() as tasks:

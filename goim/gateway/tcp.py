@@ -20,7 +20,7 @@ from goim.gateway.device import device_of
 from goim.gateway.transport import Listener
 from goim.protocol.close_codes import CloseCode
 from goim.protocol.envelope import RequestId
-from goim.protocol.frames import Frame, frame_of
+from goim.protocol.frames import Frame, frame_of, line_of
 from goim.protocol.lines import Lines, LineTooLong
 from goim.protocol.pushes import Close, CloseData
 from goim.protocol.replies import AuthOk, AuthOkData, Error, error_data
@@ -114,10 +114,10 @@ class TcpProtocol(asyncio.Protocol):
     def send_frame(self, frame: Frame) -> None:
         out = self._out
         if out is None:
-            self._out = [frame.line]
+            self._out = [line_of(frame)]
             self._gateway.cork.add(self)
         else:
-            out.append(frame.line)
+            out.append(line_of(frame))
 
     def flush(self) -> None:
         """Write what is queued; a reader that leaves too much lying is closed."""
@@ -135,7 +135,7 @@ class TcpProtocol(asyncio.Protocol):
             self.flush()
         if self.is_open:
             self._gateway.cork.closes[int(code)] += 1
-            self._transport.write(frame_of(Close(CloseData(int(code)))).line)
+            self._transport.write(line_of(frame_of(Close(CloseData(int(code))))))
             self._end()
 
     def _end(self) -> None:

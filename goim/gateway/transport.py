@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any, Protocol
 
 from goim.protocol.close_codes import CloseCode
-from goim.protocol.frames import Frame
+from goim.protocol.frames import Frame, body_of
 
 EXTENSION = "goim.direct"
 """Where a server that can offers a `Transport` in `scope["extensions"]`. It lives on when the application returns."""
@@ -89,8 +89,8 @@ class AsgiTransport:
         if not self._fresh_bytes:
             asyncio.get_running_loop().call_soon(self._age)
         self._out.append(frame)
-        self.queued_bytes += len(frame.body)
-        self._fresh_bytes += len(frame.body)
+        self.queued_bytes += len(frame)
+        self._fresh_bytes += len(frame)
         self._wake.set()
 
     def _age(self) -> None:
@@ -142,5 +142,5 @@ class AsgiTransport:
     async def _write_queued(self) -> None:
         while self._out:
             frame = self._out.popleft()
-            await self._asgi_send({"type": "websocket.send", "text": frame.body.decode()})
-            self.queued_bytes -= len(frame.body)
+            await self._asgi_send({"type": "websocket.send", "text": body_of(frame).decode()})
+            self.queued_bytes -= len(frame)

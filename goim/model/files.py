@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from codecs import getincrementaldecoder
+from typing import NamedTuple
 from urllib.parse import quote
 
 import msgspec
@@ -76,6 +77,30 @@ class StoredFile(Struct, frozen=True, kw_only=True):
         if rest == self.name:
             return self.path
         return self.thumbnail or None if rest == _THUMBNAIL else None
+
+
+def kept_by(user_id: str) -> str:
+    """In place of a conversation: what somebody keeps among their favourites they may read."""
+    return f"kept:{user_id}"
+
+
+class Grant(NamedTuple):
+    """The right to read a file, given to the members of a conversation by a message there, to who keeps such a message
+    by its favourite (`kept_by`), or to `EVERYBODY`.
+
+    What no message is named of is never taken away. `ends_at` (unix milliseconds): from then on it is no right.
+    """
+
+    file_id: str
+    conv_id: str
+    from_user_id: str = ""
+    client_msg_id: str = ""
+    ends_at: int | None = None
+
+    @property
+    def key(self) -> tuple[str, str, str, str]:
+        """What there is one of."""
+        return self[:4]
 
 
 class FileStats(Struct, frozen=True, kw_only=True):

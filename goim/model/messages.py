@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -58,6 +58,11 @@ class MessageRow(NamedTuple):
     expire_at: int | None
     extras: str | None
 
+    @property
+    def sent_key(self) -> SentKey:
+        """By which it is recognised if it is sent once more."""
+        return (self.conv_id, self.from_user_id, self.client_msg_id)
+
 
 class RowEdit(NamedTuple):
     """All that may change of a row, as it is to be."""
@@ -69,6 +74,8 @@ class RowEdit(NamedTuple):
 
 EMPTIED = RowEdit(payload=None, extras=None, recalled=1)
 """What is left of a recalled message: its place."""
+BURNED = EMPTIED._replace(extras='{"burnAfterRead":true}')
+"""And of one that was burned: that it was."""
 
 
 class Reaction(NamedTuple):
@@ -76,6 +83,18 @@ class Reaction(NamedTuple):
 
     user_id: str
     emoji: str
+
+
+class Span(NamedTuple):
+    """Messages of one conversation, from the first seq to the last one."""
+
+    conv_id: str
+    first: int
+    last: int
+
+
+Reactions = Mapping[tuple[str, int], list[Reaction]]
+"""What people put on messages: by conversation and seq, in the order they were made."""
 
 
 class Sent(Struct, frozen=True, gc=False):
@@ -185,6 +204,12 @@ def reacted(reactions: list[Reaction]) -> list[Reacted]:
     for reaction in reactions:
         by_emoji.setdefault(reaction.emoji, []).append(reaction.user_id)
     return [Reacted(emoji, user_ids) for emoji, user_ids in by_emoji.items()]
+
+
+def with_reactions(message: Message, reactions: Reactions) -> Message:
+    """A message with what people put on it; what was recalled shows nothing."""
+    found = reactions.get((message.conv_id, message.seq))
+    return message if found is None or message.recalled else replace(message, reactions=reacted(found))
 
 
 class _Place(Struct, frozen=True):

@@ -88,5 +88,3 @@ def checked_payload(kind: str, payload: Raw) -> str:
         return str(payload, "utf-8")
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise invalid(f"payload of a {kind} message: {error}") from None
-    except RecursionError:
-        raise invalid("payload is nested too deeply") from None

@@ -14,7 +14,8 @@ from typing import NamedTuple
 
 from msgspec import Struct
 
-from goim.model.words import folded
+from goim.model.messages import MessageRow
+from goim.model.words import folded, words_of
 
 MAX_TEXT = 65_536
 """How much of a text is looked at."""
@@ -46,6 +47,13 @@ class Question(Struct, frozen=True):
         """Whether a text says what is asked for."""
         key = folded(text)
         return all(part in key for part in self.parts)
+
+
+def terms_of(row: MessageRow) -> list[str]:
+    """What the index keeps of a message; nothing of one that is recalled or expired."""
+    if row.recalled or row.payload is None:
+        return []
+    return index_terms(words_of(row.type, row.payload))
 
 
 def index_terms(text: str) -> list[str]:

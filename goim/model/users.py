@@ -62,8 +62,9 @@ class Block(Struct, frozen=True, kw_only=True):
 
 
 class Login(Struct, frozen=True):
-    """Whom a valid token speaks for. `device_id` is None when the login named no device."""
+    """Whom a valid token speaks for, and until when. `device_id` is None when the login named no device."""
 
     user_id: str
     session_id: str
     device_id: str | None
+    token_ends: int | None = None

@@ -19,7 +19,7 @@ def words_of(kind: str, payload: str | bytes) -> str:
         return ""
     try:
         return getattr(_DECODERS[kind](payload), field) or ""
-    except (msgspec.MsgspecError, RecursionError):  # nested so deeply that it was only just let in
+    except (msgspec.MsgspecError, RecursionError):  # nested more deeply than is let in now
         return ""
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from msgspec import UNSET, Raw, Struct, UnsetType
 
 RequestId = Raw | UnsetType
-"""The client's own `id`, any string or number, given back as it came."""
+"""The client's own `id`, any string or number (or null), given back as it came."""
 
 # `gc=False` here and where there is one for each message: plain data is in no circle, and the collector need not know.
 

@@ -31,6 +31,13 @@ class EditedData(Struct, frozen=True, rename="camel"):
     change: int
 
 
+class ReplacedData(Struct, frozen=True, rename="camel"):
+    conv_id: str
+    server_msg_id: str
+    seq: int
+    payload: Raw
+
+
 class ReactionData(Struct, frozen=True, rename="camel"):
     conv_id: str
     server_msg_id: str
@@ -160,6 +167,10 @@ class Recalled(Push, frozen=True, tag="recalled"):
 
 class Edited(Push, frozen=True, tag="edited"):
     data: EditedData
+
+
+class Replaced(Push, frozen=True, tag="replaced"):
+    data: ReplacedData
 
 
 class Reacted(Push, frozen=True, tag="reaction"):

@@ -137,7 +137,7 @@ class Typing(Request, frozen=True, tag="typing", kw_only=True):
 
 
 class Ping(Request, frozen=True, tag="ping", kw_only=True):
-    data: NoData = NoData()
+    data: NoData | None = NoData()
 
 
 class Auth(Request, frozen=True, tag="auth", kw_only=True):
@@ -181,5 +181,5 @@ decode_outline_data = msgspec.json.Decoder(OutlineData).decode
 
 
 def is_request_id(raw: RequestId) -> bool:
-    """Whether an `id` is what it may be: absent, a string or a number."""
-    return raw is UNSET or bytes(raw)[0] in b'"-0123456789'
+    """Whether an `id` is what it may be: absent, a string, a number, or null, as some write what is absent."""
+    return raw is UNSET or bytes(raw)[0] in b'"-0123456789n'

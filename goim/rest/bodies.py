@@ -9,6 +9,7 @@ import msgspec
 from litestar import Request
 
 from goim.errors import invalid
+from goim.nesting import is_too_deep
 
 MAX_BODY_BYTES = 256 * 1024
 
@@ -18,6 +19,8 @@ class JsonRequest(Request[Any, Any, Any]):
 
     async def json(self) -> Any:
         body = await self.body()
+        if is_too_deep(body):
+            raise invalid("the body is nested too deeply")
         field = self.route_handler.parsed_data_field
         try:
             text = body.decode()  # `Raw` parts are not checked for valid UTF-8 by the decoder
@@ -26,8 +29,6 @@ class JsonRequest(Request[Any, Any, Any]):
             raise invalid("the body is not UTF-8") from None
         except msgspec.DecodeError as error:
             raise invalid(f"the body is not what this route takes: {error}") from None
-        except RecursionError:
-            raise invalid("the body is nested too deeply") from None
 
 
 @cache

@@ -32,8 +32,9 @@ _Offset = Annotated[int, QueryParameter(ge=0, le=_MOST, description="how many to
 _HARMLESS = {
     "x-content-type-options": "nosniff",
     "content-security-policy": "sandbox; default-src 'none'",
-    # Nobody but the client keeps it, and nobody packs it: parts of it are asked for by number.
-    "cache-control": "private, max-age=3600, no-transform",
+    # Nobody but the client keeps it, and it asks each time whether it may still show it: rights end, and who is logged
+    # in changes. Nobody packs it: parts of it are asked for by number.
+    "cache-control": "private, no-cache, no-transform",
 }
 
 

@@ -47,6 +47,10 @@ class HttpSender(Struct, frozen=True):
     device_id: str
 
 
+def _sender(login: Login) -> HttpSender:
+    return HttpSender(login.user_id, login.device_id or login.session_id)
+
+
 class MessageController(Controller):
     """Everything under `/api/messages`."""
 
@@ -58,22 +62,21 @@ class MessageController(Controller):
         self, data: JSONBody[SendData], login: NamedDependency[Login], services: NamedDependency[Services]
     ) -> SentData:
         """Send a message; the answer comes when it is stored."""
-        sender = HttpSender(login.user_id, login.device_id or login.session_id)
-        return await services.messages.send_now(sender, data)
+        return await services.messages.send_now(_sender(login), data)
 
     @post("/recall", status_code=204)
     async def recall(
         self, data: JSONBody[RecallData], login: NamedDependency[Login], services: NamedDependency[Services]
     ) -> None:
         """Take a message back: its sender for some minutes, owner and admins of a group at any time."""
-        await services.changes.recall(login, data.conv_id, data.server_msg_id)
+        await services.changes.recall(_sender(login), data.conv_id, data.server_msg_id)
 
     @post("/edit", status_code=204)
     async def edit(
         self, data: JSONBody[EditData], login: NamedDependency[Login], services: NamedDependency[Services]
     ) -> None:
         """Write a text or custom message anew: its sender, for some minutes."""
-        await services.changes.edit(login, data.conv_id, data.server_msg_id, data.payload)
+        await services.changes.edit(_sender(login), data.conv_id, data.server_msg_id, data.payload)
 
     @post("/read", status_code=204)
     async def read(

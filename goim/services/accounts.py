@@ -23,10 +23,15 @@ from goim.services.event_feed import EventFeed
 from goim.services.file_grants import FileGrants
 from goim.services.passwords import Passwords
 from goim.services.sessions import SessionDesk, Tokens
+from goim.services.tokens import wrong_password
 from goim.stores.base import Blocks, Friends, Taken, Users
 
 _USERNAME = re.compile(r"[A-Za-z0-9_.\-]{3,32}")
+PARTS_AMONG = 10_000
+"""So many accounts are read for one search at most, besides those that it finds by the beginning of a name."""
 MAX_SEARCH = 64
+QUIET_SECONDS = 0.5
+"""Much longer than nodes take to hear of the end of a session, and requests to be answered."""
 
 OnErase = Callable[[str], Awaitable[None]]
 """Told the id of an account before it is erased. May be called again for the same one, if something failed later on."""
@@ -60,7 +65,7 @@ class Credentials:
         async with self._by_address.one(address), self._by_account.one(username.lower()):
             is_right = await self._passwords.matches(user.password_hash if user is not None else None, password)
             if user is None or not is_right:
-                raise GoimError(ErrorCode.BAD_CREDENTIALS, "wrong username or password")
+                raise wrong_password()
         return user
 
 
@@ -80,7 +85,7 @@ class Accounts:
         credentials: Credentials,
         registrations: SharedLimiter,
         clock: Clock,
-        grants: FileGrants | None = None,
+        grants: FileGrants,
     ) -> None:
         self._users = users
         self._friends = friends
@@ -95,6 +100,8 @@ class Accounts:
         self._clock = clock
         self._grants = grants
         self.on_erase: list[OnErase] = []
+        self.after_erase: list[OnErase] = []
+        """Told once more when it is erased, for what came, or was on its way, while the rest of it was."""
         self.feed: EventFeed | None = None
 
     # coming in
@@ -154,11 +161,11 @@ class Accounts:
         return await self._users.by_username(name_or_id) or await self.get(name_or_id)
 
     async def search(self, query: str, limit: int) -> list[PublicUser]:
-        """Enabled accounts with `query` in username or nickname."""
+        """Enabled accounts whose username or nickname begins with `query`, and those of the latest that contain it."""
         query = query.strip()
         if not 0 < len(query) <= MAX_SEARCH:
             raise invalid(f"q has 1 to {MAX_SEARCH} characters")
-        return [public_of(user) for user in await self._users.search(query, limit)]
+        return [public_of(user) for user in await self._users.search(query, limit, PARTS_AMONG)]
 
     # changing
 
@@ -169,8 +176,7 @@ class Accounts:
             changes["nickname"] = checked_name("a nickname", nickname)
         if avatar_url is not None:
             changes["avatar_url"] = checked_avatar_url(avatar_url)
-            if self._grants is not None:
-                await self._grants.show(user_id, avatar_url)
+            await self._grants.show(user_id, avatar_url)
         profile = profile_of(await self._update(user_id, changes))
         if changes:
             await self._note("user.updated", profile)
@@ -179,8 +185,10 @@ class Accounts:
     async def change_password(self, login: Login, old_password: str, new_password: str, address: str) -> None:
         """Replace the password and end all other sessions."""
         _check_password(new_password)
-        await self._prove(login, old_password, address)
-        await self._update(login.user_id, {"password_hash": await self._passwords.hash(new_password)})
+        proven = (await self._prove(login, old_password, address)).password_hash
+        new_hash = await self._passwords.hash(new_password)
+        if not await self._users.change_password(login.user_id, proven, new_hash):
+            raise wrong_password()  # it was the old one until a moment ago
         await self._sessions.end_others(login)
 
     async def set_password(self, user_id: str, password: str) -> None:
@@ -207,21 +215,24 @@ class Accounts:
             raise not_found("user")
         return user
 
-    async def _prove(self, login: Login, password: str, address: str) -> None:
+    async def _prove(self, login: Login, password: str, address: str) -> User:
         user = await self.get(login.user_id)
-        await self._credentials.check(user, user.username, password, address)
+        return await self._credentials.check(user, user.username, password, address)
 
     # going
 
     async def erase_own(self, login: Login, password: str, address: str) -> None:
-        """Erase the caller's account, if this is its password."""
+        """Erase the caller's account, if this is its password. If it fails half-way, they may log in and try again."""
         await self._prove(login, password, address)
-        await self._sessions.end_others(login)  # from here on nothing new comes from the account
-        await self.erase(login.user_id)
+        await self._erase(login.user_id)
 
     async def erase(self, user_id: str) -> None:
-        """Erase an account and everything of it. If it fails half-way, the account is still there to try again."""
-        await self.get(user_id)
+        """Erase an account and everything of it. If it fails half-way, it is there to try again, and disabled."""
+        await self._update(user_id, {"is_disabled": True})
+        await self._erase(user_id)
+
+    async def _erase(self, user_id: str) -> None:
+        await self._quiet(user_id)
         friends = await self._friends.friend_ids(user_id)
         related = {*friends, *await self._blocks.ids_around(user_id)}
         for forget in self.on_erase:
@@ -229,10 +240,20 @@ class Accounts:
         await self._sessions.end_all(user_id)
         self._devices.forget_user(user_id)
         await self._users.erase(user_id)
+        for forget in self.after_erase:
+            await forget(user_id)
         for other_id in sorted(related):
             await self._access.relation_changed(user_id, other_id)
         self._delivery.to_users(friends, FriendRemoved(UserData(user_id)))
         await self._note("user.erased", UserData(user_id))
+
+    async def _quiet(self, user_id: str) -> None:
+        """End every session. Who is connected, to whatever node, is given the time to be cut off and what they asked
+        for to be done: what came after it was looked for would stay."""
+        is_online = any(device.online for device in await self._devices.of_user(user_id))
+        await self._sessions.end_all(user_id)
+        if is_online:
+            await self._clock.sleep(QUIET_SECONDS)
 
     async def _note(self, event_type: str, data: Struct) -> None:
         """Have it in the outbox, where there is one, before it is answered."""

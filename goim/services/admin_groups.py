@@ -18,7 +18,7 @@ from goim.services.administrators import Administrators
 from goim.services.group_operator import GroupOperator
 from goim.services.groups import MAX_ADDED
 from goim.stores.base import Users
-from goim.stores.overview import Overview
+from goim.stores.base_overview import Overview
 
 
 class AdminGroups:

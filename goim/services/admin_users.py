@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from msgspec.structs import asdict
+
 from goim.errors import ErrorCode, GoimError, invalid, not_found
 from goim.model.overview import UserFilter
 from goim.services.access import AccessBook
@@ -16,7 +18,7 @@ from goim.services.admin_views import (
 from goim.services.administrators import Administrators, not_an_admin
 from goim.services.devices import DeviceBook, DeviceView
 from goim.services.sessions import SessionDesk
-from goim.stores.overview import Overview
+from goim.stores.base_overview import Overview
 
 
 class AdminUsers:
@@ -55,13 +57,7 @@ class AdminUsers:
         groups = await self._access.groups_of(user_id)
         devices = await self._devices.of_user(user_id)
         return AdminUserDetails(
-            user_id=user.user_id,
-            username=user.username,
-            nickname=user.nickname,
-            avatar_url=user.avatar_url,
-            is_admin=user.is_admin,
-            is_disabled=user.is_disabled,
-            created_at=user.created_at,
+            **asdict(admin_user(user)),
             sessions=len(sessions),
             groups=len(groups),
             last_seen=max((device.last_seen for device in devices), default=0),
@@ -107,7 +103,6 @@ class AdminUsers:
         with self._admins.act(admin_id, "erase_user", user_id=user_id):
             _not_oneself(admin_id, user_id, "erase your own account at /api/users/me")
             await self._claim(admin_id, user_id)
-            await self._sessions.end_all(user_id)  # from here on nothing new comes from the account
             await self._accounts.erase(user_id)
 
     async def end_session(self, admin_id: str, user_id: str, session_id: str) -> None:

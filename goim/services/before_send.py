@@ -15,14 +15,18 @@ import structlog
 from msgspec import UNSET, MsgspecError, Raw, Struct, UnsetType, field, json
 
 from goim.clock import Clock
+from goim.delivery import Delivery
 from goim.errors import ErrorCode, GoimError
 from goim.ids import new_id
 from goim.metrics import Metrics
 from goim.model.conversations import Conversation, ConvType
 from goim.model.hooks import Event, event_body, signed_headers
 from goim.model.payloads import checked_payload
+from goim.nesting import is_too_deep
 from goim.outbound.base import Poster, Unreachable
 from goim.protocol.frames import encode_json
+from goim.protocol.pushes import Replaced, ReplacedData
+from goim.services.sending import Sender
 
 NAME = "before_send"
 MAX_REASON = 200
@@ -142,6 +146,8 @@ class BeforeSend:
             raise _NoAnswer(str(error)) from None
         if not answer.is_ok:
             raise _NoAnswer(f"answered {answer.status}")
+        if is_too_deep(answer.body):
+            raise _NoAnswer("answered something that is nested too deeply")
         try:
             return _decode(answer.body)
         except (MsgspecError, UnicodeDecodeError) as error:
@@ -170,6 +176,14 @@ class BeforeSend:
         raise GoimError(
             ErrorCode.UNAVAILABLE, "messages cannot be checked at the moment; send it again", retry_after_ms=1000
         )
+
+
+def tell_replaced(delivery: Delivery, author: Sender, conv: Conversation, seq: int, payload: str) -> None:
+    """Tell the author's device, after the ack, what stands there: it is not pushed its own act, and shows what it
+    asked for."""
+    if author.device_id:
+        data = ReplacedData(conv.conv_id, conv.message_id(seq), seq, Raw(payload.encode()))
+        delivery.to_user(author.user_id, Replaced(data), device_id=author.device_id)
 
 
 def _decided(verdict: _Verdict, asked: Question) -> str:

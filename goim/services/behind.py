@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Collection, Iterable, Mapping
 
 from goim.batching import parts
 from goim.clock import Clock
+from goim.errors import StoreDown
 from goim.events.base import GroupEvent, GroupEvents
 from goim.model.conversations import Activity, Conversation, Receipt
 from goim.model.messages import Draft, Sent
@@ -20,7 +21,7 @@ GROUP_REST_SECONDS = 5.0
 """A group that goes on talking moves up so often: each time costs a row per member."""
 _REST = 5.0
 """So many times as long as a flush took, nothing is written: when all are busy, more is coalesced instead."""
-_LONGEST_REST = 2.0
+_SHORTEST_REST, _LONGEST_REST = 0.4, 2.0
 Reader = tuple[str, str]
 """(conversation, user)"""
 Mark = tuple[int, int]
@@ -30,8 +31,8 @@ AT_ONCE = 64
 
 
 class Behind:
-    """Remembers the latest of everything derived and writes it every 100 ms (under load less often), when a list is
-    asked for, and at the end.
+    """Remembers the latest of everything derived and writes it after 100 ms, then twice a second (under load less
+    often) while there is more, when a list is asked for, and at the end.
 
     A group moves up at once when it begins to talk, and then after each rest. In the meantime only the line of who asks
     for their list is moved.
@@ -51,6 +52,7 @@ class Behind:
         self._resting: dict[str, GroupEvent] = {}
         self._rests: dict[str, float] = {}  # until when, the first to end first
         self._writing = asyncio.Lock()
+        self._news = asyncio.Event()
 
     def sent(self, messages: Iterable[tuple[Draft, Sent]], marks: Mapping[Reader, Mark]) -> None:
         """Messages were stored: they move their conversations up in their members' lists, and watermarks to `marks`."""
@@ -61,6 +63,7 @@ class Behind:
             else:
                 self._pairs[conv.conv_id] = (conv, place.timestamp)
         self._marks.update(marks)
+        self._news.set()
 
     def _said_in_group(self, draft: Draft, place: Sent) -> None:
         group_id, conv_id = draft.conv.group_id, draft.conv.conv_id
@@ -90,7 +93,12 @@ class Behind:
                 raise
 
     async def flush_for(self, user_id: str) -> None:
-        """The same, and whatever else concerns the list of one user."""
+        """The same, and whatever else concerns the list of one user. From a store that takes nothing (on a full disk)
+        may still be read: then what waits goes on waiting, and the list is as it was."""
+        with contextlib.suppress(StoreDown):  # which `_run` logs
+            await self._flush_all_for(user_id)
+
+    async def _flush_all_for(self, user_id: str) -> None:
         await self.flush()
         if self._resting:
             mine = (await self._groups.ids_of_users([user_id])).get(user_id, ())
@@ -138,11 +146,15 @@ class Behind:
         await self.flush()
 
     async def _run(self) -> None:
-        pause = FLUSH_SECONDS
         while True:
-            await self._clock.sleep(pause)
+            await self._news.wait()
+            await self._clock.sleep(FLUSH_SECONDS)
+            self._news.clear()
             started = self._clock.monotonic()
-            pause = _LONGEST_REST  # should it fail
+            rest = _LONGEST_REST  # should it fail
             with outlived("derived_data_waits", conversations=len(self._pairs) + len(self._ready)):
                 await self.flush()
-                pause = min(max(FLUSH_SECONDS, (self._clock.monotonic() - started) * _REST), _LONGEST_REST)
+                rest = min(max(_SHORTEST_REST, (self._clock.monotonic() - started) * _REST), _LONGEST_REST)
+            if self._rests or self._pairs or self._marks or self._ready:  # or a group's rest ends, or it failed
+                self._news.set()
+            await self._clock.sleep(rest)

@@ -15,6 +15,7 @@ from goim.livecalls.base import LiveCalls
 from goim.model.calls import LiveCall
 from goim.protocol.requests import SendData
 from goim.services.messages import Messages
+from goim.stores.base import Users
 
 RECORD_TYPE = "call"
 _log = structlog.get_logger(__name__)
@@ -22,10 +23,11 @@ _log = structlog.get_logger(__name__)
 
 class CallRecords:
     """Writes records aside: who hangs up does not wait for it. What the database did not take is tried again, and what
-    a node that died has left to be written is written by another."""
+    a node that died has left to be written is written by another. A caller who was erased leaves nothing."""
 
-    def __init__(self, messages: Messages, calls: LiveCalls) -> None:
+    def __init__(self, messages: Messages, users: Users, calls: LiveCalls) -> None:
         self._messages = messages
+        self._users = users
         self._calls = calls
         self._waiting: dict[str, LiveCall] = {}
         self._batches: Batcher[LiveCall] = Batcher(self._write)
@@ -53,12 +55,11 @@ class CallRecords:
         await asyncio.gather(*map(self._write_one, calls))
 
     async def _write_one(self, call: LiveCall) -> None:
-        data = SendData(type=RECORD_TYPE, payload=Raw(msgspec.json.encode(call.record)))
-        client_msg_id = f"call-{call.call_id}-{call.record_key}"  # the same at every try: it is stored once
         try:
-            await self._messages.send_system(call.conv, call.caller.user_id, data, client_msg_id)
-        except GoimError as error:
-            if error.code is ErrorCode.UNAVAILABLE:
+            if await self._users.get(call.caller.user_id) is not None:
+                await self._send(call)
+        except (GoimError, StoreDown) as error:
+            if isinstance(error, StoreDown) or error.code is ErrorCode.UNAVAILABLE:
                 _log.warning("call_record_waits", call_id=call.call_id)
                 self._waiting[call.call_id] = call
                 return
@@ -67,3 +68,8 @@ class CallRecords:
             await self._calls.recorded(call.call_id)
         except StoreDown as error:
             _log.warning("call_record_still_owed", call_id=call.call_id, error=str(error))
+
+    async def _send(self, call: LiveCall) -> None:
+        data = SendData(type=RECORD_TYPE, payload=Raw(msgspec.json.encode(call.record)))
+        client_msg_id = f"call-{call.call_id}-{call.record_key}"  # the same at every try: it is stored once
+        await self._messages.send_system(call.conv, call.caller.user_id, data, client_msg_id)

@@ -5,12 +5,12 @@ from __future__ import annotations
 import contextlib
 import functools
 from collections.abc import AsyncIterator
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 from goim.batching import Batcher
 from goim.clock import Clock
 from goim.delivery import Delivery, Sink
-from goim.elsewhere.base import Elsewhere, Nobody
+from goim.elsewhere.base import Elsewhere
 from goim.errors import GoimError, StoreDown
 from goim.livecalls.base import LiveCalls
 from goim.model.calls import CallReason, LiveCall
@@ -20,6 +20,7 @@ from goim.protocol.frames import frame_of
 from goim.services.access import AccessBook
 from goim.services.call_board import CallBoard
 from goim.services.call_records import CallRecords
+from goim.services.sending import Sender
 from goim.stores.base import Conversations
 from goim.tasks import beside, outlived
 
@@ -28,28 +29,14 @@ OWED_SECONDS = 5.0
 """Whose record has not been written so long after the end of the call is taken to be dead."""
 
 
-class Actor(Protocol):
-    """Who acts: a connection, which is not pushed its own act."""
-
-    @property
-    def user_id(self) -> str: ...
-    @property
-    def device_id(self) -> str: ...
-
-
 class _Moved(NamedTuple):
-    """A device connected or lost its connection."""
-
-    actor: Actor
-    is_connected: bool
-    at: int
-
-
-class _Gone(NamedTuple):
-    """A device whose node is gone."""
+    """A device connected, or lost its connection or its node."""
 
     user_id: str
     device_id: str
+    at: int
+    sink: Sink | None = None
+    """The connection that came."""
 
 
 class _Parted(NamedTuple):
@@ -70,12 +57,12 @@ class CallWatch:
         access: AccessBook,
         delivery: Delivery,
         notices: Notices,
+        elsewhere: Elsewhere,
         clock: Clock,
         *,
         reconnect_grace: float,
-        elsewhere: Elsewhere | None = None,
     ) -> None:
-        self._elsewhere = elsewhere or Nobody()
+        self._elsewhere = elsewhere
         self._board = board
         self._calls = calls
         self._records = records
@@ -97,10 +84,10 @@ class CallWatch:
                 yield
             await self._stop()
 
-    def check_still_here(self, actor: Actor) -> None:
+    def check_still_here(self, actor: Sender) -> None:
         """A device that went while its request was on the way was reported before its call was there to be told."""
         if all(sink.device_id != actor.device_id for sink in self._delivery.connections_of(actor.user_id)):
-            self._events.put(_Moved(actor, False, self._clock.now_ms()))
+            self._events.put(_Moved(actor.user_id, actor.device_id, self._clock.now_ms()))
 
     async def _run(self) -> None:
         looked_at = self._clock.monotonic()
@@ -143,7 +130,7 @@ class CallWatch:
         """These were connected to a node that is gone."""
         now = self._clock.now_ms()
         for user_id, device_id in devices:
-            self._events.put(_Moved(_Gone(user_id, device_id), False, now))
+            self._events.put(_Moved(user_id, device_id, now))
 
     async def _stop(self) -> None:
         now = self._clock.now_ms()
@@ -151,7 +138,8 @@ class CallWatch:
             await self._board.break_off(call.call_id, lambda current: current.break_off(now, CallReason.SERVER_STOPPED))
 
     def _watch(self, sink: Sink, is_connected: bool) -> None:  # noqa: FBT001 - the shape of a watcher
-        self._events.put(_Moved(sink, is_connected, self._clock.now_ms()))
+        moved = _Moved(sink.user_id, sink.device_id, self._clock.now_ms(), sink if is_connected else None)
+        self._events.put(moved)
 
     def _access_changed(self, notice: AccessChanged) -> None:
         if not notice.conv_id.startswith("group:"):
@@ -166,23 +154,22 @@ class CallWatch:
 
     async def _move(self, moved: _Moved) -> None:
         """A side of a call is gone, or back; a device that comes while its user is called rings too."""
-        user_id, device_id = moved.actor.user_id, moved.actor.device_id
+        user_id, device_id = moved.user_id, moved.device_id
         call = await self._calls.of_user(user_id)
         if call is None:
             return
-        if moved.is_connected:
+        if moved.sink is not None:
             _, call = await self._board.change(call.call_id, lambda current: current.regain(user_id, device_id))
-            self._ring_at(moved, call)
+            self._ring_at(moved.sink, moved.at, call)
         else:
             until = moved.at + self._grace_ms
             await self._board.change(call.call_id, lambda current: current.lose(user_id, device_id, until))
 
-    def _ring_at(self, moved: _Moved, call: LiveCall) -> None:
-        is_called = call.is_ringing and call.callee.user_id == moved.actor.user_id
-        if is_called and call.call.started_at <= moved.at:  # of one that began later it has been told
-            for sink in self._delivery.connections_of(moved.actor.user_id):
-                if sink is moved.actor:
-                    sink.send(frame_of(CallIncoming(call.call)))
+    def _ring_at(self, came: Sink, at: int, call: LiveCall) -> None:
+        is_called = call.is_ringing and call.callee.user_id == came.user_id
+        is_here = any(sink is came for sink in self._delivery.connections_of(came.user_id))
+        if is_called and is_here and call.call.started_at <= at:  # of one that began later it has been told
+            came.send(frame_of(CallIncoming(call.call)))
 
     async def _part(self, conv_id: str) -> None:
         """Those who may not write to each other any more do not talk on either."""
@@ -196,4 +183,4 @@ class CallWatch:
 
 
 def _subject_of(event: _Moved | _Parted) -> tuple[str, str]:
-    return (event.conv_id, "") if isinstance(event, _Parted) else (event.actor.user_id, event.actor.device_id)
+    return (event.conv_id, "") if isinstance(event, _Parted) else (event.user_id, event.device_id)

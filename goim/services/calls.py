@@ -29,9 +29,10 @@ from goim.ratelimit.base import RateLimiter
 from goim.services.access import AccessBook
 from goim.services.call_board import CallBoard, Step
 from goim.services.call_records import CallRecords
-from goim.services.call_watch import Actor, CallWatch
+from goim.services.call_watch import CallWatch
 from goim.services.messages import Messages
-from goim.stores.base import Conversations
+from goim.services.sending import Sender, check_pace
+from goim.stores.base import Conversations, Users
 
 
 class _Peer(Struct, frozen=True):
@@ -50,17 +51,18 @@ class CallDesk:
         self,
         calls: LiveCalls,
         conversations: Conversations,
+        users: Users,
         access: AccessBook,
         messages: Messages,
         delivery: Delivery,
         notices: Notices,
         limiter: RateLimiter,
+        elsewhere: Elsewhere,
         clock: Clock,
         *,
         enabled: bool,
         ring_timeout: float,
         reconnect_grace: float,
-        elsewhere: Elsewhere | None = None,
     ) -> None:
         self._access = access
         self._delivery = delivery
@@ -68,7 +70,7 @@ class CallDesk:
         self._clock = clock
         self._is_enabled = enabled
         self._ring_ms = round(ring_timeout * 1000)
-        records = CallRecords(messages, calls)
+        records = CallRecords(messages, users, calls)
         self._board = CallBoard(calls, delivery, records)
         self._watch = CallWatch(
             self._board,
@@ -78,9 +80,9 @@ class CallDesk:
             access,
             delivery,
             notices,
+            elsewhere,
             clock,
             reconnect_grace=reconnect_grace,
-            elsewhere=elsewhere,
         )
         self.lost = self._watch.lost
 
@@ -88,7 +90,7 @@ class CallDesk:
         """Calls end in time while the context is open; messages must be sent for longer than that."""
         return self._watch.running()
 
-    async def start(self, actor: Actor, to: str, type_: CallType) -> Call:
+    async def start(self, actor: Sender, to: str, type_: CallType) -> Call:
         """Call a friend. If that friend is calling already, this answers: two who call each other share one call."""
         self._check_enabled()
         fresh = await self._fresh(actor, to, type_)
@@ -104,27 +106,27 @@ class CallDesk:
             if await self._board.swap(busy, answered):
                 return self._tell_answered(actor, answered)
 
-    async def answer(self, actor: Actor, call_id: str) -> Call:
+    async def answer(self, actor: Sender, call_id: str) -> Call:
         """Pick up on this device; the others stop ringing."""
         now = self._clock.now_ms()
         answered = await self._change(call_id, lambda call: call.answer(actor.user_id, actor.device_id, now))
         return self._tell_answered(actor, answered)
 
-    async def reject(self, actor: Actor, call_id: str) -> Call:
+    async def reject(self, actor: Sender, call_id: str) -> Call:
         """Turn a call down, on all devices."""
         now = self._clock.now_ms()
         rejected = await self._change(call_id, lambda call: call.reject(actor.user_id, now))
         self._board.tell(rejected, RejectedElsewhere(rejected.call), actor)
         return rejected.call
 
-    async def end(self, actor: Actor, call_id: str) -> Call:
+    async def end(self, actor: Sender, call_id: str) -> Call:
         """Hang up; while it rings, take it back or turn it down."""
         now = self._clock.now_ms()
         ended = await self._change(call_id, lambda call: call.end(actor.user_id, now))
         self._board.tell(ended, EndedElsewhere(ended.call), actor)
         return ended.call
 
-    async def signal(self, actor: Actor, data: SignalData) -> None:
+    async def signal(self, actor: Sender, data: SignalData) -> None:
         """Pass on to the other side's device, unread; while it rings, to all devices of the callee."""
         self._check_enabled()
         sdp, candidate = checked_signal(data.type, data.sdp, data.candidate)
@@ -154,13 +156,11 @@ class CallDesk:
         self._check_enabled()
         return (await self._board.change(call_id, step))[1]
 
-    async def _fresh(self, actor: Actor, to: str, type_: CallType) -> LiveCall:
+    async def _fresh(self, actor: Sender, to: str, type_: CallType) -> LiveCall:
         """A call that may be. It counts as a message, because it leaves one."""
         if to == actor.user_id:
             raise invalid("a call goes to somebody else")
-        wait_ms = self._limiter.take((actor.user_id, actor.device_id))
-        if wait_ms:
-            raise GoimError(ErrorCode.RATE_LIMIT, "too many calls; wait a moment", retry_after_ms=wait_ms)
+        check_pace(self._limiter, actor, "calls")
         access = await self._access.resolve(actor.user_id, _Peer(to))
         now = self._clock.now_ms()
         access.check_write(now)
@@ -174,7 +174,7 @@ class CallDesk:
             rings_until=now + self._ring_ms,
         )
 
-    def _tell_answered(self, actor: Actor, call: LiveCall) -> Call:
+    def _tell_answered(self, actor: Sender, call: LiveCall) -> Call:
         self._board.tell(call, AnsweredElsewhere(call.call), actor)
         self._watch.check_still_here(actor)
         return call.call

@@ -10,7 +10,7 @@ import structlog
 
 from goim.batching import parts
 from goim.bus.base import Bus, Interruption
-from goim.clock import Clock
+from goim.clock import SKEW_MS, Clock
 from goim.delivery import Delivery
 from goim.errors import StoreDown
 from goim.metrics import Metrics
@@ -32,8 +32,6 @@ from goim.tasks import beside, outlived
 
 GAP_SECONDS = 0.02
 """So long what is missing may still come by itself."""
-SKEW_MS = 5000
-"""Clocks of nodes differ, and lists are written a moment later: look a little further back."""
 MOST_AT_ONCE = 200
 """Messages read at once, and of a conversation that begins here with an interruption in all."""
 _CONVERSATIONS_AT_ONCE = 500

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Collection
 from itertools import groupby
 from operator import itemgetter
-from typing import Protocol
 
 from msgspec import UNSET, Raw, Struct, UnsetType
 from msgspec.structs import replace
@@ -14,9 +14,10 @@ from goim.clock import Clock
 from goim.delivery import Delivery
 from goim.errors import ErrorCode, GoimError, invalid, not_found
 from goim.model.conversations import Conversation
+from goim.model.files import WITH_FILES
 from goim.model.groups import Role
 from goim.model.hooks import EVENT_OF_PUSH
-from goim.model.messages import EMPTIED, Change, MessageRow, Reaction, RowEdit, encode_extras, extras_of
+from goim.model.messages import BURNED, EMPTIED, Change, MessageRow, Reaction, RowEdit, Span, encode_extras, extras_of
 from goim.model.payloads import checked_payload
 from goim.model.profiles import is_plain
 from goim.protocol.frames import encode_json, frame_of
@@ -32,15 +33,19 @@ from goim.protocol.pushes import (
     StreamEndData,
 )
 from goim.protocol.replies import ChangedData
+from goim.ratelimit.base import RateLimiter
 from goim.services.access import Access, AccessBook
-from goim.services.before_send import BeforeSend, question
+from goim.services.before_send import BeforeSend, question, tell_replaced
 from goim.services.event_feed import EventFeed
+from goim.services.file_grants import FileGrants
+from goim.services.sending import Sender, check_pace
 from goim.stores.base import Conversations, Taken
 from goim.stores.base_log import Changes, ConvDeletes, MessageTable
 from goim.turns import Turns
 
 EDITABLE = ("text", "custom")
 MAX_EMOJI = 32
+MAX_REACTIONS = 20
 _PAGE = 200
 _OPERATORS = (Role.OWNER, Role.ADMIN)
 
@@ -48,13 +53,6 @@ Make = Callable[[int, int], Struct]
 """The data of a change's push, from its number and time."""
 Store = Callable[[Change, int], Awaitable[bool]]
 """Stores a change made at a time with what it does; False if there was nothing to do."""
-
-
-class Actor(Protocol):
-    """Who acts; a connection that acts is not pushed its own act."""
-
-    @property
-    def user_id(self) -> str: ...
 
 
 class ChangeDesk:
@@ -68,10 +66,12 @@ class ChangeDesk:
         conversations: Conversations,
         deletes: ConvDeletes,
         delivery: Delivery,
+        limiter: RateLimiter,
         clock: Clock,
+        grants: FileGrants,
         *,
         recall_window: float,
-        edit_window: float = 900,
+        edit_window: float,
     ) -> None:
         self._access = access
         self._table = table
@@ -79,7 +79,9 @@ class ChangeDesk:
         self._conversations = conversations
         self._deletes = deletes
         self._delivery = delivery
+        self._limiter = limiter
         self._clock = clock
+        self._grants = grants
         self._recall_window_ms = recall_window * 1000
         self._edit_window_ms = edit_window * 1000
         self._turns = Turns()
@@ -89,15 +91,19 @@ class ChangeDesk:
         self.before_send: BeforeSend | None = None
         self.on_recalled: list[Callable[[Conversation, int], None]] = []
 
-    async def recall(self, actor: Actor, conv_id: str, server_msg_id: str) -> ChangedData:
+    async def recall(self, actor: Sender, conv_id: str, server_msg_id: str) -> ChangedData:
         """Take a message back: its sender within the window, a group's owner and admins any time. Twice is once."""
         access = await self._access.of(actor.user_id, conv_id)
         row = await self._row(access, server_msg_id)
         self._check_recall(access, row, actor.user_id)
-        return await self._recall(access.conv, row.seq, actor.user_id, but=actor)
+        changed = await self._recall(access.conv, row.seq, actor.user_id, but=actor)
+        if row.type in WITH_FILES:  # each time: the first one may have been cut short here
+            await self._grants.withdraw([row.sent_key])
+        return changed
 
-    async def edit(self, actor: Actor, conv_id: str, server_msg_id: str, payload: Raw) -> ChangedData:
+    async def edit(self, actor: Sender, conv_id: str, server_msg_id: str, payload: Raw) -> ChangedData:
         """Write a message anew: its sender, within the window, while they may write there."""
+        check_pace(self._limiter, actor, "edits")
         access = await self._writer(actor, conv_id)
         row = await self._seen(access, server_msg_id, actor.user_id)
         if row.from_user_id != actor.user_id:
@@ -106,16 +112,21 @@ class ChangeDesk:
             raise invalid(f"only messages of type {' and '.join(EDITABLE)} are edited")
         if self._clock.now_ms() - row.timestamp > self._edit_window_ms:
             raise GoimError(ErrorCode.RECALL_EXPIRED, "it is too late to edit this message")
-        wanted = checked_payload(row.type, payload)
+        conv, wanted = access.conv, checked_payload(row.type, payload)
+        stored = wanted
         if self.before_send is not None and wanted != row.payload:
-            asked = question(access.conv, actor.user_id, row.type, wanted, server_msg_id=server_msg_id)
-            wanted = await self.before_send.judge(asked)
-        return await self._edit(access.conv, row, wanted, but=actor)
+            asked = question(conv, actor.user_id, row.type, wanted, server_msg_id=server_msg_id)
+            stored = await self.before_send.judge(asked)
+        changed = await self._edit(conv, row, stored, but=actor)
+        if stored != wanted:  # soon: nothing is awaited between here and the ack
+            asyncio.get_running_loop().call_soon(tell_replaced, self._delivery, actor, conv, row.seq, stored)
+        return changed
 
     async def react(
-        self, actor: Actor, conv_id: str, server_msg_id: str, emoji: str, *, remove: bool = False
+        self, actor: Sender, conv_id: str, server_msg_id: str, emoji: str, *, remove: bool = False
     ) -> ChangedData:
         """Put an emoji on a message or take it away: whoever may write there. Twice is once."""
+        check_pace(self._limiter, actor, "reactions")
         if not 1 <= len(emoji) <= MAX_EMOJI or not (remove or is_plain(emoji)):  # what was let in once can go
             raise invalid(f"emoji has 1 to {MAX_EMOJI} characters that can be seen, none of them a control character")
         access = await self._writer(actor, conv_id)
@@ -126,9 +137,18 @@ class ChangeDesk:
             return ReactionData(conv_id, server_msg_id, seq, actor.user_id, emoji, remove, number)
 
         async def store(change: Change, at: int) -> bool:
+            if not remove:
+                await self._check_room(conv_id, seq, reaction)
             return await self._changes.react(conv_id, seq, reaction, change, at, remove=remove)
 
         return await self._change(conv, seq, "reaction", Reacted, make, store, but=actor)
+
+    async def _check_room(self, conv_id: str, seq: int, wanted: Reaction) -> None:
+        """Everybody who reads the message is sent all of them."""
+        there = (await self._changes.reactions([Span(conv_id, seq, seq)])).get((conv_id, seq), [])
+        theirs = {each.emoji for each in there if each.user_id == wanted.user_id}
+        if len(theirs) >= MAX_REACTIONS and wanted.emoji not in theirs:
+            raise invalid(f"at most {MAX_REACTIONS} reactions of one person to a message")
 
     async def burn(self, conv: Conversation, row: MessageRow, by: str) -> None:
         """Recall a message that was to be read once."""
@@ -177,6 +197,7 @@ class ChangeDesk:
                 conv = await self._conversations.get(conv_id)
                 if conv is not None:
                     await self._erase(conv, [seq for _, seq in mine], user_id)
+        await self._grants.withdraw_of(user_id)
 
     async def _erase(self, conv: Conversation, seqs: list[int], by: str) -> None:
         """Recall them together; what is not to be done so, because one of them is recalled meanwhile, one by one."""
@@ -211,7 +232,6 @@ class ChangeDesk:
                 stand = await self._changes.edit_all(conv.conv_id, EMPTIED, list(zip(seqs, changes, strict=True)), now)
             except Taken:
                 continue
-            await self.forget_words(conv.conv_id, seqs[:stand])
             return done[:stand]
 
     async def forget_words(self, conv_id: str, seqs: Collection[int]) -> None:
@@ -220,7 +240,7 @@ class ChangeDesk:
 
     # may they?
 
-    async def _writer(self, actor: Actor, conv_id: str) -> Access:
+    async def _writer(self, actor: Sender, conv_id: str) -> Access:
         access = await self._access.of(actor.user_id, conv_id)
         access.check_write(self._clock.now_ms())
         return access
@@ -260,9 +280,8 @@ class ChangeDesk:
             return RecalledData(conv.conv_id, conv.message_id(seq), seq, by, number, now, reason)
 
         async def store(change: Change, at: int) -> bool:
-            is_new = await self._changes.edit(conv.conv_id, seq, EMPTIED, change, at)
-            await self.forget_words(conv.conv_id, [seq])  # again, too: the first time may have ended in between
-            return is_new
+            left = BURNED if reason == "burned" else EMPTIED
+            return await self._changes.edit(conv.conv_id, seq, left, change, at)
 
         changed = await self._change(conv, seq, "recalled", Recalled, make, store, but=but)
         for tell in self.on_recalled:

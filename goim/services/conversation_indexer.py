@@ -9,28 +9,27 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import zlib
-from collections.abc import AsyncIterator, Collection, Sequence
+from collections.abc import Collection, Sequence
 from itertools import islice
 
 import msgspec
 import structlog
 from msgspec import Struct
 
-from goim.clock import Clock
+from goim.clock import SKEW_MS, Clock
 from goim.errors import StoreDown
 from goim.model.messages import MessageRow
-from goim.model.search import index_terms
-from goim.model.words import words_of
+from goim.model.search import terms_of
 from goim.services.search_indexer import MOST_FOR_A_SEARCH
 from goim.stores.base_log import Changes, MessageTable
-from goim.stores.search import Doc
-from goim.stores.words import Mark, WordIndex
+from goim.stores.base_search import Doc
+from goim.stores.base_words import Mark, WordIndex
 from goim.tasks import beside, outlived
 
 _AT_ONCE = 128
 _CONVERSATIONS_AT_ONCE = 200
 _AT_A_TIME = 20
-_BEAT_SECONDS = 0.5
+_BEAT_SECONDS = 5.0
 _REST = 9.0
 """So many seconds of rest for each of work, when nothing new comes."""
 _REST_AT_WORK = 40.0
@@ -68,35 +67,35 @@ class ConversationIndexer:
             self._noted.update(dict.fromkeys(conv_ids))
 
     async def forget(self, conv_id: str, seq: int) -> None:
-        """Keep nothing of a message that is about to be emptied without a change."""
+        """Keep nothing of a message that was emptied without a change."""
         await self._index.remove(conv_id, seq)
 
     async def catch_up(self, conv_ids: Sequence[str]) -> None:
         """Index what is written in these by now, or as much of it as somebody may be kept waiting for."""
         left = MOST_FOR_A_SEARCH
         for start in range(0, len(conv_ids), _CONVERSATIONS_AT_ONCE):
-            for conv_id, mark in (await self._behind(conv_ids[start : start + _CONVERSATIONS_AT_ONCE])).items():
-                left -= await self._index_conversation(conv_id, mark, left)
+            for conv_id, (mark, end) in (await self._behind(conv_ids[start : start + _CONVERSATIONS_AT_ONCE])).items():
+                left -= await self._index_conversation(conv_id, mark, end, left)
                 if left <= 0:
                     return
 
-    async def _behind(self, conv_ids: Sequence[str]) -> dict[str, Mark]:
-        """Which of these have more than is indexed, and how far each is."""
+    async def _behind(self, conv_ids: Sequence[str]) -> dict[str, tuple[Mark, Mark]]:
+        """Which of these have more than is indexed: how far each is, and where it ends."""
         last = await self._messages.last_seqs(conv_ids)
         changes = await self._changes.last_changes(conv_ids)
         marks = await self._index.marks(conv_ids)
-        found = {conv_id: marks.get(conv_id, Mark()) for conv_id in conv_ids if conv_id in last}
-        return {
-            conv_id: mark
-            for conv_id, mark in found.items()
-            if mark.seq < last[conv_id] or mark.change < changes.get(conv_id, 0)
+        found = {
+            conv_id: (marks.get(conv_id, Mark()), Mark(last[conv_id], changes.get(conv_id, 0)))
+            for conv_id in conv_ids
+            if conv_id in last
         }
+        return {conv_id: (mark, end) for conv_id, (mark, end) in found.items() if not _is_at(end, mark)}
 
-    async def _index_conversation(self, conv_id: str, mark: Mark, most: int) -> int:
+    async def _index_conversation(self, conv_id: str, mark: Mark, end: Mark, most: int) -> int:
         """Index it to its end, or so many messages of it; how many it were."""
         done = 0
         async with self._turn:
-            while done < most:
+            while done < most and not _is_at(end, mark):
                 after = await self._step(conv_id, mark)
                 if after == mark:
                     break
@@ -115,14 +114,13 @@ class ConversationIndexer:
             return mark
         docs = [_doc(row) for row in (*old, *rows)]
         if await self._index.advance(conv_id, mark, reached, docs):
+            await self._forget_emptied([*old, *rows])
             return reached
         return (await self._index.marks([conv_id])).get(conv_id, Mark())
 
-    @contextlib.asynccontextmanager
-    async def running(self) -> AsyncIterator[None]:
+    def running(self) -> contextlib.AbstractAsyncContextManager[None]:
         """Index what is noted while the context is open."""
-        async with beside(self._run()):
-            yield
+        return beside(self._run())
 
     async def _run(self) -> None:
         pause = _BEAT_SECONDS
@@ -142,11 +140,23 @@ class ConversationIndexer:
             if not self._noted or is_away:
                 pause = max(_BEAT_SECONDS, pause)
 
+    async def _forget_emptied(self, rows: Sequence[MessageRow]) -> None:
+        """What expires is emptied without a change: of what has been since it was read here, the words came late."""
+        soon = self._clock.now_ms() + SKEW_MS  # for other nodes something may have expired already
+        for row in rows:
+            if row.expire_at is not None and row.expire_at <= soon:
+                now = await self._messages.get(row.conv_id, row.seq)
+                if now is not None and now.recalled:
+                    await self.forget(row.conv_id, row.seq)
+
+
+def _is_at(end: Mark, mark: Mark) -> bool:
+    """Whether nothing is left between the two."""
+    return mark.seq >= end.seq and mark.change >= end.change
+
 
 def _doc(row: MessageRow) -> Doc:
-    """What the index keeps of a message; nothing of one that is recalled or expired."""
-    words = "" if row.recalled or row.payload is None else words_of(row.type, row.payload)
-    return Doc(_number(row), row.conv_id, row.seq, index_terms(words))
+    return Doc(_number(row), row.conv_id, row.seq, terms_of(row))
 
 
 def _number(row: MessageRow) -> int:

@@ -11,7 +11,7 @@ from goim.delivery import Delivery
 from goim.errors import invalid
 from goim.model.conversations import Conversation, ConvType
 from goim.model.groups import Group
-from goim.model.messages import Message, message_of
+from goim.model.messages import Message, MessageRow, Reactions, Span, message_of, with_reactions
 from goim.model.users import User
 from goim.protocol.pushes import ConversationUpdated, ConversationUpdatedData
 from goim.services.access import AccessBook
@@ -85,13 +85,18 @@ class ConversationList:
         last_changes = await self._changes.last_changes([conv.conv_id for conv in convs])
         peers = await self._users.by_ids([_peer(user_id, conv) for conv in convs if not conv.group_id])
         groups = await self._groups.by_ids([conv.group_id for conv in convs if conv.group_id])
+        spans = [Span(line.newest.conv_id, line.newest.seq, line.newest.seq) for line in lines if line.newest]
+        reactions = await self._changes.reactions(spans)
         views: list[ConversationView] = []
         for line, conv in zip(lines, convs, strict=True):
             peer_id = _peer(user_id, conv)
             face = groups.get(conv.group_id) or peers.get(peer_id)
-            newest = None if line.newest is None else self._streams.shown(message_of(conv, line.newest))
+            newest = None if line.newest is None else self._shown(conv, line.newest, reactions)
             views.append(_view(line, peer_id, face, last_changes.get(conv.conv_id, 0), newest))
         return ConversationPage(views, after)
+
+    def _shown(self, conv: Conversation, row: MessageRow, reactions: Reactions) -> Message:
+        return with_reactions(self._streams.shown(message_of(conv, row)), reactions)
 
     async def pin(self, user_id: str, conv_id: str, *, pinned: bool) -> None:
         """Keep it at the top of my list, or not."""

@@ -16,7 +16,7 @@ from goim.errors import StoreDown
 from goim.ids import new_id
 from goim.metrics import Metrics
 from goim.model.hooks import retry_seconds
-from goim.stores.outbox import LaneStats, Outbox, Outcome, Parcel, ParcelState
+from goim.stores.base_outbox import LaneStats, Outbox, Outcome, Parcel, ParcelState
 from goim.tasks import Tasks, beside, outlived
 
 POLL_SECONDS = 1.0

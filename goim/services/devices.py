@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from goim.clock import Clock
 from goim.delivery import Delivery, Sink
-from goim.elsewhere.base import Connected, Elsewhere, Nobody
+from goim.elsewhere.base import Connected, Elsewhere
 from goim.errors import StoreDown, not_found
 from goim.model.users import Device, Login
 from goim.notices import DeviceKicked, Notices
@@ -20,6 +20,11 @@ from goim.stores.base import Sessions
 from goim.tasks import beside, repeat
 
 FLUSH_SECONDS = 1.0
+MOST_KEPT = 200
+"""So many devices of a user are remembered, the latest: who connects without a name is a new one each time."""
+_LOOK_EVERY = 100
+"""One in so many connections is looked at for that: whoever makes many devices is found soon, and the others pay
+nothing."""
 
 
 class DeviceView(Struct, frozen=True, kw_only=True, rename="camel"):
@@ -41,10 +46,10 @@ class DeviceBook:
         desk: SessionDesk,
         delivery: Delivery,
         notices: Notices,
+        elsewhere: Elsewhere,
         clock: Clock,
-        elsewhere: Elsewhere | None = None,
     ) -> None:
-        self._elsewhere = elsewhere or Nobody()
+        self._elsewhere = elsewhere
         self._sessions = sessions
         self._desk = desk
         self._delivery = delivery
@@ -52,6 +57,8 @@ class DeviceBook:
         self._clock = clock
         self._waiting: dict[tuple[str, str], Device] = {}
         self._writing = asyncio.Lock()
+        self._connections = 0
+        self._crowded: set[str] = set()
         delivery.watchers.append(self._note)
         notices.on(DeviceKicked, lambda notice: self._drop(notice.user_id, notice.device_id))
 
@@ -106,6 +113,9 @@ class DeviceBook:
     def _note(self, sink: Sink, is_connected: bool) -> None:  # noqa: FBT001 - the shape of a watcher
         """A connection came or went: either way this is when its device was last seen."""
         (self._elsewhere.came if is_connected else self._elsewhere.went)(connected(sink))
+        self._connections += is_connected
+        if is_connected and self._connections % _LOOK_EVERY == 0:
+            self._crowded.add(sink.user_id)
         self._waiting[sink.user_id, sink.device_id] = Device(
             user_id=sink.user_id,
             device_id=sink.device_id,
@@ -125,9 +135,15 @@ class DeviceBook:
             try:
                 if waiting:
                     await self._sessions.seen(list(waiting.values()))
+                while self._crowded:
+                    await self._forget_oldest(self._crowded.pop())
             except StoreDown:
                 self._waiting = waiting | self._waiting
                 raise
+
+    async def _forget_oldest(self, user_id: str) -> None:
+        for device in (await self._sessions.devices([user_id]))[MOST_KEPT:]:
+            await self._sessions.forget_device(user_id, device.device_id)
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:

@@ -25,7 +25,7 @@ from goim.model.messages import Message, message_of
 from goim.protocol.frames import encode_json
 from goim.stores.base import Conversations
 from goim.stores.base_log import MessageTable
-from goim.stores.outbox import FeedMark, FeedMarks, LogScan, Outbox, Parcel
+from goim.stores.base_outbox import FeedMark, FeedMarks, LogScan, Outbox, Parcel
 from goim.tasks import beside, outlived
 
 FLUSH_SECONDS = 0.1
@@ -239,11 +239,9 @@ class EventFeed:
                     await self._mark()
                     marked = self._clock.monotonic()
 
-    @contextlib.asynccontextmanager
-    async def watching(self) -> AsyncIterator[None]:
+    def watching(self) -> contextlib.AbstractAsyncContextManager[None]:
         """Look after crashed nodes while the context is open, at once and then every few seconds."""
-        async with beside(self._watch()):
-            yield
+        return beside(self._watch())
 
     async def _watch(self) -> None:
         while True:

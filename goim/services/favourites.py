@@ -22,9 +22,10 @@ from goim.model.messages import Message
 from goim.model.words import folded, words_of
 from goim.protocol.frames import encode_json
 from goim.services.access import AccessBook
+from goim.services.file_grants import FileGrants
 from goim.services.one_message import OneMessage
 from goim.stores.base import Taken, Users
-from goim.stores.favourites import Favourites
+from goim.stores.base_favourites import Favourites
 
 MAX_LIMIT = 100
 MAX_KEYWORD = 64
@@ -47,9 +48,16 @@ class FavouriteBook:
     """Everybody's own."""
 
     def __init__(
-        self, favourites: Favourites, users: Users, access: AccessBook, one_message: OneMessage, clock: Clock
+        self,
+        favourites: Favourites,
+        users: Users,
+        access: AccessBook,
+        one_message: OneMessage,
+        grants: FileGrants,
+        clock: Clock,
     ) -> None:
         self._favourites = favourites
+        self._grants = grants
         self._users = users
         self._access = access
         self._one_message = one_message
@@ -58,7 +66,7 @@ class FavouriteBook:
     async def keep_message(
         self, user_id: str, conv_id: str, message_id: str, tags: Sequence[str] = ()
     ) -> FavouriteView:
-        """Keep a message as it is now: it outlives recall and erasure. Its title is who said it."""
+        """Keep a message as it is now, with its files: it outlives recall and erasure. Its title is who said it."""
         clean = checked_tags(tags)
         message = await self._one_message.of(user_id, conv_id, message_id)
         if message.recalled or message.payload is None:
@@ -76,6 +84,7 @@ class FavouriteBook:
             tags=clean,
             created_at=self._clock.now_ms(),
         )
+        await self._grants.keep(user_id, kept.favourite_id, message.type, bytes(message.payload).decode())
         return await self._keep(kept)
 
     async def keep_custom(
@@ -99,6 +108,7 @@ class FavouriteBook:
     async def _keep(self, favourite: Favourite) -> FavouriteView:
         try:
             if not await self._favourites.add(favourite, MAX_FAVOURITES):
+                await self._grants.drop(favourite.user_id, favourite.favourite_id)
                 raise invalid(f"you have {MAX_FAVOURITES} favourites; delete some first")
         except Taken:
             raise GoimError(ErrorCode.ALREADY_EXISTS, "this message is among your favourites already") from None
@@ -123,6 +133,7 @@ class FavouriteBook:
     async def delete(self, user_id: str, favourite_id: str) -> None:
         if not await self._favourites.delete(user_id, favourite_id):
             raise not_found("favourite")
+        await self._grants.drop(user_id, favourite_id)
 
     async def stats(self, user_id: str) -> FavouriteStats:
         """How many I have."""

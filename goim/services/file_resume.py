@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterable, AsyncIterator
-from typing import Protocol
 from weakref import WeakValueDictionary
 
 import msgspec
@@ -16,6 +15,7 @@ from msgspec import Struct
 
 from goim.blobs.base import Blobs
 from goim.clock import Clock
+from goim.config.settings import Files as Rules
 from goim.errors import ErrorCode, GoimError, StoreDown, invalid, not_found
 from goim.ids import new_id
 from goim.model.files import PARTIAL, safe_name
@@ -45,13 +45,6 @@ class Partial(Struct, frozen=True, kw_only=True):
     length: int
     expires_at: int | None
     file: FileView | None = None
-
-
-class Rules(Protocol):
-    """What the settings say, in seconds."""
-
-    @property
-    def upload_ttl(self) -> float: ...
 
 
 class PartialUploads:

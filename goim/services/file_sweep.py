@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncIterator
-from typing import Protocol
 
 import structlog
 from msgspec import Struct
@@ -12,6 +10,7 @@ from msgspec.structs import asdict
 
 from goim.blobs.base import Blobs
 from goim.clock import Clock
+from goim.config.settings import Files as Rules
 from goim.model.files import PARTIAL, FileStats, StoredFile, file_id_of
 from goim.stores.base import Files
 from goim.tasks import beside, repeat
@@ -29,17 +28,6 @@ class Swept(Struct, frozen=True, kw_only=True):
     orphans: int
     partial: int
     broken: int
-
-
-class Rules(Protocol):
-    """What the settings say, in seconds."""
-
-    @property
-    def retention(self) -> float: ...
-    @property
-    def upload_ttl(self) -> float: ...
-    @property
-    def sweep_interval(self) -> float: ...
 
 
 class FileSweeper:
@@ -90,11 +78,9 @@ class FileSweeper:
     def _before(self, seconds: float) -> int:
         return self._clock.now_ms() - int(seconds * 1000)
 
-    @contextlib.asynccontextmanager
-    async def running(self) -> AsyncIterator[None]:
+    def running(self) -> contextlib.AbstractAsyncContextManager[None]:
         """Sweep from time to time while the context is open."""
-        async with beside(repeat(self._clock, self._rules.sweep_interval, self._sweep_and_tell, "files_not_swept")):
-            yield
+        return beside(repeat(self._clock, self._rules.sweep_interval, self._sweep_and_tell, "files_not_swept"))
 
     async def _sweep_and_tell(self) -> None:
         swept = asdict(await self.sweep())

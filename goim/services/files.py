@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterable, AsyncIterator
-from typing import Protocol
 
 import filetype  # type: ignore[import-untyped] # it has no types
 from msgspec import UNSET, Struct, UnsetType
@@ -11,7 +10,8 @@ from msgspec.structs import replace
 
 from goim.blobs.base import Blobs
 from goim.clock import Clock
-from goim.errors import not_found
+from goim.config.settings import Files as Rules
+from goim.errors import ErrorCode, GoimError, not_found
 from goim.ids import new_id
 from goim.model.files import (
     IMAGES,
@@ -27,7 +27,7 @@ from goim.model.files import (
 )
 from goim.services.file_images import Images
 from goim.services.file_links import LinkSigner, Signature
-from goim.stores.base import Files, Grants
+from goim.stores.base import Files, Grants, Users
 
 MAX_LIMIT = 100
 _SNIFFED_BYTES = 8192
@@ -74,17 +74,6 @@ class Opened(Struct, frozen=True, kw_only=True):
         return disposition(self.name, is_inline=self.mime_type in INLINE)
 
 
-class Rules(Protocol):
-    """What the settings say of files; times in seconds."""
-
-    @property
-    def max_bytes(self) -> int: ...
-    @property
-    def link_ttl(self) -> float: ...
-    @property
-    def retention(self) -> float: ...
-
-
 class FileDesk:
     """Everything that people do with files but sending them (see `file_grants`)."""
 
@@ -97,7 +86,9 @@ class FileDesk:
         signer: LinkSigner,
         clock: Clock,
         rules: Rules,
+        users: Users,
     ) -> None:
+        self._users = users
         self._files = files
         self._grants = grants
         self._blobs = blobs
@@ -133,6 +124,9 @@ class FileDesk:
         size = await self._blobs.put(file.path, begun.all(), self._rules.max_bytes, _headers(file.mime_type, file.name))
         file = await self._looked_at(replace(file, size=size))
         await self._files.add(file)  # last: what is listed is there; what this leaves behind when it fails is swept
+        if await self._users.get(user_id) is None:  # erased while it came; or else it is erased after this
+            await self._remove([file])
+            raise GoimError(ErrorCode.UNAUTHORIZED, "this account is closed")
         return self.view(file)
 
     async def _looked_at(self, file: StoredFile) -> StoredFile:
@@ -250,7 +244,10 @@ class FileDesk:
         return file
 
     async def _check_readable(self, user_id: str | None, file: StoredFile) -> None:
-        if user_id is None or (user_id != file.owner_id and not await self._grants.readable([(user_id, file.file_id)])):
+        if user_id == file.owner_id:
+            return
+        claim = None if user_id is None else (user_id, file.file_id)
+        if claim is None or not await self._grants.readable([claim], self._clock.now_ms()):
             raise not_found("file")
 
     def _over_at(self, file: StoredFile) -> int | None:

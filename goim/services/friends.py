@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from enum import StrEnum
 
-from msgspec import Struct
-
 from goim.clock import Clock
 from goim.delivery import Delivery
 from goim.errors import ErrorCode, GoimError, invalid, not_found
 from goim.model.users import Block, Friend
 from goim.protocol.pushes import FriendAccepted, FriendRemoved, FriendRequest, FriendRequestData, UserData
 from goim.services.access import AccessBook
+from goim.services.accounts import PublicUser
 from goim.stores.base import Blocks, Friends, Users
 
 MAX_REMARK = 64
@@ -25,13 +24,9 @@ class FriendStatus(StrEnum):
     ACCEPTED = "accepted"
 
 
-class FriendView(Struct, frozen=True, kw_only=True, rename="camel"):
+class FriendView(PublicUser, frozen=True, kw_only=True, rename="camel"):
     """A friend, or somebody who would like to be one: then the remark is theirs."""
 
-    user_id: str
-    username: str
-    nickname: str
-    avatar_url: str
     remark: str
     since: int
 
@@ -55,9 +50,10 @@ class FriendBook:
         """Add my half. Again is once: it changes no more than the remark, and nobody is told twice."""
         _check_remark(remark)
         await self._check_other(user_id, friend_id)
-        if await self._blocks.is_between(user_id, friend_id):
-            raise GoimError(ErrorCode.BLOCKED, "one of you has blocked the other")
+        await self._check_not_blocked(user_id, friend_id)
         is_new = await self._friends.add_half(user_id, friend_id, remark, self._clock.now_ms())
+        if is_new:
+            await self._take_back_if_blocked(user_id, friend_id)
         # Asked after adding: of two who befriend each other at once, at least one sees both halves and tells both.
         is_mutual = all(await self._friends.halves(user_id, friend_id))
         if is_new and is_mutual:
@@ -67,6 +63,18 @@ class FriendBook:
         elif is_new:
             self._delivery.to_user(friend_id, FriendRequest(FriendRequestData(user_id, remark or "")))
         return FriendStatus.ACCEPTED if is_mutual else FriendStatus.PENDING
+
+    async def _check_not_blocked(self, user_id: str, other_id: str) -> None:
+        if await self._blocks.is_between(user_id, other_id):
+            raise GoimError(ErrorCode.BLOCKED, "one of you has blocked the other")
+
+    async def _take_back_if_blocked(self, user_id: str, friend_id: str) -> None:
+        """Of a half and a block at once, whichever is stored later sees the other, and the half goes."""
+        try:
+            await self._check_not_blocked(user_id, friend_id)
+        except GoimError:
+            await self._friends.remove(user_id, friend_id)
+            raise
 
     async def remove(self, user_id: str, friend_id: str) -> None:
         """Remove both halves, be it a friend or a request of either side; `NOT_FOUND` if there is nothing."""

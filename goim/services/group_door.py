@@ -10,8 +10,8 @@ from goim.protocol.pushes import JoinAsked, JoinAskedData
 from goim.services.group_gate import GroupGate
 from goim.services.group_roster import GroupRoster
 from goim.services.group_views import InvitationView, JoinRequestView
-from goim.stores.admissions import Admissions
 from goim.stores.base import Groups, Users
+from goim.stores.base_admissions import Admissions
 
 
 class GroupDoor:

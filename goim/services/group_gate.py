@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from goim.errors import ErrorCode, GoimError, not_found
 from goim.model.groups import Group, JoinPolicy, Member, Role
-from goim.stores.admissions import Admissions
 from goim.stores.base import Groups, Members
+from goim.stores.base_admissions import Admissions
 
 _WHO = {Role.ADMIN: "owner and admins of the group", Role.OWNER: "owner of the group"}
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 
 import structlog
 
@@ -64,11 +64,9 @@ class GroupIndex(GroupEvents):
                 await self._clock.sleep(self._rest)
                 last = await self._step(event, last)
 
-    @contextlib.asynccontextmanager
-    async def running(self) -> AsyncIterator[None]:
+    def running(self) -> contextlib.AbstractAsyncContextManager[None]:
         """Go on with large groups while the context is open."""
-        async with beside(self._run()):
-            yield
+        return beside(self._run())
 
     async def _run(self) -> None:
         while True:

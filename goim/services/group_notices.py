@@ -10,7 +10,7 @@ from goim.model.groups import GroupNotice, Role
 from goim.protocol.pushes import NoticePosted, NoticePostedData
 from goim.services.group_gate import GroupGate
 from goim.services.group_views import NoticeView
-from goim.stores.admissions import NoticeBoard
+from goim.stores.base_admissions import NoticeBoard
 
 MAX_TITLE = 200
 MAX_CONTENT = 10_000

@@ -52,29 +52,37 @@ class GroupOperator:
 
     async def remove(self, group_id: str, user_id: str) -> None:
         """Put somebody out, but not the owner."""
-        async with self._roster.turn(group_id):
+
+        async def put_out() -> bool:
             group, member = await self._member(group_id, user_id)
             if member.role is Role.OWNER:
                 raise GoimError(ErrorCode.FORBIDDEN, "give the group another owner first, or disband it")
-            await self._roster.take_out(group, member, OPERATOR)
+            return await self._roster.take_out(group, member, OPERATOR)
+
+        await self._roster.do(group_id, put_out)
 
     async def set_role(self, group_id: str, user_id: str, role: Role) -> None:
         """Give a member another role; `owner` hands the group over."""
-        async with self._roster.turn(group_id):
+
+        async def give() -> bool:
             group, member = await self._member(group_id, user_id)
             if member.role is role:
-                return
+                return True
             if member.role is Role.OWNER:
                 raise GoimError(ErrorCode.FORBIDDEN, "give the group another owner first")
             if role is Role.OWNER:
-                await self._roster.hand_over(group, member, OPERATOR)
-            else:
-                await self._roster.set(group, user_id, OPERATOR, {"role": role})
+                return await self._roster.hand_over(group, member, OPERATOR)
+            return await self._roster.set(group, user_id, OPERATOR, {"role": role}) is not None
+
+        await self._roster.do(group_id, give)
 
     async def disband(self, group_id: str) -> None:
         """End a group for everybody."""
-        async with self._roster.turn(group_id):
-            await self._roster.disband(await self.get(group_id), OPERATOR)
+
+        async def end() -> bool:
+            return await self._roster.disband(await self.get(group_id), OPERATOR)
+
+        await self._roster.do(group_id, end)
 
     async def _member(self, group_id: str, user_id: str) -> tuple[Group, Member]:
         group = await self.get(group_id)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 from goim.clock import Clock
 from goim.delivery import Delivery
+from goim.errors import ErrorCode, GoimError
 from goim.model.groups import Group, Member, Role
 from goim.model.hooks import EVENT_OF_PUSH
 from goim.notices import GroupGone, GroupJoined, GroupLeft, Notices
@@ -31,6 +32,9 @@ from goim.turns import Turns
 
 OPERATOR = ""
 """Who acts when it is not a member but somebody who runs the server: `by` in the pushes."""
+_ATTEMPTS = 5
+Step = Callable[[], Awaitable[bool]]
+"""Looks who may and does it; False if another node was faster with something that made it impossible."""
 _GroupPush = GroupCreated | GroupUpdated | GroupDisbanded | MemberJoined | MemberLeft | MemberUpdated
 
 
@@ -53,7 +57,7 @@ class GroupRoster:
         deletes: ConvDeletes,
         second_look: SecondLook,
         *,
-        history_for_new_members: bool = True,
+        history_for_new_members: bool,
     ) -> None:
         self._groups = groups
         self._members = members
@@ -71,6 +75,14 @@ class GroupRoster:
     def turn(self, group_id: str) -> asyncio.Lock:
         """Held while a group is looked at and changed; those who wait for it keep it alive."""
         return self._turns.of(group_id)
+
+    async def do(self, group_id: str, step: Step) -> None:
+        """Take a step within the group's turn. Where another node was faster it is looked anew who may."""
+        async with self.turn(group_id):
+            for _ in range(_ATTEMPTS):
+                if await step():
+                    return
+        raise GoimError(ErrorCode.UNAVAILABLE, "others change this group at the same time; try again")
 
     async def create(self, group: Group, user_ids: Sequence[str]) -> None:
         """Make a group of its owner and these people."""
@@ -102,13 +114,16 @@ class GroupRoster:
             await self._noted()
         return changed
 
-    async def disband(self, group: Group, by: str) -> None:
-        """End a group: its members are told while they still receive it."""
-        await self._groups.disband(group.group_id)
+    async def disband(self, group: Group, by: str, *, if_alone: bool = False) -> bool:
+        """End a group: its members are told while they still receive it. False if it is gone by now, or (`if_alone`)
+        has more than one."""
+        if not await self._groups.disband(group.group_id, if_alone=if_alone):
+            return False
         self._access.group_changed(group.group_id)
         self._tell(GroupDisbanded(GroupData(group.group_id, by=by)), is_last=True)
         self._notices.emit(GroupGone(group.group_id))
         await self._noted()
+        return True
 
     async def let_in(self, group: Group, user_ids: Sequence[str], by: str) -> list[str]:
         """Let people in and return who is new. They miss nothing that is sent after this returns."""
@@ -135,7 +150,8 @@ class GroupRoster:
         await asyncio.gather(*(self._deletes.put(user_id, group.conv_id, last_seq, now) for user_id in new))
 
     async def take_out(self, group: Group, member: Member, by: str) -> bool:
-        """Take somebody out; the last they receive of the group is that they are out. False if they were not in."""
+        """Take somebody out; the last they receive of the group is that they are out. False if they are not in by
+        now, or its owner."""
         if not await self._members.remove(group.group_id, member.user_id):
             return False
         self._access.group_changed(group.group_id)
@@ -148,7 +164,7 @@ class GroupRoster:
         return True
 
     async def set(self, group: Group, user_id: str, by: str, changes: Mapping[str, Any]) -> Member | None:
-        """Set `role` (not owner) or `mute_until` of a member; None if they are not in."""
+        """Set `role` (not owner) or `mute_until` of a member; None if they are not in by now, or its owner."""
         changed = await self._members.set(group.group_id, user_id, changes)
         if changed is not None:
             self._access.group_changed(group.group_id)
@@ -158,8 +174,6 @@ class GroupRoster:
 
     async def hand_over(self, group: Group, heir: Member, by: str) -> bool:
         """Make another member the owner and the owner an admin; False if either is out or no owner by now."""
-        if heir.mute_until:  # nobody stands above an owner who could let them speak again
-            await self._members.set(group.group_id, heir.user_id, {"mute_until": 0})
         if not await self._members.hand_over(group.group_id, group.owner_id, heir.user_id):
             return False
         self._access.group_changed(group.group_id)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from msgspec import UNSET, Struct, UnsetType
 
 from goim.model.groups import Group, JoinPolicy, Member, Role
+from goim.services.accounts import PublicUser
 
 
 class GroupView(Struct, frozen=True, kw_only=True, rename="camel"):
@@ -32,13 +33,9 @@ class MemberView(Struct, frozen=True, kw_only=True, rename="camel"):
     joined_at: int
 
 
-class JoinRequestView(Struct, frozen=True, kw_only=True, rename="camel"):
+class JoinRequestView(PublicUser, frozen=True, kw_only=True, rename="camel"):
     """Somebody who asks to be let in."""
 
-    user_id: str
-    username: str
-    nickname: str
-    avatar_url: str
     created_at: int
 
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from msgspec.structs import replace
-
 from goim.clock import LATEST_MS, Clock
 from goim.delivery import Delivery
 from goim.errors import ErrorCode, GoimError, invalid, not_found
@@ -17,8 +15,8 @@ from goim.services.file_grants import FileGrants
 from goim.services.group_gate import GroupGate
 from goim.services.group_roster import GroupRoster
 from goim.services.group_views import Added, Created, GroupView, MemberPage, member_view, view_of
-from goim.stores.admissions import Admissions
 from goim.stores.base import Blocks, Friends, Groups, Members, Users
+from goim.stores.base_admissions import Admissions
 
 MAX_ADDED = 500
 _PAGE = 500
@@ -39,7 +37,7 @@ class GroupDesk:
         roster: GroupRoster,
         delivery: Delivery,
         clock: Clock,
-        grants: FileGrants | None = None,
+        grants: FileGrants,
     ) -> None:
         self._gate = gate
         self._groups = groups
@@ -101,7 +99,7 @@ class GroupDesk:
             group, me = await self._gate.inside(user_id, group_id, Role.ADMIN)
             if not changes:
                 return view_of(group, me)
-            if avatar_url and self._grants is not None:
+            if avatar_url:
                 await self._grants.show(user_id, avatar_url)
             changed = await self._roster.update(group, user_id, changes)
         if changed is None:
@@ -117,31 +115,38 @@ class GroupDesk:
 
     async def disband(self, user_id: str, group_id: str) -> None:
         """End the group for everybody: its owner."""
-        async with self._roster.turn(group_id):
+
+        async def end() -> bool:
             group, _ = await self._gate.inside(user_id, group_id, Role.OWNER)
-            await self._roster.disband(group, user_id)
+            return await self._roster.disband(group, user_id)
+
+        await self._roster.do(group_id, end)
 
     # coming and going
 
     async def leave(self, user_id: str, group_id: str) -> None:
         """Go. An owner hands over first; with the last one the group ends."""
-        async with self._roster.turn(group_id):
+
+        async def go() -> bool:
             group, me = await self._gate.inside(user_id, group_id)
             if me.role is Role.OWNER and group.member_count > 1:
                 raise GoimError(ErrorCode.FORBIDDEN, "hand the group over before you leave it")
-            await self._leave(group, me)
+            return await self._leave(group, me)
+
+        await self._roster.do(group_id, go)
 
     async def leave_all(self, user_id: str) -> None:
         """An account ends: its groups go to an admin, else to who was there first."""
         for group_id in (await self._groups.ids_of_users([user_id])).get(user_id, ()):
             async with self._roster.turn(group_id):
-                group, me = await self._groups.get(group_id), await self._members.get(group_id, user_id)
-                if group is None or me is None:
-                    continue
-                heir = await self._heir(group) if me.role is Role.OWNER else None
-                if heir is not None and await self._roster.hand_over(group, heir, user_id):
-                    me = replace(me, role=Role.ADMIN)
-                await self._leave(group, me)
+                await self._leave_to_an_heir(user_id, group_id)
+
+    async def _leave_to_an_heir(self, user_id: str, group_id: str) -> None:
+        """Looked at anew after each step: by another node the heir may have left meanwhile, and then there is another
+        one, or nobody; or somebody has come."""
+        while (group := await self._groups.get(group_id)) and (me := await self._members.get(group_id, user_id)):
+            heir = await self._heir(group) if me.role is Role.OWNER else None
+            await (self._leave(group, me) if heir is None else self._roster.hand_over(group, heir, user_id))
 
     async def add(self, user_id: str, group_id: str, user_ids: Sequence[str]) -> Added:
         """Let friends in, and those who ask for it; invite others.
@@ -163,9 +168,12 @@ class GroupDesk:
 
     async def kick(self, user_id: str, group_id: str, other_id: str) -> None:
         """Put somebody of a lower rank out."""
-        async with self._roster.turn(group_id):
+
+        async def put_out() -> bool:
             group, other = await self._gate.below(user_id, group_id, other_id)
-            await self._roster.take_out(group, other, user_id)
+            return await self._roster.take_out(group, other, user_id)
+
+        await self._roster.do(group_id, put_out)
 
     # the people in it
 
@@ -192,7 +200,8 @@ class GroupDesk:
             raise invalid("muteUntil is a time in unix milliseconds, or 0")
         if mute_until and role is Role.OWNER:
             raise invalid("an owner is not muted")
-        async with self._roster.turn(group_id):
+
+        async def change() -> bool:
             group, other = await self._gate.below(user_id, group_id, other_id)
             if role is not None and user_id != group.owner_id:
                 raise GoimError(ErrorCode.FORBIDDEN, "only the owner gives roles")
@@ -201,18 +210,18 @@ class GroupDesk:
                 changes["mute_until"] = mute_until
             if role not in (None, Role.OWNER, other.role):
                 changes["role"] = role
-            if changes:
-                await self._roster.set(group, other_id, user_id, changes)
-            if role is Role.OWNER:
-                await self._roster.hand_over(group, other, user_id)
+            if changes and await self._roster.set(group, other_id, user_id, changes) is None:
+                return False
+            return role is not Role.OWNER or await self._roster.hand_over(group, other, user_id)
+
+        await self._roster.do(group_id, change)
 
     # helpers
 
-    async def _leave(self, group: Group, me: Member) -> None:
+    async def _leave(self, group: Group, me: Member) -> bool:
         if me.role is Role.OWNER:  # there is nobody else, or it would have been handed over
-            await self._roster.disband(group, me.user_id)
-        else:
-            await self._roster.take_out(group, me, me.user_id)
+            return await self._roster.disband(group, me.user_id, if_alone=True)
+        return await self._roster.take_out(group, me, me.user_id)
 
     async def _heir(self, group: Group) -> Member | None:
         """An admin before everybody else, and then who has been in longest."""

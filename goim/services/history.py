@@ -6,12 +6,11 @@ import contextlib
 from collections.abc import Sequence
 
 from msgspec import Struct
-from msgspec.structs import replace
 
 from goim.clock import Clock
 from goim.errors import GoimError, invalid
 from goim.model.conversations import Conversation
-from goim.model.messages import Change, Message, MessageRow, message_of, reacted
+from goim.model.messages import Change, Message, MessageRow, Span, message_of, with_reactions
 from goim.protocol.replies import ChangeData, SubscribedData, SyncedConv
 from goim.protocol.requests import SyncConv
 from goim.services.access import AccessBook
@@ -126,13 +125,8 @@ class History:
         messages = [self._streams.shown(message_of(conv, row)) for row in rows]
         if not messages:
             return messages
-        reactions = await self._changes.reactions(conv.conv_id, messages[0].seq, messages[-1].seq)
-        return [
-            replace(message, reactions=reacted(reactions[message.seq]))
-            if message.seq in reactions and not message.recalled
-            else message
-            for message in messages
-        ]
+        reactions = await self._changes.reactions([Span(conv.conv_id, messages[0].seq, messages[-1].seq)])
+        return [with_reactions(message, reactions) for message in messages]
 
     async def _ends(self, conv_id: str) -> tuple[int, int]:
         last_seq = (await self._log.last_seqs([conv_id]))[conv_id]

@@ -10,10 +10,12 @@ import structlog
 from goim.bus.base import Alarm, Receiver
 from goim.clock import Clock
 from goim.delivery import Delivery
-from goim.stores.mailbox import Letter, Mailbox
+from goim.stores.base_mailbox import Letter, Mailbox
 from goim.tasks import beside, repeat
 
 POLL_SECONDS = 0.5
+HEARD_SECONDS = 2 * POLL_SECONDS
+"""So long after a letter was posted every node has done what it says."""
 KEPT_SECONDS = 600.0
 """Much longer than a node that lives goes without looking."""
 _AT_ONCE = 500

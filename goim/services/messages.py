@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter, deque
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import partial
 from time import perf_counter
 
@@ -19,6 +19,7 @@ from goim.errors import ErrorCode, GoimError, StoreDown, invalid
 from goim.ids import message_id
 from goim.metrics import Metrics
 from goim.model.conversations import Conversation
+from goim.model.files import WITH_FILES
 from goim.model.messages import Sent
 from goim.model.payloads import checked_payload
 from goim.protocol.frames import frame_of
@@ -27,7 +28,7 @@ from goim.protocol.replies import SentData
 from goim.protocol.requests import SendData
 from goim.ratelimit.base import RateLimiter
 from goim.services.access import Access, AccessBook
-from goim.services.before_send import BeforeSend, question
+from goim.services.before_send import BeforeSend, question, tell_replaced
 from goim.services.contested import Append, Contested
 from goim.services.event_feed import EventFeed
 from goim.services.file_grants import FileGrants
@@ -40,13 +41,14 @@ from goim.services.sending import (
     Sending,
     System,
     ask_for_extras,
+    check_pace,
     client_msg_id_of,
     is_plain,
     message_sent,
 )
 from goim.services.specials import Specials
 from goim.stores.log import Log, PartlyStored
-from goim.tasks import Tasks
+from goim.tasks import Tasks, answered
 
 _log = structlog.get_logger(__name__)
 MAX_BACKLOG = 100_000
@@ -69,7 +71,7 @@ class Messages:
         metrics: Metrics,
         tasks: Tasks,
         specials: Specials,
-        grants: FileGrants | None = None,
+        grants: FileGrants,
     ) -> None:
         self._access = access
         self._log = log
@@ -125,32 +127,31 @@ class Messages:
 
     async def send_now(self, sender: Sender, data: SendData, *, stream: bool = False) -> SentData:
         """The same, to be awaited."""
-        answer, done = _promise()
-        self.send(sender, data, done, stream=stream)
-        return await answer
+        return await answered(lambda done: self.send(sender, data, done, stream=stream))
 
     async def send_system(self, conv: Conversation, user_id: str, data: SendData, client_msg_id: str) -> SentData:
         """Send what goim writes in a member's name, of types that clients may not send: nobody's leave is asked.
 
         The same `client_msg_id` again is acknowledged as the first time and stores nothing.
         """
-        answer, done = _promise()
-        payload = bytes(data.payload).decode()
-        sending = Sending(
-            conv,
-            user_id,
-            client_msg_id,
-            data.type,
-            payload,
-            sender=System(user_id),
-            data=data,
-            done=done,
-            arrived=perf_counter(),
-            access=Access(conv=conv),
-            is_system=True,
-        )
-        self.batches.put(sending)
-        return await answer
+
+        def send(done: Done) -> None:
+            sending = Sending(
+                conv,
+                user_id,
+                client_msg_id,
+                data.type,
+                bytes(data.payload).decode(),
+                sender=System(user_id),
+                data=data,
+                done=done,
+                arrived=perf_counter(),
+                access=Access(conv=conv),
+                is_system=True,
+            )
+            self.batches.put(sending)
+
+        return await answered(send)
 
     async def _commit(self, batch: list[Sending]) -> None:
         """One batch: who may write, one insert, then everybody's ack and push in the order of their seqs."""
@@ -169,10 +170,10 @@ class Messages:
             places = error.places
         except StoreDown:
             self.in_flight.end(admitted)
-            return _refuse_all(admitted, ErrorCode.UNAVAILABLE, "the database cannot be reached; send it again")
+            return _refuse_all(admitted, _away())
         except Exception:
             self.in_flight.end(admitted)
-            _refuse_all(admitted, ErrorCode.INTERNAL, "something went wrong here; send it again")
+            _refuse_all(admitted, _broken())
             raise
         # Not at once: first the next batch is handed to the writer, and while it writes, this one is told.
         asyncio.get_running_loop().call_soon(self._tell_all, admitted, places)
@@ -184,7 +185,7 @@ class Messages:
         for sending, place in zip(admitted, places, strict=True):
             try:
                 if place is None:
-                    _refuse_all([sending], ErrorCode.UNAVAILABLE, "the database cannot be reached; send it again")
+                    _refuse_all([sending], _away())
                 elif place.is_duplicate:
                     self._tell_again(sending, place)
                 else:
@@ -211,7 +212,7 @@ class Messages:
             return True
         refusal = access.why_not(now_ms)
         assert refusal is not None
-        sending.done(refusal)
+        self._tasks.start(self._refuse(sending, refusal))
         return False
 
     def _admit_in_order(self, sending: Sending, access: Access | None) -> Access | None:
@@ -238,9 +239,28 @@ class Messages:
             self.feed.sent(conv, message)
         if sending.wanted is not None:
             self._specials.tell(sending.sender, conv, seq, sending.wanted)
+        if sending.is_replaced:
+            tell_replaced(self._delivery, sending.sender, conv, seq, sending.payload)
 
     def _tell_again(self, sending: Sending, place: Sent) -> None:
         """Ack what was stored before, and make sure that it was told."""
+        if sending.type in WITH_FILES:
+            self._tasks.start(self._tell_file_again(sending, place))
+        else:
+            self._tell_duplicate(sending, place)
+
+    async def _tell_file_again(self, sending: Sending, place: Sent) -> None:
+        """The same when what was granted for it once more is as it should be."""
+        try:
+            await self._specials.sent_again(sending.sent_key, place.seq)
+            self._tell_duplicate(sending, place)
+        except StoreDown:
+            _refuse_all([sending], _away())
+        except Exception:
+            _refuse_all([sending], _broken())
+            raise
+
+    def _tell_duplicate(self, sending: Sending, place: Sent) -> None:
         conv, seq, timestamp = sending.conv, place.seq, place.timestamp
         server_msg_id = message_id(conv.key, seq)
         sending.done(SentData(sending.client_msg_id, server_msg_id, conv.conv_id, seq, timestamp, True))
@@ -262,8 +282,7 @@ class Messages:
             except GoimError as error:
                 sending.access = replace(sending.access, refusal=error)
             except StoreDown:
-                away = GoimError(ErrorCode.UNAVAILABLE, "the database cannot be reached; send it again")
-                sending.access = replace(sending.access, refusal=away)
+                sending.access = replace(sending.access, refusal=_away())
 
     def _look_up(self, sending: Sending) -> None:
         """Find out aside, so that others' messages go on; all later ones of the same user queue up behind it, in
@@ -287,15 +306,31 @@ class Messages:
                     self._returning[user_id] += 1
                     self.batches.put(sending)
                 except GoimError as error:
-                    sending.done(error)
+                    await self._refuse(sending, error)
                 except StoreDown:
-                    _refuse_all([sending], ErrorCode.UNAVAILABLE, "the database cannot be reached; send it again")
+                    _refuse_all([sending], _away())
                 except Exception:
-                    _refuse_all([sending], ErrorCode.INTERNAL, "something went wrong here; send it again")
+                    _refuse_all([sending], _broken())
                     raise
         finally:
             del self._waiting[user_id]
-            _refuse_all(waiting, ErrorCode.INTERNAL, "something went wrong here; send it again")
+            _refuse_all(waiting, _broken())
+
+    async def _refuse(self, sending: Sending, refusal: GoimError) -> None:
+        """Say why it is not sent. If it was sent before, that is acknowledged again, whatever is in its way by now."""
+        place: Sent | None = None
+        if sending.conv is not NOWHERE and sending.data.client_msg_id:
+            try:
+                place = await self._log.sent(sending.sent_key)
+            except StoreDown:
+                refusal = _away()
+            except Exception:
+                _refuse_all([sending], _broken())
+                raise
+        if place is None:
+            sending.done(refusal)
+        else:
+            self._tell_again(sending, place)
 
     def _is_aside(self, user_id: str) -> bool:
         """Whether an earlier message of a user is looked up, or has been and comes behind this one in the queue."""
@@ -310,52 +345,52 @@ class Messages:
         """Take one of what a device may do now; `RATE_LIMIT` with how long to wait if there is none."""
         if self.is_overloaded:
             raise GoimError(ErrorCode.UNAVAILABLE, "too much at once; send it again", retry_after_ms=1000)
-        wait_ms = self._limiter.take((sender.user_id, sender.device_id))
-        if wait_ms:
-            raise GoimError(ErrorCode.RATE_LIMIT, "too many messages; wait a moment", retry_after_ms=wait_ms)
+        check_pace(self._limiter, sender, "messages")
 
     def _check_rarities(self, data: SendData, *, is_stream: bool) -> None:
         if (data.type == "stream") is not is_stream:
             raise invalid("a stream is begun with start_stream, and only a stream is")
-        if data.expire_at_ms is not None and not self._clock.now_ms() < data.expire_at_ms <= LATEST_MS:
-            raise invalid("expireAtMs is a time to come, in unix milliseconds")  # no other fits into the database
+        earliest = 0 if data.client_msg_id else self._clock.now_ms() + 1  # a resend may come after its time
+        if data.expire_at_ms is not None and not earliest <= data.expire_at_ms <= LATEST_MS:
+            raise _not_to_come()  # nor does another fit into the database
 
     async def _make_ready(self, sending: Sending, access: Access) -> None:
         """What some messages need before they are stored; `_commit` asks again whether they may be."""
-        access.check_write(self._clock.now_ms())
         sending.conv = access.conv
+        now = self._clock.now_ms()
+        access.check_write(now)
+        if sending.expire_at is not None and sending.expire_at <= now:
+            raise _not_to_come()
         if self.before_send is not None:
             await self._judge(sending, self.before_send)
-        data, key = sending.data, sending.sent_key
+        key = sending.sent_key
         await self._specials.prepare(access, key, sending.wanted, sending.expire_at)
-        shared = self._grants.check(key[1], key[0], data.type, sending.payload) if self._grants is not None else None
+        shared = self._grants.check(key, sending.type, sending.payload, sending.ends_at)
         if shared is not None:
             await shared
         sending.is_ready = True
 
     async def _judge(self, sending: Sending, before_send: BeforeSend) -> None:
-        """Send what is allowed. A message that is there already is acknowledged again, whatever is said of it now."""
+        """Send what is allowed."""
         _, user_id, client_msg_id = sending.sent_key
         asked = question(sending.conv, user_id, sending.type, sending.payload, client_msg_id=client_msg_id)
-        try:
-            sending.payload = await before_send.judge(asked)
-        except GoimError:
-            if not await self._log.was_sent(sending.sent_key):
-                raise
+        wanted, sending.payload = sending.payload, await before_send.judge(asked)
+        sending.is_replaced = sending.payload != wanted
         sending.data = replace(sending.data, payload=Raw(sending.payload.encode()))
 
 
-def _promise() -> tuple[asyncio.Future[SentData], Done]:
-    """Something to await, and the callback that fulfils it."""
-    answer: asyncio.Future[SentData] = asyncio.get_running_loop().create_future()
-
-    def done(result: SentData | GoimError) -> None:
-        if not answer.done():
-            answer.set_exception(result) if isinstance(result, GoimError) else answer.set_result(result)
-
-    return answer, done
+def _not_to_come() -> GoimError:
+    return invalid("expireAtMs is a time to come, in unix milliseconds")
 
 
-def _refuse_all(sendings: list[Sending] | deque[Sending], code: ErrorCode, message: str) -> None:
+def _away() -> GoimError:
+    return GoimError(ErrorCode.UNAVAILABLE, "the database cannot be reached; send it again")
+
+
+def _broken() -> GoimError:
+    return GoimError(ErrorCode.INTERNAL, "something went wrong here; send it again")
+
+
+def _refuse_all(sendings: Iterable[Sending], error: GoimError) -> None:
     for sending in sendings:
-        sending.done(GoimError(code, message))
+        sending.done(error)

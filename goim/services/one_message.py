@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from goim.errors import not_found
+from goim.errors import GoimError, not_found
 from goim.model.messages import Message
 from goim.services.access import AccessBook
 from goim.services.history import History
@@ -28,3 +28,10 @@ class OneMessage:
         if not page.messages or page.messages[-1].seq != seq:
             raise not_found("message")
         return page.messages[-1]
+
+    async def stands(self, user_id: str, conv_id: str, seq: int) -> bool:
+        """Whether the user may read it, and nobody has taken it back."""
+        try:
+            return not (await self.at(user_id, conv_id, seq)).recalled
+        except GoimError:
+            return False

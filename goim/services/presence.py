@@ -5,21 +5,21 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import itertools
-from collections.abc import AsyncIterator, Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from math import ceil, inf
 
 from msgspec import Struct
 
 from goim.clock import Clock
 from goim.delivery import Delivery, Sink
-from goim.elsewhere.base import Elsewhere, Nobody
+from goim.elsewhere.base import Elsewhere
 from goim.errors import invalid
 from goim.lru import Recent
 from goim.model.conversations import ConvType
 from goim.protocol.frames import frame_of
 from goim.protocol.pushes import Presence, PresenceData, TypingBy, TypingByData
 from goim.services.access import AccessBook
-from goim.services.changes import Actor
+from goim.services.sending import Sender
 from goim.stores.base import Blocks, Friends, Members, Sessions
 from goim.tasks import beside, outlived
 
@@ -49,10 +49,10 @@ class PresenceBook:
         blocks: Blocks,
         members: Members,
         access: AccessBook,
+        elsewhere: Elsewhere,
         clock: Clock,
-        elsewhere: Elsewhere | None = None,
     ) -> None:
-        self._elsewhere = elsewhere or Nobody()
+        self._elsewhere = elsewhere
         self._delivery = delivery
         self._sessions = sessions
         self._friends = friends
@@ -119,11 +119,9 @@ class PresenceBook:
 
     # telling friends
 
-    @contextlib.asynccontextmanager
-    async def running(self) -> AsyncIterator[None]:
+    def running(self) -> contextlib.AbstractAsyncContextManager[None]:
         """Tell friends who came and went while the context is open."""
-        async with beside(self._run()):
-            yield
+        return beside(self._run())
 
     async def _run(self) -> None:
         while True:
@@ -183,7 +181,7 @@ class PresenceBook:
 
     # typing
 
-    async def typing(self, actor: Actor, conv_id: str, *, is_typing: bool) -> None:
+    async def typing(self, actor: Sender, conv_id: str, *, is_typing: bool) -> None:
         """Tell the others of a conversation where one may write; more often than once a second is dropped."""
         access = await self._access.of(actor.user_id, conv_id)
         access.check_write(self._clock.now_ms())

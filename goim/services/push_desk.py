@@ -12,7 +12,7 @@ from goim.errors import ErrorCode, GoimError, invalid, not_found
 from goim.model.push import MAX_ADDRESS, MAX_DEVICES, PushDevice, PushKind
 from goim.model.users import Login
 from goim.model.web_push import check_keys
-from goim.stores.push import PushDevices
+from goim.stores.base_push import PushDevices
 
 MAX_DEVICE_ID = 64
 MAX_PROVIDER = 32

@@ -19,8 +19,8 @@ from goim.services.event_feed import Told
 from goim.services.presence import PresenceBook
 from goim.services.specials import EVERYBODY
 from goim.stores.base import Groups, Users
-from goim.stores.outbox import Parcel
-from goim.stores.push import PushDevices
+from goim.stores.base_outbox import Parcel
+from goim.stores.base_push import PushDevices
 
 LANES = {PushKind.WEBPUSH: "web_push", PushKind.HTTP: "push"}
 TOO_OLD_MS = 3_600_000

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from urllib.parse import urlsplit
 
 import msgspec
@@ -18,8 +18,8 @@ from goim.model.web_push import encode_url, encrypt, vapid
 from goim.outbound.base import Answer, Poster, Unreachable
 from goim.protocol.frames import encode_json
 from goim.services.courier import Failure
-from goim.stores.outbox import Parcel
-from goim.stores.push import PushDevices
+from goim.stores.base_outbox import Parcel
+from goim.stores.base_push import PushDevices
 
 GONE = (404, 410)
 _TOO_LARGE = 413
@@ -31,7 +31,12 @@ _PAUSE_SECONDS = 30.0
 
 class _Place(Struct, rename="camel"):
     conv_id: str
+    seq: int
     mention: bool = False
+
+
+Stands = Callable[[str, str, int], Awaitable[bool]]
+"""Whether somebody (user_id, conv_id, seq) may still read a message."""
 
 
 class _Pushed(Struct, frozen=True, rename="camel", omit_defaults=True):
@@ -50,18 +55,22 @@ _decode_place = msgspec.json.Decoder(_Place).decode
 class _Sender:
     """What both ways have in common: the device as it is now, and forgetting one that is gone."""
 
-    def __init__(self, devices: PushDevices, poster: Poster, clock: Clock, *, timeout: float) -> None:
+    def __init__(self, devices: PushDevices, stands: Stands, poster: Poster, clock: Clock, *, timeout: float) -> None:
         self._devices = devices
+        self._stands = stands
         self._poster = poster
         self._clock = clock
         self._timeout = timeout
 
     async def deliver(self, parcel: Parcel) -> Failure | None:
-        """One push; a device that has logged out or is gone is sent nothing more."""
+        """One push; a device that has logged out or is gone is sent nothing more, nor what was taken back meanwhile."""
         user_id, _, device_id = parcel.target.partition("/")
         device = await self._devices.get(user_id, device_id, self._clock.now_ms())
         if device is None:
             return Failure("the device is not registered any more", is_final=True)
+        place = _decode_place(parcel.body)
+        if not await self._stands(user_id, place.conv_id, place.seq):
+            return Failure("the message is not to be read any more", is_final=True)
         try:
             answer = await self._send(device, parcel)
         except Unreachable as error:
@@ -82,6 +91,7 @@ class WebPushSender(_Sender):
     def __init__(
         self,
         devices: PushDevices,
+        stands: Stands,
         poster: Poster,
         clock: Clock,
         key: ec.EllipticCurvePrivateKey,
@@ -90,7 +100,7 @@ class WebPushSender(_Sender):
         timeout: float,
         ttl: float,
     ) -> None:
-        super().__init__(devices, poster, clock, timeout=timeout)
+        super().__init__(devices, stands, poster, clock, timeout=timeout)
         self._key = key
         self._subject = subject
         self._ttl = ttl
@@ -149,6 +159,7 @@ class ProviderSender(_Sender):
     def __init__(
         self,
         devices: PushDevices,
+        stands: Stands,
         poster: Poster,
         clock: Clock,
         url: str,
@@ -156,7 +167,7 @@ class ProviderSender(_Sender):
         *,
         timeout: float,
     ) -> None:
-        super().__init__(devices, poster, clock, timeout=timeout)
+        super().__init__(devices, stands, poster, clock, timeout=timeout)
         self._url = url
         self._keys = keys
 

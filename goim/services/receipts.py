@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 
@@ -24,6 +23,7 @@ from goim.services.sending import Sending
 from goim.services.specials import Specials
 from goim.stores.base import Receipts
 from goim.stores.log import Log
+from goim.tasks import answered
 
 _REMEMBERED = 200_000
 Done = Callable[[int | GoimError], None]
@@ -86,14 +86,7 @@ class ReceiptBook:
 
     async def mark_read_now(self, user_id: str, conv_id: str, seq: int) -> int:
         """The same, to be awaited."""
-        answer: asyncio.Future[int] = asyncio.get_running_loop().create_future()
-
-        def done(result: int | GoimError) -> None:
-            if not answer.done():
-                answer.set_exception(result) if isinstance(result, GoimError) else answer.set_result(result)
-
-        self.mark_read(user_id, conv_id, seq, done)
-        return await answer
+        return await answered(lambda done: self.mark_read(user_id, conv_id, seq, done))
 
     def sent(self, messages: Sequence[tuple[Sending, Sent]]) -> None:
         """Who sends has read up to there: known at once, written a moment later."""
@@ -135,8 +128,10 @@ class ReceiptBook:
         """One batch: who may, how far they may, one write, then everybody's answer."""
         marks = self._one_device_each(marks)
         try:
+            # Before it is asked who may: who is put out in between is refused, and never told that they fell to 0.
+            known = await self._load({mark.key for mark in marks})
             accesses = await self._accesses_of(marks)
-            rises = await self._rises(marks, accesses)
+            rises = await self._rises(marks, accesses, known)
             await self._burn(rises, accesses)
             if rises:
                 await self._receipts.advance(list(rises.values()))
@@ -146,9 +141,10 @@ class ReceiptBook:
             _refuse_all(marks, GoimError(ErrorCode.INTERNAL, "something went wrong here"))
             raise
         for key, receipt in rises.items():
+            known[key] = receipt.seq
             self._known.put(key, max(receipt.seq, self._known.get(key) or 0))
         for mark in marks:
-            self._answer(mark, accesses, rises)
+            self._answer(mark, accesses, rises, known)
 
     async def _burn(self, rises: dict[Reader, Receipt], accesses: dict[Reader, Access]) -> None:
         """What was to be read once is recalled before the watermark is stored: a crash in between loses nothing."""
@@ -181,34 +177,40 @@ class ReceiptBook:
                 mark.answer(error)
         return accesses
 
-    async def _rises(self, marks: list[_Mark], accesses: dict[Reader, Access]) -> dict[Reader, Receipt]:
+    async def _rises(
+        self, marks: list[_Mark], accesses: dict[Reader, Access], known: dict[Reader, int]
+    ) -> dict[Reader, Receipt]:
         """The watermarks that this batch raises, each to the greatest seq asked for that exists."""
         ends = await self._log.last_seqs({conv_id for conv_id, _ in accesses})
-        await self._load(accesses)
         now = self._clock.now_ms()
         rises: dict[Reader, Receipt] = {}
         for mark in marks:
             if mark.key not in accesses:
                 continue
             seq = min(mark.seq, ends[mark.conv_id])
-            known = rises[mark.key].seq if mark.key in rises else self._known.get(mark.key) or 0
-            if seq > known:
+            last = rises[mark.key].seq if mark.key in rises else max(known[mark.key], self._known.get(mark.key) or 0)
+            if seq > last:
                 rises[mark.key] = Receipt(conv_id=mark.conv_id, user_id=mark.user_id, seq=seq, read_at=now)
         return rises
 
-    async def _load(self, keys: Iterable[Reader]) -> None:
+    async def _load(self, keys: Iterable[Reader]) -> dict[Reader, int]:
         by_user: dict[str, list[str]] = {}
         for conv_id, user_id in keys:
             by_user.setdefault(user_id, []).append(conv_id)
+        known: dict[Reader, int] = {}
         for user_id, conv_ids in by_user.items():
-            await self.of_user(user_id, conv_ids)
+            found = await self.of_user(user_id, conv_ids)
+            known |= {(conv_id, user_id): seq for conv_id, seq in found.items()}
+        return known
 
-    def _answer(self, mark: _Mark, accesses: dict[Reader, Access], rises: dict[Reader, Receipt]) -> None:
+    def _answer(
+        self, mark: _Mark, accesses: dict[Reader, Access], rises: dict[Reader, Receipt], known: dict[Reader, int]
+    ) -> None:
         """Ack the mark; the first mark of a batch that moved a watermark is the one that is told to others."""
         access = accesses.get(mark.key)
         if access is None:
             return  # refused already
-        mark.answer(max(self._known.get(mark.key) or 0, self._answering.get(mark.key, 0)))
+        mark.answer(max(known[mark.key], self._known.get(mark.key) or 0, self._answering.get(mark.key, 0)))
         receipt = rises.pop(mark.key, None)
         if receipt is None:
             return

@@ -38,7 +38,7 @@ from goim.services.unread import Unread
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Services:
-    """Made by `app.py`, the same for every request of a node."""
+    """Put together in `app/office.py`, the same for every request of a node."""
 
     settings: Settings
     clock: Clock

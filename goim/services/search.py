@@ -17,8 +17,8 @@ from goim.services.one_message import OneMessage
 from goim.services.search_indexer import SearchIndexer
 from goim.stores.base import Conversations
 from goim.stores.base_log import ConvDeletes
-from goim.stores.search import Hit, SearchIndex
-from goim.stores.words import WordIndex
+from goim.stores.base_search import Hit, SearchIndex
+from goim.stores.base_words import WordIndex
 
 MAX_LIMIT = 200
 MAX_QUESTION = 100

@@ -7,13 +7,12 @@ import contextlib
 from collections.abc import AsyncIterator, Sequence
 
 from goim.clock import Clock
-from goim.model.search import index_terms
-from goim.model.words import words_of
-from goim.stores.search import Doc, LogTail, SearchIndex, Written
+from goim.model.search import terms_of
+from goim.stores.base_search import Doc, LogTail, SearchIndex, Written
 from goim.tasks import beside, outlived
 
 _AT_ONCE = 128
-_BEAT_SECONDS = 0.5
+BEAT_SECONDS = 5.0
 _REST = 9.0
 """While messages come in: so many seconds of rest for each of work. Sending has nine tenths of a core to itself."""
 _SHORT_REST = 1.0
@@ -68,12 +67,12 @@ class SearchIndexer:
             yield
 
     async def _run(self) -> None:
-        pause = _BEAT_SECONDS
+        pause = BEAT_SECONDS
         last = 0
         while True:
             await self._clock.sleep(pause)
             started = self._clock.monotonic()
-            pause = _BEAT_SECONDS
+            pause = BEAT_SECONDS
             with outlived("search_index_waits"):
                 before, last = last, await self._tail.last()
                 if await self.step():
@@ -81,7 +80,4 @@ class SearchIndexer:
 
 
 def _doc(written: Written) -> Doc:
-    """What the index keeps of a message; nothing of one that is recalled or expired."""
-    row = written.row
-    words = "" if row.recalled or row.payload is None else words_of(row.type, row.payload)
-    return Doc(written.number, row.conv_id, row.seq, index_terms(words))
+    return Doc(written.number, written.row.conv_id, written.row.seq, terms_of(written.row))

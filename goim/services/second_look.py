@@ -7,7 +7,7 @@ stand finds that here. Its word came first or last: what it tells now comes afte
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from goim.clock import Clock
@@ -43,11 +43,9 @@ class SecondLook:
             with outlived("second_look_failed", key=key):
                 await look(told)
 
-    @contextlib.asynccontextmanager
-    async def running(self) -> AsyncIterator[None]:
+    def running(self) -> contextlib.AbstractAsyncContextManager[None]:
         """Look again and again while the context is open."""
-        async with beside(repeat(self._clock, SECONDS, self.look, "second_look_failed")):
-            yield
+        return beside(repeat(self._clock, SECONDS, self.look, "second_look_failed"))
 
 
 def differences(told: Told, stored: object) -> dict[str, Any]:

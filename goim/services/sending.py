@@ -7,12 +7,14 @@ from typing import Protocol
 
 from msgspec import UNSET, Struct
 
-from goim.errors import GoimError, invalid
+from goim.clock import LATEST_MS
+from goim.errors import ErrorCode, GoimError, invalid
 from goim.ids import new_id
 from goim.model.conversations import Conversation, ConvType
 from goim.model.messages import Draft, Extras, Message, Sent, encode_extras, with_extras
 from goim.protocol.replies import SentData
 from goim.protocol.requests import SendData
+from goim.ratelimit.base import RateLimiter
 from goim.services.access import Access
 
 _PLAIN = frozenset({"text", "card", "location", "custom"})  # the others may refer to files
@@ -21,12 +23,19 @@ Done = Callable[[SentData | GoimError], None]
 
 
 class Sender(Protocol):
-    """Who sends: a connection, or a session over HTTP. It is not pushed its own message."""
+    """Who sends or acts: a connection, or a session over HTTP. It is not pushed its own message or act."""
 
     @property
     def user_id(self) -> str: ...
     @property
     def device_id(self) -> str: ...
+
+
+def check_pace(limiter: RateLimiter, actor: Sender, what: str) -> None:
+    """Take one of what a device may do now; `RATE_LIMIT` with how long to wait if there is none."""
+    wait_ms = limiter.take((actor.user_id, actor.device_id))
+    if wait_ms:
+        raise GoimError(ErrorCode.RATE_LIMIT, f"too many {what}; wait a moment", retry_after_ms=wait_ms)
 
 
 class System(Struct, frozen=True):
@@ -41,6 +50,7 @@ class Sending(Draft, kw_only=True):
 
     `conv` is `NOWHERE` until it is known where it may go; what was looked up for it is its `access`. `arrived`: seconds
     of `perf_counter`. `is_ready`: nothing has to be asked or noted before it is stored.
+    `is_replaced`: something else is stored than was asked for.
     """
 
     sender: Sender
@@ -51,6 +61,14 @@ class Sending(Draft, kw_only=True):
     is_ready: bool = True
     access: Access | None = None
     is_system: bool = False
+    is_replaced: bool = False
+
+    @property
+    def ends_at(self) -> int | None:
+        """Until when it gives a right to its files. What burns once read is not to last either, so that ends, too: at
+        the end of all times, if nobody reads it."""
+        burns = self.wanted is not None and self.wanted.burn_after_read is True
+        return LATEST_MS if burns and self.expire_at is None else self.expire_at
 
 
 def is_plain(data: SendData) -> bool:
@@ -77,7 +95,7 @@ def ask_for_extras(sending: Sending) -> None:
         return
     sending.wanted = Extras(
         reply_to=data.reply_to or UNSET,
-        mentions=data.mentions or UNSET,
+        mentions=list(dict.fromkeys(data.mentions)) if data.mentions else UNSET,
         burn_after_read=data.burn_after_read or UNSET,
         stream_status="streaming" if data.type == "stream" else UNSET,
         stream_index=0 if data.type == "stream" else UNSET,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import secrets
-from collections.abc import AsyncIterator, Collection, Sequence
+from collections.abc import Collection, Sequence
 
 import structlog
 from msgspec import Struct
@@ -19,7 +19,7 @@ from goim.lru import Recent
 from goim.model.users import Login, Session, User
 from goim.notices import Interrupted, Notices, SessionsEnded
 from goim.protocol.close_codes import CloseCode
-from goim.services.tokens import TokenSigner, unauthorized
+from goim.services.tokens import TokenSigner, unauthorized, wrong_password
 from goim.stores.base import Sessions, Users
 from goim.tasks import beside, repeat
 
@@ -94,9 +94,10 @@ class SessionDesk:
         )
         earlier = await self._sessions.of_user(user.user_id)
         await self._sessions.add(session)
-        await self._end(_replaced(earlier, session) | await self._outrun(earlier, session))
-        # Asked only now: whoever disables or erases the account first says so and then ends the sessions there are.
-        await self._check_user(session)
+        await self.end(_replaced(earlier, session) | await self._outrun(earlier, session))
+        # Asked only now: whoever disables or erases the account, or changes its password, first says so and then ends
+        # the sessions there are.
+        await self._check_user(session, proven=user.password_hash)
         self._believe(session_id)
         return self._tokens(session, refresh_token)
 
@@ -144,11 +145,15 @@ class SessionDesk:
         if session is not None:
             await self._check_user(session)
 
-    async def _check_user(self, session: Session) -> None:
+    async def _check_user(self, session: Session, *, proven: str | None = None) -> None:
+        """End a session of an account that is closed, or (`proven`: its hash) of a password that it has no more."""
         user = await self._users.get(session.user_id)
         if user is None or user.is_disabled:
-            await self._end({session.session_id})
+            await self.end({session.session_id})
             raise unauthorized("this account is closed")
+        if proven not in (None, user.password_hash):
+            await self.end({session.session_id})
+            raise wrong_password()
 
     def _believe(self, session_id: str) -> bool:
         """Remember that a session lives, unless it ended while the database was asked."""
@@ -175,7 +180,7 @@ class SessionDesk:
         expires_at = now + self._refresh_ms
         if not await self._sessions.rotate(session_id, _hash(refresh_token), _hash(fresh), expires_at):
             _log.warning("refresh_token_reused", user_id=session.user_id)
-            await self._end({session_id})
+            await self.end({session_id})
             raise unauthorized("the refresh token was spent before; log in again")
         await self._check_user(session)
         self._believe(session_id)
@@ -185,7 +190,7 @@ class SessionDesk:
 
     async def logout(self, login: Login) -> None:
         """End the caller's session: its tokens stop working and its sockets close."""
-        await self._end({login.session_id})
+        await self.end({login.session_id})
 
     async def of_user(self, user_id: str) -> list[Session]:
         """The user's sessions that are not over, earliest first."""
@@ -194,36 +199,40 @@ class SessionDesk:
 
     async def end(self, session_ids: Collection[str], code: CloseCode = CloseCode.SESSION_ENDED) -> None:
         """End these sessions and close their sockets with `code`."""
-        await self._end(session_ids, code)
-
-    async def end_others(self, login: Login) -> None:
-        """End every session of the caller but this one."""
-        mine = await self._sessions.of_user(login.user_id)
-        await self._end({session.session_id for session in mine} - {login.session_id})
-
-    async def end_all(self, user_id: str) -> None:
-        """End every session of a user."""
-        await self._end({session.session_id for session in await self._sessions.of_user(user_id)})
-
-    async def _end(self, session_ids: Collection[str], code: CloseCode = CloseCode.SESSION_ENDED) -> None:
         if session_ids:
             await self._sessions.end(session_ids)
             self._notices.emit(SessionsEnded(sorted(session_ids), code))
 
+    async def end_others(self, login: Login) -> None:
+        """End every session of the caller but this one."""
+        mine = await self._sessions.of_user(login.user_id)
+        await self.end({session.session_id for session in mine} - {login.session_id})
+
+    async def end_all(self, user_id: str) -> None:
+        """End every session of a user."""
+        await self.end({session.session_id for session in await self._sessions.of_user(user_id)})
+
     # what no notice tells
 
-    @contextlib.asynccontextmanager
-    async def running(self) -> AsyncIterator[None]:
-        """Once a minute, look for live connections whose session is gone from the database."""
-        async with beside(repeat(self._clock, CHECK_SECONDS, self.sweep, "sessions_not_checked")):
-            yield
+    def running(self) -> contextlib.AbstractAsyncContextManager[None]:
+        """Once a minute (and as often as tokens end), look for connections that have outlived what they stand on."""
+        period = min(CHECK_SECONDS, self._token_ms / 1000)
+        return beside(repeat(self._clock, period, self.sweep, "sessions_not_checked"))
 
     async def sweep(self) -> None:
-        """Close the connections whose session has ended behind our back."""
+        """Close the connections whose token is over, or whose session has ended behind our back."""
+        self._close_spent()
         connected = {sink.session_id for sink in self._delivery.everybody()}
         gone = connected - (await self._sessions.living(connected)).keys()
         if gone:
             self._notices.emit(SessionsEnded(sorted(gone), CloseCode.SESSION_ENDED))
+
+    def _close_spent(self) -> None:
+        """Their session lives: whoever has refreshed its token connects again with the new one."""
+        now = self._clock.now_ms()
+        for sink in [sink for sink in self._delivery.everybody() if sink.token_ends and sink.token_ends <= now]:
+            self._delivery.detach(sink)
+            sink.close(CloseCode.SESSION_ENDED)
 
 
 def _age(session: Session) -> tuple[int, str]:

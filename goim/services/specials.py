@@ -8,24 +8,28 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 import structlog
 from msgspec import UNSET, UnsetType
 
-from goim.clock import LATEST_MS, Clock
+from goim.clock import LATEST_MS, SKEW_MS, Clock
 from goim.delivery import Delivery
-from goim.errors import ErrorCode, GoimError, invalid
+from goim.errors import ErrorCode, GoimError, StoreDown, invalid
 from goim.model.conversations import Conversation, ConvType
+from goim.model.files import WITH_FILES
 from goim.model.groups import Role
 from goim.model.messages import EMPTIED, Extras, SentKey
 from goim.notices import Burning, Interrupted, Notices
 from goim.protocol.pushes import Mention, MentionData
 from goim.services.access import Access
-from goim.services.changes import Actor, ChangeDesk
-from goim.stores.base import Conversations, Members
-from goim.stores.base_log import ConvDeletes, MessageTable, Pending
+from goim.services.changes import ChangeDesk
+from goim.services.file_grants import FileGrants
+from goim.services.sending import Sender
+from goim.stores.base import Conversations, Members, Receipts
+from goim.stores.base_log import UNDER_WAY_MS, ConvDeletes, MessageTable, Pending
 from goim.tasks import beside, repeat
 
 EVERYBODY = "all"
 MAX_MENTIONS = 100
 _SWEEP_SECONDS = 5.0
 _PAGE = 500
+_MOST_BURNING = 1_000_000
 _log = structlog.get_logger(__name__)
 
 
@@ -38,26 +42,31 @@ class Specials:
         pending: Pending,
         members: Members,
         conversations: Conversations,
+        receipts: Receipts,
         deletes: ConvDeletes,
         changes: ChangeDesk,
         delivery: Delivery,
         notices: Notices,
         clock: Clock,
+        grants: FileGrants,
     ) -> None:
         self._table = table
         self._pending = pending
         self._members = members
         self._conversations = conversations
+        self._receipts = receipts
         self._deletes = deletes
         self._changes = changes
         self._delivery = delivery
         self._clock = clock
+        self._grants = grants
         self._notices = notices
-        self.burning: set[str] = set()
-        """Conversations in which there may be messages to burn."""
-        self._must_look = False
-        self.before_emptying: Callable[[str, int], Awaitable[None]] | None = None
-        notices.on(Burning, lambda notice: self.burning.add(notice.conv_id))
+        self.burning: dict[str, int] = {}
+        """Conversations in which there may be messages to burn, each with the number of when that was said last."""
+        self._burnings = 0
+        self._lost_since: int | None = None
+        self.on_emptied: Callable[[str, int], Awaitable[None]] | None = None
+        notices.on(Burning, lambda notice: self._burns(notice.conv_id))
         notices.on(Interrupted, self._look_again)
 
     # before it is stored
@@ -72,9 +81,8 @@ class Specials:
         if extras is not None and extras.burn_after_read is True:
             if access.conv.conv_type is not ConvType.C2C:
                 raise invalid("burnAfterRead is for two people only")
-            await self._pending.put("burn", key, 0)
-            if access.conv.conv_id not in self.burning:
-                self._notices.emit(Burning(access.conv.conv_id))
+            await self._pending.put("burn", key, self._clock.now_ms())
+            self._notices.emit(Burning(access.conv.conv_id))  # each time: any node may have burned all it knew of
         if extras is not None and extras.stream_status is not UNSET:
             await self._pending.put("stream", key, self._clock.now_ms())
 
@@ -106,7 +114,7 @@ class Specials:
 
     # when it is stored
 
-    def tell(self, sender: Actor, conv: Conversation, seq: int, extras: Extras) -> None:
+    def tell(self, sender: Sender, conv: Conversation, seq: int, extras: Extras) -> None:
         """Call the attention of those who are mentioned."""
         if not isinstance(extras.mentions, list):
             return
@@ -120,30 +128,52 @@ class Specials:
 
     async def burn(self, conv: Conversation, reader: str, up_to: int) -> None:
         """Recall what the other one sent to be read once, up to the reader's new watermark: before that is stored."""
+        said = self.burning.get(conv.conv_id)
         keys = await self._pending.of_conversation("burn", conv.conv_id)
         sent = await self._table.find_sent(keys)
-        done = [key for key in keys if key not in sent]
+        given_up = self._clock.now_ms() - UNDER_WAY_MS
+        done = [key for key, noted_at in keys.items() if key not in sent and noted_at < given_up]
+        with_files = list(done)
         for key, place in sent.items():
             if key[1] == reader or place.seq > up_to:
                 continue
             row = await self._table.get(conv.conv_id, place.seq)
             if row is not None:
                 await self._changes.burn(conv, row, reader)
+                with_files += [key] if row.type in WITH_FILES else []
             done.append(key)
+        await self._grants.withdraw(with_files)
         await self._pending.remove("burn", done)
-        if len(done) == len(keys):
-            self.burning.discard(conv.conv_id)
+        if len(done) == len(keys) and self.burning.get(conv.conv_id) == said:  # else another one came meanwhile
+            self.burning.pop(conv.conv_id, None)
+
+    async def sent_again(self, key: SentKey, seq: int) -> None:
+        """What was granted for a message once more goes with the message, if it was gone by then."""
+        if await self._table.gone(key[0], [seq], self._clock.now_ms()):
+            await self._grants.withdraw([key])
+
+    def _burns(self, conv_id: str) -> None:
+        self._burnings += 1
+        self.burning[conv_id] = self._burnings
 
     async def sweep(self) -> None:
-        """Empty what has expired; nobody has been shown it since its time."""
-        now = self._clock.now_ms()
-        while keys := await self._pending.due("expire", now, _PAGE):
-            for key, place in (await self._table.find_sent(keys)).items():
-                if self.before_emptying is not None:  # first: after a crash in between all of it is done again
-                    await self.before_emptying(key[0], place.seq)
+        """Empty what has expired; nobody has been shown it since its time.
+
+        What is not in the log may be on its way there: it is looked for again, until it was clearly never sent.
+        """
+        now, awaited = self._clock.now_ms(), 0
+        while len(keys := await self._pending.due("expire", now, _PAGE + 2 * awaited)) > awaited:
+            sent = await self._table.find_sent(keys)
+            for key, place in sent.items():
                 await self._table.overwrite(key[0], place.seq, EMPTIED)
                 await self._changes.forget_words(key[0], [place.seq])
-            await self._pending.remove("expire", keys)
+                if self.on_emptied is not None:  # last: who indexes it meanwhile looks at it once more before
+                    await self.on_emptied(key[0], place.seq)
+            given_up = set(await self._pending.due("expire", now - UNDER_WAY_MS, len(keys)))
+            done = [key for key in keys if key in sent or key in given_up]
+            await self._grants.withdraw(done)  # nobody has been let read them since their time, either
+            await self._pending.remove("expire", done)
+            awaited = len(keys) - len(done)
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -156,14 +186,34 @@ class Specials:
         """Sweep every few seconds while the context is open; one node may do it for all."""
         return beside(repeat(self._clock, _SWEEP_SECONDS, self.sweep, "sweep_waits"))
 
-    async def _look(self) -> None:
-        self._must_look = False
-        for key in await self._pending.due("burn", LATEST_MS, 1_000_000):
-            self.burning.add(key[0])
+    async def _look(self) -> list[SentKey]:
+        keys = await self._pending.due("burn", LATEST_MS, _MOST_BURNING)
+        for key in keys:
+            self._burns(key[0])
+        return keys
 
-    def _look_again(self, _: Interrupted) -> None:
-        self._must_look = True
+    def _look_again(self, notice: Interrupted) -> None:
+        self._lost(notice.since - self._notices.ahead_ms - SKEW_MS)
+
+    def _lost(self, since: int) -> None:
+        self._lost_since = since if self._lost_since is None else min(since, self._lost_since)
 
     async def _look_if_need_be(self) -> None:
-        if self._must_look:
-            await self._look()
+        """What was noted since an interruption may have been read where nobody had heard that it burns."""
+        since, self._lost_since = self._lost_since, None
+        if since is None:
+            return
+        try:
+            keys = await self._look()
+            heard = set(await self._pending.due("burn", since, _MOST_BURNING))
+            for conv_id in {key[0] for key in keys if key not in heard}:
+                await self._burn_what_was_read(conv_id)
+        except StoreDown:
+            self._lost(since)
+            raise
+
+    async def _burn_what_was_read(self, conv_id: str) -> None:
+        conv = await self._conversations.get(conv_id)
+        if conv is not None:
+            for receipt in await self._receipts.of_conversation(conv_id):
+                await self.burn(conv, receipt.user_id, receipt.seq)

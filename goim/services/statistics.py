@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import shutil
 from collections import deque
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 from msgspec import Struct, structs
@@ -16,7 +15,7 @@ from goim.delivery import Delivery
 from goim.metrics import Metrics
 from goim.model.files import FileStats
 from goim.stores.base import Files
-from goim.stores.overview import Overview
+from goim.stores.base_overview import Overview
 from goim.tasks import beside
 
 SAMPLE_SECONDS = 5.0
@@ -124,11 +123,9 @@ class Statistics:
     def _stored(self) -> int:
         return int(self._metrics.commit_batch_size.total)
 
-    @contextlib.asynccontextmanager
-    async def running(self) -> AsyncIterator[None]:
+    def running(self) -> contextlib.AbstractAsyncContextManager[None]:
         """Take a sample every five seconds while the context is open."""
-        async with beside(self._run()):
-            yield
+        return beside(self._run())
 
     async def _run(self) -> None:
         while True:

@@ -8,12 +8,12 @@ from collections.abc import AsyncIterator
 
 import msgspec
 import structlog
-from msgspec import UNSET, Raw, Struct, UnsetType
+from msgspec import UNSET, Raw, UnsetType
 from msgspec.structs import replace
 
 from goim.clock import LATEST_MS, Clock
 from goim.delivery import Delivery
-from goim.elsewhere.base import Elsewhere, Nobody
+from goim.elsewhere.base import Elsewhere
 from goim.errors import ErrorCode, GoimError, not_found
 from goim.lru import Recent
 from goim.model.conversations import Conversation
@@ -26,11 +26,12 @@ from goim.protocol.pushes import StreamChunkData, StreamChunkPush
 from goim.protocol.replies import StreamEndedData, StreamStartedData
 from goim.protocol.requests import SendData
 from goim.services.access import AccessBook
-from goim.services.changes import Actor, ChangeDesk
+from goim.services.changes import ChangeDesk
 from goim.services.messages import Messages
 from goim.services.sending import Sender
+from goim.services.stream_state import Live, LiveStreams, Over
 from goim.stores.base import Conversations
-from goim.stores.base_log import MessageTable, Pending
+from goim.stores.base_log import UNDER_WAY_MS, MessageTable, Pending
 from goim.tasks import beside, outlived
 
 MAX_METADATA_BYTES = 4096
@@ -38,6 +39,8 @@ CHUNKS_PER_SECOND = 200
 CHUNKS_AT_ONCE = 400
 ABANDONED = "abandoned"
 """The error of a stream that the server ended because its owner was gone."""
+NOT_ALLOWED = "not_allowed"
+"""That of one whose owner wanted to say more where they may not write any longer."""
 GIVE_SECONDS = 0.5
 """How long a node that feeds a stream now waits for the one that did."""
 _BEAT_SECONDS = 1.0
@@ -46,49 +49,6 @@ _MOST = 100_000
 _REMEMBERED = 10_000
 _decode_text = msgspec.json.Decoder(Text).decode
 _log = structlog.get_logger(__name__)
-
-
-class Live(Struct):
-    """A stream under way. `full_at` is its token bucket, `gone_since` when its owner's last connection went.
-
-    `is_found`: taken up where another node left it, and not fed here since. Other nodes may have taken it up, too.
-    """
-
-    conv: Conversation
-    row: MessageRow
-    parts: list[str]
-    size: int
-    index: int = 0
-    is_saved: bool = True
-    is_found: bool = False
-    full_at: float = 0.0
-    gone_since: float | None = None
-    writing: asyncio.Lock = msgspec.field(default_factory=asyncio.Lock)
-    """Held while its row is written: what is saved must not come after the end."""
-
-    @property
-    def owner(self) -> str:
-        return self.row.from_user_id
-
-    @property
-    def key(self) -> SentKey:
-        return (self.conv.conv_id, self.row.from_user_id, self.row.client_msg_id)
-
-    @property
-    def text(self) -> str:
-        """Everything so far."""
-        if len(self.parts) > 1:
-            self.parts = ["".join(self.parts)]
-        return self.parts[0]
-
-
-class Over(Struct, frozen=True):
-    """A stream that has ended, remembered for a while: its owner is told so, others see nothing."""
-
-    conv: Conversation
-    seq: int
-    owner: str
-    is_recalled: bool
 
 
 class Streams:
@@ -103,15 +63,16 @@ class Streams:
         table: MessageTable,
         pending: Pending,
         delivery: Delivery,
+        notices: Notices,
+        elsewhere: Elsewhere,
         clock: Clock,
         *,
         idle_timeout: float,
         max_bytes: int,
-        notices: Notices | None = None,
-        elsewhere: Elsewhere | None = None,
+        max_live: int,
     ) -> None:
         self._notices = notices
-        self._elsewhere = elsewhere or Nobody()
+        self._elsewhere = elsewhere
         self._wanted: dict[str, asyncio.Future[StreamGiven]] = {}
         self._messages = messages
         self._changes = changes
@@ -123,22 +84,25 @@ class Streams:
         self._clock = clock
         self._idle_timeout = idle_timeout
         self._max_bytes = max_bytes
-        self._live: dict[str, Live] = {}
+        self._streams = LiveStreams(max_live)
+        self._live = self._streams.by_id
         self._done: list[SentKey] = []
         self._over: Recent[str, Over] = Recent(_REMEMBERED)
         self._unknown: Recent[tuple[str, str], bool] = Recent(_REMEMBERED)
         changes.on_recalled.append(self._recalled)
-        if notices is not None:
-            notices.on(StreamWanted, self._give)
-            notices.on(StreamGiven, self._given)
+        notices.on(StreamWanted, self._give)
+        notices.on(StreamGiven, self._given)
 
     # what the owner does
 
     async def start(self, caller: Sender, data: SendData) -> StreamStartedData:
         """Store the message with its first text and let it grow. Begun twice is begun once, and goes on."""
+        self._streams.check_room(caller.user_id, data.client_msg_id)
         sent = await self._messages.send_now(caller, data, stream=True)
         stream_id = sent.server_msg_id
-        if not self._is_fed_here(stream_id):
+        if not sent.duplicate:  # then no other node has it
+            await self._take_up(sent.conv_id, sent.seq)
+        elif not self._is_fed_here(stream_id):
             await self._fetch(stream_id, sent.conv_id, sent.seq)
         return StreamStartedData(stream_id, stream_id, sent.conv_id, sent.seq, sent.timestamp, duplicate=sent.duplicate)
 
@@ -149,9 +113,9 @@ class Streams:
         text = _text_of(row)
         index = extras_of(row).stream_index
         size, start = len(text.encode()), index if isinstance(index, int) else 0
-        self._live[conv.message_id(seq)] = Live(conv, row, [text], size, start, is_found=is_found)
+        self._streams.put(conv.message_id(seq), Live(conv, row, [text], size, start, is_found=is_found))
 
-    def chunk(self, caller: Actor, stream_id: str, delta: str, metadata: Raw | UnsetType = UNSET) -> None:
+    def chunk(self, caller: Sender, stream_id: str, delta: str, metadata: Raw | UnsetType = UNSET) -> None:
         """Append to a stream of one's own, and show it. First ask `is_cleared`, and else await `clear`."""
         live = self._own(caller, stream_id)
         size = len(delta.encode())
@@ -178,8 +142,18 @@ class Streams:
         text = live.text if final_text is None else final_text
         if len(text.encode()) > self._max_bytes:
             raise GoimError(ErrorCode.TOO_LARGE, f"a stream holds at most {self._max_bytes} bytes")
+        if error or text != live.text:
+            await self._check_last_words(stream_id, live)
         change = await self._finish(stream_id, live, text, error or None, but=caller)
         return StreamEndedData(stream_id, stream_id, change)
+
+    async def _check_last_words(self, stream_id: str, live: Live) -> None:
+        """Who may not write there any longer may not by ending it, either: then it ends as it stands."""
+        try:
+            await self._check_write(live)
+        except GoimError:
+            await self._finish(stream_id, live, live.text, NOT_ALLOWED)
+            raise
 
     # from node to node
 
@@ -189,7 +163,7 @@ class Streams:
 
     def _may_be_elsewhere(self, stream_id: str) -> bool:
         is_known = self._is_fed_here(stream_id) or self._over.get(stream_id) is not None
-        return not is_known and self._notices is not None and self._notices.has_company
+        return not is_known and self._notices.has_company
 
     async def _find(self, caller: Sender, stream_id: str) -> None:
         """Have a stream of the caller here that may be on another node, or was on one that is gone.
@@ -209,7 +183,7 @@ class Streams:
     async def _fetch(self, stream_id: str, conv_id: str, seq: int) -> None:
         """As another node gives it, or else as it was saved last."""
         given: StreamGiven | None = None
-        if self._notices is not None and self._notices.has_company:
+        if self._notices.has_company:
             answer = self._wanted[stream_id] = asyncio.get_running_loop().create_future()
             self._notices.tell_others(StreamWanted(stream_id))
             with contextlib.suppress(TimeoutError):
@@ -226,8 +200,8 @@ class Streams:
             live.size = len(given.text.encode())
 
     def _give(self, notice: StreamWanted) -> None:
-        live = self._live.pop(notice.stream_id, None)
-        if live is not None and self._notices is not None:
+        live = self._streams.pop(notice.stream_id)
+        if live is not None:
             self._notices.tell_others(StreamGiven(notice.stream_id, live.text, live.index))
 
     def _given(self, notice: StreamGiven) -> None:
@@ -246,7 +220,7 @@ class Streams:
 
     # may they?
 
-    def is_cleared(self, caller: Actor, stream_id: str) -> bool:
+    def is_cleared(self, caller: Sender, stream_id: str) -> bool:
         """Whether it is known, without asking the database, that the owner may write there now."""
         if self._may_be_elsewhere(stream_id):
             return False
@@ -259,10 +233,12 @@ class Streams:
     async def clear(self, caller: Sender, stream_id: str) -> None:
         """Find out whether the owner may still write there."""
         await self._find(caller, stream_id)
-        live = self._own(caller, stream_id)
+        await self._check_write(self._own(caller, stream_id))
+
+    async def _check_write(self, live: Live) -> None:
         (await self._access.of(live.owner, live.conv.conv_id)).check_write(self._clock.now_ms())
 
-    def _own(self, caller: Actor, stream_id: str) -> Live:
+    def _own(self, caller: Sender, stream_id: str) -> Live:
         live = self._live.get(stream_id)
         if live is not None and live.owner == caller.user_id:
             return live
@@ -286,14 +262,14 @@ class Streams:
     async def _finish(self, stream_id: str, live: Live, text: str, error: str | None, *, but: object = None) -> int:
         async with live.writing:
             changed = await self._changes.finish_stream(live.conv, live.row, text, live.index, error, but=but)
-            if self._live.pop(stream_id, None) is not None:  # else it was recalled meanwhile
+            if self._streams.pop(stream_id) is not None:  # else it was recalled meanwhile
                 self._over.put(stream_id, Over(live.conv, live.row.seq, live.owner, False))
         await self._pending.remove("stream", [live.key])
         return changed.change
 
     def _recalled(self, conv: Conversation, seq: int) -> None:
         stream_id = conv.message_id(seq)
-        live = self._live.pop(stream_id, None)
+        live = self._streams.pop(stream_id)
         if live is not None:
             self._over.put(stream_id, Over(conv, seq, live.owner, True))
             self._done.append(live.key)
@@ -311,17 +287,20 @@ class Streams:
     async def take_up_orphans(self) -> None:
         """Have those here whose owners are connected nowhere else, so that they end, or go on when their owner
         comes."""
-        keys = [key for key in await self._pending.due("stream", LATEST_MS, _MOST) if not self._has(key)]
+        mine = self._keys()
+        keys = [key for key in await self._pending.due("stream", LATEST_MS, _MOST) if key not in mine]
         elsewhere = await self._elsewhere.online({key[1] for key in keys})
         orphans = [key for key in keys if key[1] not in elsewhere]
         sent = await self._table.find_sent(orphans)
         for key in orphans:
             if key in sent:
                 await self._take_up(key[0], sent[key].seq, is_found=True)
-        await self._pending.remove("stream", [key for key in orphans if not self._has(key)])
+        unsent = {key for key in orphans if key not in sent}
+        old = await self._pending.due("stream", self._clock.now_ms() - UNDER_WAY_MS, _MOST) if unsent else ()
+        await self._pending.remove("stream", unsent.intersection(old) | (sent.keys() - self._keys()))
 
-    def _has(self, key: SentKey) -> bool:
-        return any(live.key == key for live in self._live.values())
+    def _keys(self) -> set[SentKey]:
+        return {live.key for live in self._live.values()}
 
     async def _run(self) -> None:
         beats = 0
@@ -331,38 +310,34 @@ class Streams:
             with outlived("streams_wait", live=len(self._live)):
                 await self.save()
                 await self.end_abandoned()
-                if beats % _ORPHANS_EVERY == 0 and self._notices is not None and self._notices.has_company:
+                if beats % _ORPHANS_EVERY == 0 and self._notices.has_company:
                     await self.take_up_orphans()
 
     async def save(self) -> None:
         """Store what has grown: a crash costs at most what came in the last second."""
         for stream_id, live in [(stream_id, live) for stream_id, live in self._live.items() if not live.is_saved]:
             async with live.writing:
-                if self._live.get(stream_id) is live and await self._is_going_on(stream_id, live):
-                    await self._save(live)
+                if self._live.get(stream_id) is live and not await self._save(live):
+                    await self._give_up(stream_id, live)
         done, self._done = self._done, []
         await self._pending.remove("stream", done)
 
-    async def _is_going_on(self, stream_id: str, live: Live) -> bool:
-        """Whether no other node has ended it: one that took this node for dead, which only stood still."""
-        if self._notices is None or not self._notices.has_company:
-            return True
-        row = await self._table.get(live.conv.conv_id, live.row.seq)
-        if row is not None and extras_of(row).stream_status == "streaming":
-            return True
-        self._live.pop(stream_id, None)
-        self._over.put(stream_id, Over(live.conv, live.row.seq, live.owner, row is None or bool(row.recalled)))
-        return False
-
-    async def _save(self, live: Live) -> None:
+    async def _save(self, live: Live) -> bool:
+        """False if it is over."""
         extras = replace(extras_of(live.row), stream_index=live.index)
         edit = RowEdit(encode_json({"text": live.text}).decode(), encode_extras(extras))
         live.is_saved = True  # first: what comes while it is written is not
         try:
-            await self._table.overwrite(live.conv.conv_id, live.row.seq, edit)
+            return await self._table.overwrite(live.conv.conv_id, live.row.seq, edit)
         except BaseException:
             live.is_saved = False
             raise
+
+    async def _give_up(self, stream_id: str, live: Live) -> None:
+        """Another node has ended it: one that took this node for dead, which only stood still."""
+        row = await self._table.get(live.conv.conv_id, live.row.seq)
+        self._streams.pop(stream_id)
+        self._over.put(stream_id, Over(live.conv, live.row.seq, live.owner, row is None or bool(row.recalled)))
 
     async def end_abandoned(self) -> None:
         """End, as failed, the streams whose owner has had no connection for the idle timeout."""
@@ -382,7 +357,7 @@ class Streams:
         row = await self._table.get(live.conv.conv_id, live.row.seq)
         extras = None if row is None else extras_of(row)
         if extras is None or extras.stream_status != "streaming" or (extras.stream_index or 0) > live.index:
-            self._live.pop(stream_id, None)
+            self._streams.pop(stream_id)
             return
         await self._finish(stream_id, live, live.text, ABANDONED)
 

@@ -13,6 +13,7 @@ import jwt
 import msgspec
 from msgspec import Struct
 
+from goim.clock import LATEST_MS
 from goim.errors import ErrorCode, GoimError
 from goim.ids import new_id
 from goim.model.users import Login
@@ -28,6 +29,11 @@ _OPTIONS: Any = {
 
 def unauthorized(why: str) -> GoimError:
     return GoimError(ErrorCode.UNAUTHORIZED, why)
+
+
+def wrong_password() -> GoimError:
+    """Whether there is such a user is not told."""
+    return GoimError(ErrorCode.BAD_CREDENTIALS, "wrong username or password")
 
 
 class Signed(Struct, frozen=True):
@@ -101,7 +107,7 @@ class TokenSigner:
             raise unauthorized("the token is not valid") from None
         if claims.exp * 1000 <= now_ms:
             raise unauthorized("the token has expired")
-        return Login(claims.sub, claims.sid, claims.did)
+        return Login(claims.sub, claims.sid, claims.did, int(min(claims.exp * 1000, LATEST_MS)))
 
     def _read_usual(self, token: str) -> _Claims | None:
         """What a token says, if it is like those we make and we signed it."""

@@ -16,7 +16,7 @@ from goim.outbound.base import Answer, Poster, Unreachable
 from goim.protocol.frames import encode_json
 from goim.services.courier import Failure
 from goim.services.event_feed import Told
-from goim.stores.outbox import Parcel
+from goim.stores.base_outbox import Parcel
 
 SENT = "message.sent"
 

@@ -10,8 +10,9 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Protocol
 
 from goim.model.conversations import Activity, Conversation, Entry, Receipt
-from goim.model.files import FileStats, StoredFile
+from goim.model.files import FileStats, Grant, StoredFile
 from goim.model.groups import Group, Member
+from goim.model.messages import SentKey
 from goim.model.users import Block, Device, Friend, Session, User
 
 UserIds = set[str]
@@ -41,8 +42,13 @@ class Users(Protocol):
         """Set fields of an account (field names of `User`) and return what it is now."""
         ...
 
-    async def search(self, query: str, limit: int) -> list[User]:
-        """Enabled accounts whose username or nickname contains `query` (any case), by username."""
+    async def change_password(self, user_id: str, was: str, becomes: str) -> bool:
+        """Replace the hash of a password if it is still `was`; of two at once only one succeeds."""
+        ...
+
+    async def search(self, query: str, limit: int, among: int) -> list[User]:
+        """Enabled accounts whose username begins with `query` (any case), then those whose nickname does, each by that
+        name; then, by username, those of the last `among` accounts that have it anywhere in a name. Each once."""
         ...
 
     async def erase(self, user_id: str) -> None:
@@ -160,10 +166,10 @@ class Groups(Protocol):
         """Set `name`, `avatar_url`, `join_policy` or `muted` and return what it is now."""
         ...
 
-    async def disband(self, group_id: str) -> None:
-        """Delete the group, its members, their list entries and receipts.
+    async def disband(self, group_id: str, *, if_alone: bool = False) -> bool:
+        """Delete the group, its members, their list entries and receipts; False if there is none.
 
-        Its conversation's row and messages stay, unreachable.
+        `if_alone`: only one with a single member, else False. Its conversation's row and messages stay, unreachable.
         """
         ...
 
@@ -191,15 +197,16 @@ class Members(Protocol):
         ...
 
     async def remove(self, group_id: str, user_id: str) -> bool:
-        """Take somebody out with list entry and receipt; False if not in. Never asked for the owner of others."""
+        """Take somebody out with list entry and receipt; False if not in, or its owner: a group always has one."""
         ...
 
     async def set(self, group_id: str, user_id: str, changes: Mapping[str, Any]) -> Member | None:
-        """Set `role` (not owner) or `mute_until`."""
+        """Set `role` (not owner) or `mute_until`; None if not in, or its owner, above whom there is nobody."""
         ...
 
     async def hand_over(self, group_id: str, owner_id: str, new_owner_id: str) -> bool:
-        """Make another member the owner and the owner an admin; False if either is not what the call says."""
+        """Make another member the owner, no longer muted, and the owner an admin; False if either is not what the
+        call says."""
         ...
 
     async def among(self, group_id: str, user_ids: Collection[str]) -> UserIds:
@@ -297,16 +304,25 @@ class Files(Protocol):
 
 
 class Grants(Protocol):
-    """In which conversations a file was sent: their members may read it, as long as they are members.
+    """By which messages a file was sent where: the members may read it, as long as they are members.
 
-    What is granted to `model.files.EVERYBODY` instead of a conversation, everybody may read.
+    What is granted to `model.files.EVERYBODY` instead of a conversation, everybody may read; what is granted to
+    `model.files.kept_by` somebody, they may.
     """
 
-    async def readable(self, claims: Collection[tuple[str, str]]) -> set[tuple[str, str]]:
-        """Which of these (user_id, file_id) are one's own file, or one sent in a conversation that one is in, or
-        everybody's."""
+    async def readable(self, claims: Collection[tuple[str, str]], now_ms: int) -> set[tuple[str, str]]:
+        """Which of these (user_id, file_id) are one's own file, or one sent in a conversation that one is in by a
+        message whose right has not ended at `now_ms`, or kept by oneself, or everybody's."""
         ...
 
-    async def grant(self, grants: Collection[tuple[str, str]]) -> None:
-        """Remember that (file_id, conv_id): again changes nothing, and of a file that is gone nothing is kept."""
+    async def grant(self, grants: Collection[Grant]) -> None:
+        """Remember these: the same message again changes nothing, and of a file that is gone nothing is kept."""
+        ...
+
+    async def withdraw(self, keys: Collection[SentKey]) -> None:
+        """Take away what these messages gave, and nothing that another one gave, too. Twice is once."""
+        ...
+
+    async def withdraw_of(self, user_id: str) -> None:
+        """Take away what all messages of somebody gave."""
         ...

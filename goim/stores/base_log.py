@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from typing import Protocol, TypeVar
 
-from goim.model.messages import Change, MessageRow, Reaction, RowEdit, Sent, SentKey
+from goim.model.messages import Change, MessageRow, Reaction, Reactions, RowEdit, Sent, SentKey, Span
 from goim.stores.base import Taken
 
 
@@ -24,6 +24,8 @@ class Stopped(Taken):
 
 
 T = TypeVar("T")
+UNDER_WAY_MS = 600_000
+"""What was pending so long ago and is not in the log was never sent; what is younger may be stored in a moment."""
 
 
 class MessageTable(Protocol):
@@ -73,7 +75,8 @@ class MessageTable(Protocol):
         ...
 
     async def overwrite(self, conv_id: str, seq: int, edit: RowEdit) -> bool:
-        """Set what may change of a message, without a change of its own; False if it is recalled or not there."""
+        """Set what may change of a message, without a change of its own; False if it is recalled or not there, or is a
+        stream that has ended and is not to be emptied: however late this comes, that is the last of it."""
         ...
 
 
@@ -97,6 +100,7 @@ class Changes(Protocol):
     async def edit(self, conv_id: str, seq: int, edit: RowEdit, change: Change, at: int) -> bool:
         """Set what may change of a message and store the change; False (nothing stored) if the message is recalled.
 
+        An edit that recalls it takes out of its earlier changes what they say, as `forget_words` does.
         `Taken` if the number of the change is, or a store finds that it is not the next one.
         """
         ...
@@ -120,8 +124,8 @@ class Changes(Protocol):
         """Take out of the changes of these messages what they say; the changes stay. Twice is once."""
         ...
 
-    async def reactions(self, conv_id: str, first: int, last: int) -> dict[int, list[Reaction]]:
-        """The reactions to messages `first` to `last`, by seq, in the order they were made."""
+    async def reactions(self, spans: Sequence[Span]) -> Reactions:
+        """The reactions to all these messages."""
         ...
 
     async def last_changes(self, conv_ids: Collection[str]) -> dict[str, int]:
@@ -153,8 +157,8 @@ class Pending(Protocol):
         """What is noted for `now_ms` or earlier, earliest first."""
         ...
 
-    async def of_conversation(self, kind: str, conv_id: str) -> list[SentKey]:
-        """Everything of one kind in one conversation."""
+    async def of_conversation(self, kind: str, conv_id: str) -> dict[SentKey, int]:
+        """Everything of one kind in one conversation, and the time it is noted for."""
         ...
 
 

@@ -200,9 +200,11 @@ class Log:
         keys = {draft.sent_key for draft in drafts if draft.conv.conv_id in lost}
         return await self._table.find_sent(keys - stored.keys())
 
-    async def was_sent(self, key: SentKey) -> bool:
-        """Whether this draft was stored before."""
-        return self._sent.get(key) is not None or bool(await self._table.find_sent([key]))
+    async def sent(self, key: SentKey) -> Sent | None:
+        """Where this draft was stored before, as a duplicate. Asked of the table: what is remembered here may not be
+        committed yet."""
+        place = (await self._table.find_sent([key])).get(key)
+        return None if place is None else replace(place, is_duplicate=True)
 
     async def last_seqs(self, conv_ids: Collection[str]) -> dict[str, int]:
         """The last seq of each of these conversations, 0 where there is none.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from itertools import chain
 from typing import Any
 
 from msgspec.structs import replace
@@ -10,6 +11,18 @@ from msgspec.structs import replace
 from goim.model.users import Device, Session, User
 from goim.stores.base import Taken
 from goim.stores.memory_data import MemoryData
+
+
+def _username(user: User) -> str:
+    return user.username.lower()
+
+
+def _nickname(user: User) -> str:
+    return user.nickname.lower()
+
+
+def _has(part: str, user: User) -> bool:
+    return part in _username(user) or part in _nickname(user)
 
 
 class MemoryUsers:
@@ -43,14 +56,22 @@ class MemoryUsers:
         self._data.users[user_id] = changed
         return changed
 
-    async def search(self, query: str, limit: int) -> list[User]:
+    async def change_password(self, user_id: str, was: str, becomes: str) -> bool:
+        user = self._data.users.get(user_id)
+        if user is None or user.password_hash != was:
+            return False
+        self._data.users[user_id] = replace(user, password_hash=becomes)
+        return True
+
+    async def search(self, query: str, limit: int, among: int) -> list[User]:
         part = query.lower()
-        found = [
-            user
-            for user in self._data.users.values()
-            if not user.is_disabled and (part in user.username.lower() or part in user.nickname.lower())
-        ]
-        return sorted(found, key=lambda user: user.username.lower())[:limit]
+        users = [user for user in self._data.users.values() if not user.is_disabled]
+        latest = set(sorted(self._data.users, reverse=True)[:among])
+        named = [user for user in users if _username(user).startswith(part)]
+        nicknamed = [user for user in users if _nickname(user).startswith(part)]
+        others = [user for user in users if user.user_id in latest and _has(part, user)]
+        by_name = sorted(named, key=_username), sorted(nicknamed, key=_nickname), sorted(others, key=_username)
+        return list(dict.fromkeys(chain(*by_name)))[:limit]
 
     async def erase(self, user_id: str) -> None:
         data = self._data

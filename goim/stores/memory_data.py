@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from goim.model.conversations import Conversation, Entry, Receipt
 from goim.model.favourites import Favourite
-from goim.model.files import StoredFile
+from goim.model.files import Grant, StoredFile
 from goim.model.groups import Group, GroupNotice, Invitation, JoinRequest, Member
 from goim.model.push import PushDevice
 from goim.model.users import Device, Session, User
@@ -40,7 +40,7 @@ class MemoryData:
         self.entries: defaultdict[str, dict[str, Entry]] = defaultdict(dict)
         self.receipts: defaultdict[str, dict[str, Receipt]] = defaultdict(dict)
         self.files: dict[str, StoredFile] = {}
-        self.grants: set[tuple[str, str]] = set()
+        self.grants: dict[tuple[str, str, str, str], Grant] = {}
         self.kept_mutes: dict[tuple[str, str], int] = {}
         self.invitations: dict[tuple[str, str], Invitation] = {}
         self.requests: dict[tuple[str, str], JoinRequest] = {}

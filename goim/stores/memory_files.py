@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 
-from goim.model.files import EVERYBODY, FileStats, StoredFile
+from goim.model.files import EVERYBODY, FileStats, Grant, StoredFile, kept_by
+from goim.model.messages import SentKey
 from goim.stores.base import Taken
 from goim.stores.memory_data import MemoryData
 
@@ -34,7 +35,7 @@ class MemoryFiles:
     async def delete(self, file_ids: Collection[str]) -> None:
         gone = set(file_ids)
         self._data.files = {file_id: file for file_id, file in self._data.files.items() if file_id not in gone}
-        self._data.grants = {grant for grant in self._data.grants if grant[0] not in gone}
+        self._data.grants = {key: grant for key, grant in self._data.grants.items() if grant.file_id not in gone}
 
     async def expired(self, now_ms: int, created_before: int, limit: int) -> list[StoredFile]:
         return [
@@ -51,24 +52,39 @@ class MemoryFiles:
 
 
 class MemoryGrants:
-    """`Grants` in a set."""
+    """`Grants` in a dict."""
 
     def __init__(self, data: MemoryData) -> None:
         self._data = data
 
-    async def readable(self, claims: Collection[tuple[str, str]]) -> set[tuple[str, str]]:
-        return {(user_id, file_id) for user_id, file_id in claims if self._may_read(user_id, file_id)}
+    async def readable(self, claims: Collection[tuple[str, str]], now_ms: int) -> set[tuple[str, str]]:
+        return {(user_id, file_id) for user_id, file_id in claims if self._may_read(user_id, file_id, now_ms)}
 
-    async def grant(self, grants: Collection[tuple[str, str]]) -> None:
-        self._data.grants |= {(file_id, conv_id) for file_id, conv_id in grants if file_id in self._data.files}
+    async def grant(self, grants: Collection[Grant]) -> None:
+        for grant in grants:
+            if grant.file_id in self._data.files:
+                self._data.grants.setdefault(grant.key, grant)
 
-    def _may_read(self, user_id: str, file_id: str) -> bool:
+    async def withdraw(self, keys: Collection[SentKey]) -> None:
+        self._keep(lambda grant: grant.key[1:] not in keys)
+
+    async def withdraw_of(self, user_id: str) -> None:
+        self._keep(lambda grant: grant.from_user_id != user_id)
+
+    def _keep(self, stays: Callable[[Grant], bool]) -> None:
+        self._data.grants = {key: grant for key, grant in self._data.grants.items() if stays(grant)}
+
+    def _may_read(self, user_id: str, file_id: str, now_ms: int) -> bool:
         file = self._data.files.get(file_id)
         if file is None:
             return False
-        sent_in = {conv_id for granted_id, conv_id in self._data.grants if granted_id == file_id}
+        sent_in = {
+            grant.conv_id
+            for grant in self._data.grants.values()
+            if grant.file_id == file_id and (grant.ends_at is None or grant.ends_at > now_ms)
+        }
         return (
             file.owner_id == user_id
-            or EVERYBODY in sent_in
+            or not sent_in.isdisjoint((EVERYBODY, kept_by(user_id)))
             or any(user_id in self._data.entries[conv_id] for conv_id in sent_in)
         )

@@ -45,13 +45,16 @@ class MemoryGroups:
         changed = self._data.groups[group_id] = replace(group, **changes)
         return changed
 
-    async def disband(self, group_id: str) -> None:
-        group = self._data.groups.pop(group_id, None)
-        if group:
-            self._data.members.pop(group_id, None)
-            self._data.entries.pop(group.conv_id, None)
-            self._data.receipts.pop(group.conv_id, None)
-            self._data.forget_admissions(group_id=group_id)
+    async def disband(self, group_id: str, *, if_alone: bool = False) -> bool:
+        group = self._data.groups.get(group_id)
+        if group is None or (if_alone and group.member_count > 1):
+            return False
+        del self._data.groups[group_id]
+        self._data.members.pop(group_id, None)
+        self._data.entries.pop(group.conv_id, None)
+        self._data.receipts.pop(group.conv_id, None)
+        self._data.forget_admissions(group_id=group_id)
+        return True
 
     async def of_user(self, user_id: str, limit: int, offset: int) -> list[tuple[Group, Member]]:
         mine = self._ids_of_user(user_id)[offset : offset + limit]
@@ -98,7 +101,7 @@ class MemoryMembers:
     async def remove(self, group_id: str, user_id: str) -> bool:
         inside = self._data.members[group_id]
         member = inside.get(user_id)
-        if member is None or (member.role is Role.OWNER and len(inside) > 1):
+        if member is None or member.role is Role.OWNER:
             return False
         del inside[user_id]
         if member.mute_until:
@@ -115,8 +118,8 @@ class MemoryMembers:
             raise ValueError("only hand_over makes an owner")
         inside = self._data.members[group_id]
         member = inside.get(user_id)
-        if member is None or ("role" in changes and member.role is Role.OWNER):
-            return member
+        if member is None or member.role is Role.OWNER:
+            return None
         changed = inside[user_id] = replace(member, **changes)
         return changed
 
@@ -126,7 +129,7 @@ class MemoryMembers:
         if owner is None or heir is None or owner is heir or owner.role is not Role.OWNER:
             return False
         inside[owner_id] = replace(owner, role=Role.ADMIN)
-        inside[new_owner_id] = replace(heir, role=Role.OWNER)
+        inside[new_owner_id] = replace(heir, role=Role.OWNER, mute_until=0)
         self._data.groups[group_id] = replace(self._data.groups[group_id], owner_id=new_owner_id)
         return True
 

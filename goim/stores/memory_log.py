@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from itertools import islice
 
-from goim.model.messages import Change, MessageRow, Reaction, RowEdit, Sent, SentKey, wordless
+from goim.model.messages import Change, MessageRow, Reaction, Reactions, RowEdit, Sent, SentKey, Span, wordless
 from goim.stores.base import Taken
 
 
@@ -34,6 +34,7 @@ class MemoryMessages:
         self._sent: dict[SentKey, Sent] = {}
         self.written: list[tuple[str, int]] = []  # places in the order in which they were stored
         self.touched: list[tuple[str, int]] = []  # and in which they were changed later
+        self.ended: set[tuple[str, int]] = set()  # the streams that have ended
 
     async def insert(self, rows: Sequence[MessageRow]) -> None:
         places = {(row.conv_id, row.seq) for row in rows}
@@ -77,7 +78,7 @@ class MemoryMessages:
         return sorted(place for row in mine if (place := (row.conv_id, row.seq)) > after)[:limit]
 
     async def overwrite(self, conv_id: str, seq: int, edit: RowEdit) -> bool:
-        return self.edit(conv_id, seq, edit)
+        return (bool(edit.recalled) or (conv_id, seq) not in self.ended) and self.edit(conv_id, seq, edit)
 
     def edit(self, conv_id: str, seq: int, edit: RowEdit) -> bool:
         """Set what may change of a message; False if it is recalled or not there."""
@@ -112,6 +113,8 @@ class MemoryChanges:
         if row is None or row.recalled:
             return False
         self._note(conv_id, seq, change)
+        if edit.recalled:
+            self._forget_words(conv_id, [seq])
         return self._messages.edit(conv_id, seq, edit)
 
     async def edit_all(self, conv_id: str, edit: RowEdit, changes: Sequence[tuple[int, Change]], at: int) -> int:
@@ -145,19 +148,24 @@ class MemoryChanges:
         return True
 
     async def forget_words(self, conv_id: str, seqs: Collection[int]) -> None:
+        self._forget_words(conv_id, seqs)
+
+    def _forget_words(self, conv_id: str, seqs: Collection[int]) -> None:
         for seq, change in list(self._changes.get(conv_id, {}).values()):
             if seq in seqs:
                 for bare in wordless([change]):
                     self._changes[conv_id][bare.change] = (seq, bare)
 
-    async def reactions(self, conv_id: str, first: int, last: int) -> dict[int, list[Reaction]]:
-        found = {seq: self._reactions.get((conv_id, seq)) for seq in range(first, last + 1)}
-        return {seq: list(reactions) for seq, reactions in found.items() if reactions}
+    async def reactions(self, spans: Sequence[Span]) -> Reactions:
+        places = [(conv_id, seq) for conv_id, first, last in spans for seq in range(first, last + 1)]
+        return {place: list(reactions) for place in places if (reactions := self._reactions.get(place))}
 
     def _note(self, conv_id: str, seq: int, change: Change) -> None:
         if change.change in self._changes[conv_id]:
             raise Taken("the number of the change is taken")
         self._changes[conv_id][change.change] = (seq, change)
+        if change.action == "stream_end":
+            self._messages.ended.add((conv_id, seq))
 
     async def last_changes(self, conv_ids: Collection[str]) -> dict[str, int]:
         return {conv_id: max(changes) for conv_id in conv_ids if (changes := self._changes.get(conv_id))}
@@ -189,8 +197,8 @@ class MemoryPending:
         due = sorted((at, key) for (of_kind, key), at in self._due.items() if of_kind == kind and at <= now_ms)
         return [key for _, key in due[:limit]]
 
-    async def of_conversation(self, kind: str, conv_id: str) -> list[SentKey]:
-        return [key for of_kind, key in self._due if of_kind == kind and key[0] == conv_id]
+    async def of_conversation(self, kind: str, conv_id: str) -> dict[SentKey, int]:
+        return {key: at for (of_kind, key), at in self._due.items() if of_kind == kind and key[0] == conv_id}
 
 
 class MemoryConvDeletes:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from goim.stores.mailbox import Letter
+from goim.stores.base_mailbox import Letter
 
 
 class MemoryMailbox:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from goim.model.messages import MessageRow
+from goim.stores.base_outbox import FeedMark, LaneStats, Outcome, Parcel, ParcelKey, ParcelState
 from goim.stores.memory_log import MemoryMessages
-from goim.stores.outbox import FeedMark, LaneStats, Outcome, Parcel, ParcelKey, ParcelState
 
 
 class MemoryOutbox:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 
 from goim.model.search import Term
+from goim.stores.base_search import Doc, Hit, Touched, Written
 from goim.stores.memory_log import MemoryMessages
-from goim.stores.search import Doc, Hit, Touched, Written
 
 
 class MemoryLogTail:

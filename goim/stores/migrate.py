@@ -9,6 +9,7 @@ not come to its end is dirty, and nothing goes on before somebody has looked at 
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import re
 from collections.abc import Collection
@@ -150,7 +151,7 @@ class Migrator:
             _refuse(status)
             if status.state is not State.PENDING:
                 return False
-            await (self._run(migration) if self._engine.ddl_can_be_undone else self._run_for_good(migration))
+            await (self._run(migration) if self._engine.ddl_can_be_undone else self._to_its_end(migration))
             return True
 
     async def _run(self, migration: Migration) -> None:
@@ -159,6 +160,15 @@ class Migrator:
             hint = "nothing of this file was kept: set right what it stumbled over and run `goimctl migrate` again"
             await self._run_statement(migration, statement, hint)
         await self._record(migration, is_dirty=False)
+
+    async def _to_its_end(self, migration: Migration) -> None:
+        """Whoever cancels this (Ctrl-C) waits until the file is through; only a second time cuts it short."""
+        running = asyncio.get_running_loop().create_task(self._run_for_good(migration))
+        try:
+            await asyncio.shield(running)
+        except asyncio.CancelledError:
+            await running
+            raise
 
     async def _run_for_good(self, migration: Migration) -> None:
         """Where nothing can undo a statement: the file is dirty from its first to its last."""

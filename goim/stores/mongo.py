@@ -32,6 +32,8 @@ _MAJORITY_PATIENCE_MS = 10_000
 _KEYS_AT_ONCE = 100
 _FIRST_BATCH = 1_000
 _CONTESTED = 10_000
+STEP = 5_000
+"""So many documents a scan looks at in one command: it is answered in a moment, however many there are."""
 
 DUPLICATE_KEY = 11000
 _OPTIONS: dict[str, Any] = {
@@ -49,8 +51,10 @@ _OPTIONS: dict[str, Any] = {
 
 # What the server, the disk, its peers or its owner did; anything else is a mistake of ours and keeps its own face.
 _TROUBLE = {
+    1,  # InternalError: also what a server over another database says when that is away
     6,  # HostUnreachable
     7,  # HostNotFound
+    8,  # UnknownError: what its storage says that it has no name for
     13,  # Unauthorized
     18,  # AuthenticationFailed
     43,  # CursorNotFound: its server has gone or was started anew between two parts of a page
@@ -69,11 +73,23 @@ _TROUBLE = {
     237,  # CursorKilled
     262,  # ExceededTimeLimit
     9001,  # SocketException
+    10058,  # LegacyNotPrimary: this and the next, by itself, the driver knows; in a batch it passes them on
+    10107,  # NotWritablePrimary
     11600,  # InterruptedAtShutdown
     11601,  # Interrupted
     11602,  # InterruptedDueToReplStateChange
+    13435,  # NotPrimaryNoSecondaryOk
+    13436,  # NotPrimaryOrSecondary
     14031,  # OutOfDiskSpace
 }
+
+
+_AWAY = (
+    errors.ConnectionFailure,
+    errors.WTimeoutError,
+    errors.ExecutionTimeout,
+    errors.ConfigurationError,  # what it finds when it gets there: a server too old for it
+)
 
 
 @contextlib.contextmanager
@@ -83,7 +99,7 @@ def told() -> Iterator[None]:
         yield
     except errors.DuplicateKeyError as error:
         raise Taken(str(error)) from error
-    except (errors.ConnectionFailure, errors.WTimeoutError, errors.ExecutionTimeout) as error:
+    except _AWAY as error:
         raise StoreDown(f"MongoDB: {_short(error)}") from error
     except errors.OperationFailure as error:
         if error.code in _TROUBLE or isinstance(error, errors.WriteConcernError):
@@ -114,7 +130,7 @@ async def mongo_database(uri: str) -> AsyncIterator[MongoDatabase]:
     try:
         yield client.get_default_database(DEFAULT_DATABASE)
     finally:
-        client.close()
+        await asyncio.to_thread(client.close)  # it says goodbye to a server that may not answer any more, and waits
 
 
 async def server_version(database: MongoDatabase) -> str:
@@ -141,13 +157,50 @@ async def last_of(found: Documents, where: Doc, by: str, *fields: str) -> Doc | 
     return documents[0] if documents else None
 
 
+async def sift(found: Documents, where: Doc, after: tuple[str, int], limit: int, *fields: str) -> list[Doc]:
+    """`page` by conversation and seq of what no index finds: a scan, in steps."""
+    order, hits = [("conv_id", 1), ("seq", 1)], list[Doc]()
+    edge: Doc | None = None
+    while len(hits) < limit:
+        with told():
+            ahead = found.find(_between(after, None), dict(order) | {"_id": 0}).sort(order).skip(STEP - 1).limit(1)
+            edge = next(iter(await ahead.to_list(1)), None)
+        upto = None if edge is None else (edge["conv_id"], int(edge["seq"]))
+        hits += await page(found, {**where, **_between(after, upto)}, order, limit - len(hits), *fields)
+        if upto is None:
+            break
+        after = upto
+    return hits
+
+
+async def steps(found: Documents) -> AsyncIterator[Doc]:
+    """Conditions by which a collection is looked at whole, a step at a time."""
+    beyond: Doc = {}
+    while True:
+        with told():
+            ahead = found.find({"_id": beyond} if beyond else {}, {"_id": 1}).sort("_id", 1).skip(STEP - 1).limit(1)
+            edge = next(iter(await ahead.to_list(1)), None)
+        if edge is None:
+            yield {"_id": beyond} if beyond else {}
+            return
+        yield {"_id": {**beyond, "$lte": edge["_id"]}}
+        beyond = {"$gt": edge["_id"]}
+
+
 def _not_expired(now_ms: int) -> Doc:
     return {"$or": [{"expire_at": None}, {"expire_at": {"$gt": now_ms}}]}
 
 
-def _beyond(place: tuple[str, int]) -> Doc:
-    conv_id, seq = place
-    return {"$or": [{"conv_id": {"$gt": conv_id}}, {"conv_id": conv_id, "seq": {"$gt": seq}}]}
+def _between(after: tuple[str, int], upto: tuple[str, int] | None) -> Doc:
+    """Places after one and up to another, the end of all if there is none: each arm a range of the index."""
+    conv_id, seq = after
+    same = {"conv_id": conv_id, "seq": {"$gt": seq}}
+    if upto is None:
+        return {"$or": [same, {"conv_id": {"$gt": conv_id}}]}
+    if upto[0] == conv_id:
+        return {"conv_id": conv_id, "seq": {"$gt": seq, "$lte": upto[1]}}
+    last = {"conv_id": upto[0], "seq": {"$lte": upto[1]}}
+    return {"$or": [same, {"conv_id": {"$gt": conv_id, "$lt": upto[0]}}, last]}
 
 
 def _row(document: Doc) -> MessageRow:
@@ -267,16 +320,20 @@ class MongoMessages:
         return {document["conv_id"]: _row(document) for document in found if document is not None}
 
     async def sent_by(self, user_id: str, after: tuple[str, int], limit: int) -> list[tuple[str, int]]:
-        where = {"from_user_id": user_id, "recalled": 0, **_beyond(after)}
-        found = await page(self._messages, where, [("conv_id", 1), ("seq", 1)], limit, "conv_id", "seq")
+        where = {"from_user_id": user_id, "recalled": 0}
+        found = await sift(self._messages, where, after, limit, "conv_id", "seq")
         return [(document["conv_id"], int(document["seq"])) for document in found]
 
     async def overwrite(self, conv_id: str, seq: int, edit: RowEdit) -> bool:
-        """Of two recalls at once only one finds `recalled` 0; the row stays, or its seq would be given again."""
+        """Of two recalls at once only one finds `recalled` 0; the row stays, or its seq would be given again.
+
+        Anything else than emptying it ends with the first change: what a stream has said so far may come late, too.
+        """
+        where: Doc = {"conv_id": conv_id, "seq": seq, "recalled": 0}
+        if not edit.recalled:
+            where["change_no"] = {"$exists": False}
         with told():
-            done = await self._messages.update_one(
-                {"conv_id": conv_id, "seq": seq, "recalled": 0}, {"$set": edit._asdict()}
-            )
+            done = await self._messages.update_one(where, {"$set": edit._asdict()})
         return bool(done.matched_count)
 
 
@@ -301,10 +358,10 @@ class MongoPending:
         where = {"kind": kind, "due_at": {"$lte": now_ms}}
         return [_sent_key(document) for document in await page(self._pending, where, [("due_at", 1)], limit)]
 
-    async def of_conversation(self, kind: str, conv_id: str) -> list[SentKey]:
+    async def of_conversation(self, kind: str, conv_id: str) -> dict[SentKey, int]:
         with told():
             found = await self._pending.find({"kind": kind, "conv_id": conv_id}).to_list(None)
-        return [_sent_key(document) for document in found]
+        return {_sent_key(document): document["due_at"] for document in found}
 
 
 class MongoConvDeletes:
@@ -338,6 +395,5 @@ class MongoLogScan:
         self._messages: Documents = database["messages"]
 
     async def since(self, at: int, after: tuple[str, int], limit: int) -> list[MessageRow]:
-        where = {"timestamp": {"$gte": at}, **_beyond(after)}
-        found = await page(self._messages, where, [("conv_id", 1), ("seq", 1)], limit)
+        found = await sift(self._messages, {"timestamp": {"$gte": at}}, after, limit)
         return [_row(document) for document in found]

@@ -10,11 +10,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 from msgspec import Raw
 
-from goim.model.messages import TELLING, Change, Reaction, RowEdit, wordless
+from goim.model.messages import TELLING, Change, Reaction, Reactions, RowEdit, Span, wordless
+from goim.stores import mongo
 from goim.stores.base import Taken
 from goim.stores.mongo import Doc, Documents, MongoDatabase, last_of, page, told
 
@@ -67,12 +68,18 @@ class MongoChanges:
         await self._settle(note)
         return int(note["change_no"])
 
-    async def settle_all(self) -> None:
-        """Do whatever is open: before everything is moved elsewhere. A scan."""
+    async def settle_all(self, tell: Callable[[int, int], None]) -> None:
+        """Do whatever is open: before everything is moved elsewhere. A scan, in steps, of which `tell` hears."""
         with told():
-            notes = await self._changes.find({"open": {"$exists": True}}).to_list(None)
-        for note in notes:
-            await self._settle(note)
+            total = await self._changes.estimated_document_count()
+        done = 0
+        async for step in mongo.steps(self._changes):
+            with told():
+                notes = await self._changes.find({**step, "open": {"$exists": True}}).to_list(None)
+            for note in notes:
+                await self._settle(note)
+            done = min(done + mongo.STEP, total)
+            tell(done, total)
 
     async def _is_to_do(self, note: Doc) -> bool:
         deed = note["open"]
@@ -103,6 +110,8 @@ class MongoChanges:
         where = {"conv_id": note["conv_id"], "seq": note["seq"], "recalled": 0, "$or": not_done}
         with told():
             await self._messages.update_one(where, {"$set": {**note["open"]["edit"], "change_no": number}})
+        if note["open"]["edit"]["recalled"]:
+            await self.forget_words(note["conv_id"], [note["seq"]])
 
     async def _do_react(self, note: Doc) -> None:
         """A reaction taken away stays as one that is off, or a deed that comes late would put it back."""
@@ -123,13 +132,16 @@ class MongoChanges:
             with told():
                 await self._changes.update_one(key, {"$set": {"data": bytes(bare.data).decode()}})
 
-    async def reactions(self, conv_id: str, first: int, last: int) -> dict[int, list[Reaction]]:
-        where = {"conv_id": conv_id, "seq": {"$gte": first, "$lte": last}, "is_on": True}
+    async def reactions(self, spans: Sequence[Span]) -> Reactions:
+        if not spans:
+            return {}
+        any_of = [{"conv_id": conv_id, "seq": {"$gte": first, "$lte": last}} for conv_id, first, last in spans]
         with told():
-            rows = await self._reactions.find(where, {"_id": 0}).sort(_AS_MADE).to_list(None)
-        found: dict[int, list[Reaction]] = {}
+            rows = await self._reactions.find({"$or": any_of, "is_on": True}, {"_id": 0}).sort(_AS_MADE).to_list(None)
+        found: dict[tuple[str, int], list[Reaction]] = {}
         for row in rows:
-            found.setdefault(int(row["seq"]), []).append(Reaction(row["user_id"], row["emoji"]))
+            place = (row["conv_id"], int(row["seq"]))
+            found.setdefault(place, []).append(Reaction(row["user_id"], row["emoji"]))
         return found
 
     async def last_changes(self, conv_ids: Collection[str]) -> dict[str, int]:

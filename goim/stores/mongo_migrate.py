@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import pymongo
 from msgspec import Struct
 from pymongo import IndexModel
 from pymongo.errors import OperationFailure
@@ -24,6 +25,8 @@ from goim.stores.base import Taken
 from goim.stores.migrate import Migration, Migrator, State, Status
 from goim.stores.mongo import Doc, MongoDatabase, told
 
+_BUILD_SECONDS = 24 * 3600.0
+"""How long indexes may take, where messages are there already: restored, maybe, a hundred million of them."""
 _FILE_NAME = re.compile(r"(\d{4})_(\w+)\.json")
 
 
@@ -88,16 +91,19 @@ class MongoMigrator(Migrator):
         raise MigrationError(f"version {version} is not dirty", hint="goimctl migrate status")
 
     async def _apply(self, migration: Migration) -> bool:
+        """The record comes after the indexes: one that is there while they are not says that they were lost."""
+        with told():
+            is_noted = await self._database["schema_migrations"].find_one({"_id": migration.version}) is not None
+        is_whole = await self._is_whole(migration)
         for collection, indexes in indexes_of(migration).items():
             try:
-                with told():
+                with told(), pymongo.timeout(_BUILD_SECONDS):
                     await self._database[collection].create_indexes([index.model() for index in indexes])
             except OperationFailure as error:
                 hint = "set right what it stumbled over and run `goimctl migrate` again"
                 raise MigrationError(f"{migration.file_name}: {error}", hint=hint) from error
-        with told():
-            if await self._database["schema_migrations"].find_one({"_id": migration.version}) is not None:
-                return True  # it was applied, and its indexes were gone
+        if is_noted:
+            return not is_whole
         record = {
             "_id": migration.version,
             "name": migration.name,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from pymongo.errors import BulkWriteError
@@ -24,8 +24,8 @@ class MongoRows:
     def __init__(self, database: MongoDatabase) -> None:
         self._database = database
 
-    async def settle(self) -> None:
-        await MongoChanges(self._database).settle_all()
+    async def settle(self, tell: Callable[[int, int], None]) -> None:
+        await MongoChanges(self._database).settle_all(tell)
 
     async def page(self, shape: Shape, after: Row | None, limit: int) -> list[Row]:
         beyond = {} if after is None else _beyond(shape.key, after)
@@ -46,8 +46,9 @@ class MongoRows:
                 raise StoreDown(f"MongoDB: {error}") from error
 
     async def count(self, shape: Shape) -> int:
+        """As the server has it at hand. It may be wrong after a crash of it, and has what is left of reactions, too."""
         with told():
-            return await self._database[shape.name].count_documents(_ON.get(shape.name, {}))
+            return await self._database[shape.name].estimated_document_count()
 
 
 def _beyond(key: Sequence[str], place: Row) -> Doc:

@@ -17,10 +17,12 @@ class Lost(StoreDown):
 
 
 _NO_DATABASE = 1049
+_NO_TLS = 3159
 _UNIQUE = {1062, 1586}
 
-# Deadlock, waited too long for a lock; TiDB: write conflict, schema changed or transaction to be tried again.
-_CONFLICT = {1205, 1213, 8002, 8022, 8028, 9007}
+# Deadlock, waited too long for a lock; a group of servers did not take it (MySQL); TiDB: write conflict, schema changed
+# or transaction to be tried again.
+_CONFLICT = {1205, 1213, 3101, 8002, 8022, 8028, 9007}
 
 # What the machine, the disk, the operator or the network did; anything else is our own mistake and keeps its own face.
 _TROUBLE = {
@@ -37,18 +39,23 @@ _TROUBLE = {
     1105,  # TiDB: whatever has no code of its own
     1114,  # table full: the disk, or its tablespace
     1129,  # host blocked
+    1142,  # may not use this table
     1180,
     1181,  # error during COMMIT, ROLLBACK
     1203,  # too many connections of this user
     1206,  # too many locks
     1226,  # used up what the user may
+    1227,  # may not do this
     1290,  # read-only
     1317,  # interrupted
     1614,  # the transaction branch was rolled back
+    1665,  # a binary log of statements cannot hold what READ COMMITTED does
     1792,  # read-only transaction
+    1820,  # the password has expired
     1836,  # read-only
     1969,  # took too long (MariaDB)
     3024,  # took too long (MySQL)
+    3032,  # taken offline by its operator
     3100,  # the group did not take it
     8027,  # TiDB: the schema is out of date
     8229,
@@ -71,17 +78,32 @@ def code_of(error: BaseException) -> int:
     return code if isinstance(code, int) else 0
 
 
+def text_of(error: BaseException) -> str:
+    """What the server says."""
+    return str(error.args[1] if len(error.args) > 1 else error)
+
+
 def was_answered(error: BaseException) -> bool:
     """Whether an error is the server's answer, after which the connection is good for the next question."""
     code = code_of(error)
     return isinstance(error, MySQLError) and code >= 1000 and not 2000 <= code < 3000 and code not in _ENDS
 
 
+def refused(error: Exception, where: str) -> Exception:
+    """`told` of an error while one logs in: whatever the server has against it, it is not to be had now."""
+    known = told(error)
+    if known is not error or not isinstance(error, MySQLError):
+        return known
+    code = code_of(error)
+    way_out = "; add ?tls=true to the DSN, or ?tls=skip-verify if nobody signed its certificate"
+    return StoreDown(f"{where} lets nobody in ({code}): {text_of(error)}{way_out if code == _NO_TLS else ''}")
+
+
 def told(error: Exception) -> Exception:
     """The error as callers know it."""
     if not isinstance(error, MySQLError):
         return Lost(f"the database did not answer: {error!r}") if isinstance(error, OSError) else error
-    code, text = code_of(error), str(error.args[1] if len(error.args) > 1 else error)
+    code, text = code_of(error), text_of(error)
     if code in _UNIQUE:
         return Taken(text)
     if code in _CONFLICT:

@@ -18,11 +18,14 @@ ISOLATION = "SELECT @@transaction_isolation"
 ISOLATION_OF_OLD = "SELECT @@tx_isolation"
 CLOCK = "SELECT CAST(UNIX_TIMESTAMP(NOW(3)) * 1000 AS SIGNED)"
 INDEXES = "SELECT DISTINCT table_name, index_name FROM information_schema.statistics WHERE table_schema = DATABASE()"
+APPLIED = "SELECT version FROM schema_migrations"
 
 _OLDEST = {"MariaDB": (10, 5), "MySQL": (8, 0, 17), "TiDB": (7, 4)}
 _FIRST_LINE = re.compile(r"-- store: (\w+)")
 _TABLE = re.compile(r"^CREATE TABLE (\w+)")
 _KEY = re.compile(r"^    (?:UNIQUE )?KEY (\w+) \(")
+_CREATED = re.compile(r"^CREATE (?:UNIQUE )?INDEX (\w+) ON (\w+) ")
+_DROPPED = re.compile(r"^DROP INDEX (\w+) ON (\w+);")
 _ASKED = 5
 _MODES = {"ANSI_QUOTES", "STRICT_TRANS_TABLES"}
 
@@ -54,7 +57,7 @@ async def health_of(engine: MysqlEngine, folder: Path, parts: Collection[str], c
         latencies.append(perf_counter() - started)
     [(sql_mode, charset, max_packet, flush)] = await engine.fetch_rows(SESSION)
     there = {(table, index) for table, index in await engine.fetch_rows(INDEXES)}
-    keys = set(_keys(folder, parts))
+    keys = _keys(folder, parts, await _applied(engine))
     tables = {table for table, _ in there} & {table for table, _ in keys}
     return Health(
         is_too_old=_version(engine) < _OLDEST[engine.product],
@@ -90,16 +93,32 @@ async def _is_binlog_flushed(engine: MysqlEngine) -> bool:
     return not has_binlog or every == 1
 
 
-def _keys(folder: Path, parts: Collection[str]) -> list[tuple[str, str]]:
-    """Every index that the schema makes, with its table."""
-    keys: list[tuple[str, str]] = []
+async def _applied(engine: MysqlEngine) -> set[int]:
+    if not await engine.has_table("schema_migrations"):
+        return set()
+    return {version for (version,) in await engine.fetch_rows(APPLIED)}
+
+
+def _keys(folder: Path, parts: Collection[str], applied: Collection[int]) -> set[tuple[str, str]]:
+    """Every index that the applied files leave, with its table."""
+    keys: set[tuple[str, str]] = set()
     for path in sorted(folder.glob("*.sql")):
         text = path.read_text(encoding="utf-8")
         first = _FIRST_LINE.match(text)
-        table = ""
-        for line in text.splitlines() if first is not None and first[1] in parts else ():
-            if (created := _TABLE.match(line)) is not None:
-                table = created[1]
-            elif (key := _KEY.match(line)) is not None:
-                keys.append((table, key[1]))
+        if first is not None and first[1] in parts and int(path.name[:4]) in applied:
+            _follow(text, keys)
     return keys
+
+
+def _follow(text: str, keys: set[tuple[str, str]]) -> None:
+    """What a file makes of the indexes before it."""
+    table = ""
+    for line in text.splitlines():
+        if (begun := _TABLE.match(line)) is not None:
+            table = begun[1]
+        elif (key := _KEY.match(line)) is not None:
+            keys.add((table, key[1]))
+        elif (created := _CREATED.match(line)) is not None:
+            keys.add((created[2], created[1]))
+        elif (dropped := _DROPPED.match(line)) is not None:
+            keys.remove((dropped[2], dropped[1]))

@@ -19,7 +19,7 @@ from asyncmy.converters import conversions
 from goim.clock import Clock
 from goim.config.dsn import Dsn
 from goim.errors import StoreDown
-from goim.stores.mysql_errors import Lost, told, was_answered
+from goim.stores.mysql_errors import Lost, refused, told, was_answered
 
 _CONNECT_SECONDS = 5
 _ANSWER_SECONDS = 20.0
@@ -153,7 +153,7 @@ async def connect(dsn: Dsn) -> Link:
         raise Lost(f"{dsn.masked()} hung up at once") from error
     except Exception as error:
         link.abort()
-        raise told(error) from error
+        raise refused(error, dsn.masked()) from error
     except BaseException:
         link.abort()
         raise

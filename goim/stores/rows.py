@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, Protocol
 
 import msgspec
@@ -45,8 +45,8 @@ LOG_SHAPES = (
 class RowStore(Protocol):
     """Tables of a database that nobody else writes to."""
 
-    async def settle(self) -> None:
-        """Finish what was under way when its nodes were stopped."""
+    async def settle(self, tell: Callable[[int, int], None]) -> None:
+        """Finish what was under way when its nodes were stopped, and tell how much of how much is looked through."""
         ...
 
     async def page(self, shape: Shape, after: Row | None, limit: int) -> list[Row]:
@@ -58,7 +58,7 @@ class RowStore(Protocol):
         ...
 
     async def count(self, shape: Shape) -> int:
-        """How many rows there are."""
+        """About how many rows there are, for a progress bar: at once, where a database knows."""
         ...
 
 
@@ -95,7 +95,7 @@ class SqlRows:
     def __init__(self, engine: SqlEngine) -> None:
         self._engine = engine
 
-    async def settle(self) -> None:
+    async def settle(self, tell: Callable[[int, int], None]) -> None:
         """There is nothing: transactions see to that."""
 
     async def page(self, shape: Shape, after: Row | None, limit: int) -> list[Row]:

@@ -3,11 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from operator import itemgetter
 from typing import Any
 
 from msgspec import Raw
 
-from goim.model.messages import TELLING, Change, MessageRow, Reaction, RowEdit, Sent, SentKey, wordless
+from goim.model.messages import (
+    TELLING,
+    Change,
+    MessageRow,
+    Reaction,
+    Reactions,
+    RowEdit,
+    Sent,
+    SentKey,
+    Span,
+    wordless,
+)
 from goim.stores.engine import Row, SqlEngine
 
 # `SELECT *` is in the order of MessageRow, which a test holds it to. All statements walk one of the two unique indexes.
@@ -46,12 +58,18 @@ WHERE conv_id > ? AND from_user_id = ? AND recalled = 0 ORDER BY conv_id, seq LI
 # Of two recalls at once only one finds `recalled = 0`; the row stays, or its seq would be given again.
 EDIT = "UPDATE messages SET payload = ?, extras = ?, recalled = ? WHERE conv_id = ? AND seq = ? AND recalled = 0"
 
+# What a stream has said so far: one that did not come in time may be done after the end of the stream. By the columns
+# of the row: so it is asked when nobody else is at that row any more, not before.
+SAVE = """
+UPDATE messages SET payload = ?, extras = ?, recalled = ? WHERE conv_id = ? AND seq = ? AND recalled = 0 AND NOT EXISTS
+(SELECT 1 FROM changes c WHERE c.conv_id = messages.conv_id AND c.seq = messages.seq AND c.action = 'stream_end')"""
+
 ADD_REACTION = """
 INSERT INTO reactions (conv_id, seq, user_id, emoji, created_at) VALUES (?, ?, ?, ?, ?)
 ON CONFLICT (conv_id, seq, user_id, emoji) DO NOTHING"""
 REMOVE_REACTION = "DELETE FROM reactions WHERE conv_id = ? AND seq = ? AND user_id = ? AND emoji = ?"
 REACTIONS = """
-SELECT seq, user_id, emoji FROM reactions WHERE conv_id = ? AND seq >= ? AND seq <= ? ORDER BY seq, created_at"""
+SELECT conv_id, seq, user_id, emoji, created_at FROM reactions WHERE conv_id = ? AND seq >= ? AND seq <= ?"""
 
 PUT_PENDING = """
 INSERT INTO pending (kind, conv_id, from_user_id, client_msg_id, due_at) VALUES (?, ?, ?, ?, ?)
@@ -59,7 +77,7 @@ ON CONFLICT (kind, conv_id, from_user_id, client_msg_id) DO NOTHING"""
 REMOVE_PENDING = "DELETE FROM pending WHERE kind = ? AND conv_id = ? AND from_user_id = ? AND client_msg_id = ?"
 DUE = """
 SELECT conv_id, from_user_id, client_msg_id FROM pending WHERE kind = ? AND due_at <= ? ORDER BY due_at LIMIT ?"""
-PENDING_OF = "SELECT conv_id, from_user_id, client_msg_id FROM pending WHERE kind = ? AND conv_id = ?"
+PENDING_OF = "SELECT conv_id, from_user_id, client_msg_id, due_at FROM pending WHERE kind = ? AND conv_id = ?"
 
 ADD_CHANGE = "INSERT INTO changes (conv_id, change_no, seq, action, data, created_at) VALUES (?, ?, ?, ?, ?, ?)"
 
@@ -132,7 +150,7 @@ class SqlMessages:
         return [(conv_id, seq) for conv_id, seq in rows]
 
     async def overwrite(self, conv_id: str, seq: int, edit: RowEdit) -> bool:
-        return bool(await self._engine.execute(EDIT, (*edit, conv_id, seq)))
+        return bool(await self._engine.execute(EDIT if edit.recalled else SAVE, (*edit, conv_id, seq)))
 
 
 class SqlChanges:
@@ -142,12 +160,16 @@ class SqlChanges:
         self._engine = engine
 
     async def edit(self, conv_id: str, seq: int, edit: RowEdit, change: Change, at: int) -> bool:
-        return await self._change(EDIT, (*edit, conv_id, seq), _row(conv_id, seq, change, at))
+        noted = [(EDIT, (*edit, conv_id, seq)), (ADD_CHANGE, _row(conv_id, seq, change, at))]
+        bare = await self._bare(conv_id, [seq]) if edit.recalled else []
+        return await self._engine.execute_all([*noted, *[(REWORD_CHANGE, args) for args in bare]])
 
     async def edit_all(self, conv_id: str, edit: RowEdit, changes: Sequence[tuple[int, Change]], at: int) -> int:
         edits = [(EDIT, (*edit, conv_id, seq)) for seq, _ in changes]
         notes = [(ADD_CHANGE, _row(conv_id, seq, change, at)) for seq, change in changes]
-        return len(changes) if await self._engine.execute_all([*edits, *notes]) else 0
+        bare = await self._bare(conv_id, [seq for seq, _ in changes]) if edit.recalled else []
+        forgets = [(REWORD_CHANGE, args) for args in bare]
+        return len(changes) if await self._engine.execute_all([*edits, *notes, *forgets]) else 0
 
     async def react(self, conv_id: str, seq: int, reaction: Reaction, change: Change, at: int, *, remove: bool) -> bool:
         args = (conv_id, seq, reaction.user_id, reaction.emoji)
@@ -159,16 +181,25 @@ class SqlChanges:
         return await self._engine.execute_all([(sql, args), (ADD_CHANGE, row)])
 
     async def forget_words(self, conv_id: str, seqs: Collection[int]) -> None:
-        rows = await self._engine.fetch_each(CHANGES_TELLING, [(conv_id, seq, *TELLING) for seq in seqs])
-        bare = wordless([_change(*row) for row in rows])
-        if bare:
-            each = [(bytes(change.data).decode(), conv_id, change.change) for change in bare]
-            await self._engine.execute_many(REWORD_CHANGE, each)
+        if bare := await self._bare(conv_id, seqs):
+            await self._engine.execute_many(REWORD_CHANGE, bare)
 
-    async def reactions(self, conv_id: str, first: int, last: int) -> dict[int, list[Reaction]]:
-        found: dict[int, list[Reaction]] = {}
-        for seq, user_id, emoji in await self._engine.fetch_rows(REACTIONS, (conv_id, first, last)):
-            found.setdefault(seq, []).append(Reaction(user_id, emoji))
+    async def _bare(self, conv_id: str, seqs: Collection[int]) -> list[tuple[str, str, int]]:
+        """Which changes of these messages tell what they say, and are to be without that (`REWORD_CHANGE`).
+
+        Whoever adds another takes a number: so this may be read before a change is stored that must have the next one.
+        """
+        rows = await self._engine.fetch_each(CHANGES_TELLING, [(conv_id, seq, *TELLING) for seq in seqs])
+        told = {number: data for number, _, data in rows}
+        bare = [(bytes(each.data).decode(), each.change) for each in wordless([_change(*row) for row in rows])]
+        return [(data, conv_id, number) for data, number in bare if data != told[number]]
+
+    async def reactions(self, spans: Sequence[Span]) -> Reactions:
+        """They are put in order here: MySQL forgets the order of each part of a UNION."""
+        found: dict[tuple[str, int], list[Reaction]] = {}
+        rows = await self._engine.fetch_each(REACTIONS, spans)
+        for conv_id, seq, user_id, emoji, _ in sorted(rows, key=itemgetter(4)):
+            found.setdefault((conv_id, seq), []).append(Reaction(user_id, emoji))
         return found
 
     async def last_changes(self, conv_ids: Collection[str]) -> dict[str, int]:
@@ -198,8 +229,9 @@ class SqlPending:
     async def due(self, kind: str, now_ms: int, limit: int) -> list[SentKey]:
         return [(row[0], row[1], row[2]) for row in await self._engine.fetch_rows(DUE, (kind, now_ms, limit))]
 
-    async def of_conversation(self, kind: str, conv_id: str) -> list[SentKey]:
-        return [(row[0], row[1], row[2]) for row in await self._engine.fetch_rows(PENDING_OF, (kind, conv_id))]
+    async def of_conversation(self, kind: str, conv_id: str) -> dict[SentKey, int]:
+        rows = await self._engine.fetch_rows(PENDING_OF, (kind, conv_id))
+        return {(row[0], row[1], row[2]): row[3] for row in rows}
 
 
 class SqlConvDeletes:

@@ -16,19 +16,39 @@ from goim.stores.tables import BlockTable, DeviceTable, FriendTable, SessionTabl
 USER = """
 SELECT user_id, username, nickname, avatar_url, password_hash, is_admin, is_disabled, created_at
 FROM im_users WHERE user_id = ?"""
+USER_BY_NAME = """
+SELECT user_id, username, nickname, avatar_url, password_hash, is_admin, is_disabled, created_at
+FROM im_users WHERE username_key = ?"""
+
+# Compare and set in one statement: whoever proved an older password changes no row.
+REPLACE_HASH = "UPDATE im_users SET password_hash = ? WHERE user_id = ? AND password_hash = ?"
 
 # Changes nothing, but holds an account's row until the transaction ends (as LOCK_GROUP does for groups): of several at
 # once that count what somebody has before they add to it, none counts before the one ahead of it has added.
 LOCK_USER = "UPDATE im_users SET is_admin = is_admin WHERE user_id = ?"
 
-# INSTR, not LIKE: nothing in what is searched for means anything but itself. The keys make it blind to case.
-SEARCH_USERS = """
+# Beginnings are walked to in the indexes; the keys make it blind to case.
+USERS_NAMED = """
 SELECT user_id, username, nickname, avatar_url, password_hash, is_admin, is_disabled, created_at
-FROM im_users WHERE is_disabled = 0 AND (INSTR(username_key, ?) > 0 OR INSTR(nickname_key, ?) > 0)
+FROM im_users WHERE username_key >= ? AND username_key < ? AND is_disabled = 0 ORDER BY username_key LIMIT ?"""
+USERS_NICKNAMED = """
+SELECT user_id, username, nickname, avatar_url, password_hash, is_admin, is_disabled, created_at
+FROM im_users WHERE nickname_key >= ? AND nickname_key < ? AND is_disabled = 0 ORDER BY nickname_key LIMIT ?"""
+_LAST_CHARACTER = "\U0010ffff"
+
+# Reads as many accounts as it is told, from the last one back: ids begin with the time. INSTR, not LIKE: nothing in
+# what is searched for means anything but itself.
+USERS_AMONG_LATEST = """
+SELECT user_id, username, nickname, avatar_url, password_hash, is_admin, is_disabled, created_at
+FROM (SELECT * FROM im_users ORDER BY user_id DESC LIMIT ?) latest
+WHERE is_disabled = 0 AND (INSTR(username_key, ?) > 0 OR INSTR(nickname_key, ?) > 0)
 ORDER BY username_key LIMIT ?"""
 
 SESSION = """
 SELECT session_id, user_id, device_id, refresh_hash, created_at, expires_at FROM im_sessions WHERE session_id = ?"""
+SESSIONS_OF_USER = """
+SELECT session_id, user_id, device_id, refresh_hash, created_at, expires_at FROM im_sessions
+WHERE user_id = ? ORDER BY created_at, session_id"""
 
 # Compare and set in one statement: of two that spend the same token the second finds another hash and changes no row.
 ROTATE = "UPDATE im_sessions SET refresh_hash = ?, expires_at = ? WHERE session_id = ? AND refresh_hash = ?"
@@ -47,6 +67,8 @@ connected_at = EXCLUDED.connected_at, last_seen = EXCLUDED.last_seen"""
 
 DEVICES = "SELECT user_id, device_id, session_id, transport, connected_at, last_seen FROM im_devices WHERE user_id = ?"
 
+FORGET_DEVICE = "DELETE FROM im_devices WHERE user_id = ? AND device_id = ?"
+
 
 class SqlUsers:
     """`Users` in an SQL database."""
@@ -61,8 +83,7 @@ class SqlUsers:
         return next(iter(_users(await self._engine.fetch(USER, (user_id,)))), None)
 
     async def by_username(self, username: str) -> User | None:
-        query = UserTable.select().where(UserTable.username_key == username.lower())
-        return next(iter(_users(await run(self._engine, query))), None)
+        return next(iter(_users(await self._engine.fetch(USER_BY_NAME, (username.lower(),)))), None)
 
     async def by_ids(self, user_ids: Collection[str]) -> dict[str, User]:
         rows = await self._engine.fetch_each(USER, [(user_id,) for user_id in user_ids])
@@ -74,9 +95,22 @@ class SqlUsers:
             await run(self._engine, UserTable.update(**_with_keys(changes)).where(UserTable.user_id == user_id))
         return await self.get(user_id)
 
-    async def search(self, query: str, limit: int) -> list[User]:
+    async def change_password(self, user_id: str, was: str, becomes: str) -> bool:
+        return await self._engine.execute(REPLACE_HASH, (becomes, user_id, was)) > 0
+
+    async def search(self, query: str, limit: int, among: int) -> list[User]:
         part = query.lower()
-        return _users(await self._engine.fetch(SEARCH_USERS, (part, part, limit)))
+        beginning = (part, part + _LAST_CHARACTER, limit)
+        found: dict[str, User] = {}
+        for text, args in (
+            (USERS_NAMED, beginning),
+            (USERS_NICKNAMED, beginning),
+            (USERS_AMONG_LATEST, (among, part, part, limit)),
+        ):
+            if len(found) < limit:
+                for user in _users(await self._engine.fetch(text, args)):
+                    found.setdefault(user.user_id, user)
+        return list(found.values())[:limit]
 
     @atomic
     async def erase(self, user_id: str) -> None:
@@ -108,9 +142,7 @@ class SqlSessions:
         return await self._engine.execute(ROTATE, (new_hash, expires_at, session_id, spent_hash)) > 0
 
     async def of_user(self, user_id: str) -> list[Session]:
-        mine = SessionTable.select().where(SessionTable.user_id == user_id)
-        rows = await run(self._engine, mine.order_by(SessionTable.created_at, SessionTable.session_id))
-        return convert(rows, list[Session])
+        return convert(await self._engine.fetch(SESSIONS_OF_USER, (user_id,)), list[Session])
 
     async def end(self, session_ids: Collection[str]) -> None:
         await self._engine.execute_many(END_SESSION, [(session_id,) for session_id in sorted(session_ids)])
@@ -131,8 +163,7 @@ class SqlSessions:
         return sorted(devices, key=lambda device: (-device.last_seen, device.user_id, device.device_id))
 
     async def forget_device(self, user_id: str, device_id: str) -> None:
-        gone = DeviceTable.delete().where((DeviceTable.user_id == user_id) & (DeviceTable.device_id == device_id))
-        await run(self._engine, gone)
+        await self._engine.execute(FORGET_DEVICE, (user_id, device_id))
 
 
 def _with_keys(fields: Mapping[str, Any]) -> dict[str, Any]:

@@ -8,7 +8,8 @@ from typing import Any
 from msgspec import convert
 from msgspec.structs import asdict
 
-from goim.model.files import EVERYBODY, FileStats, StoredFile
+from goim.model.files import EVERYBODY, FileStats, Grant, StoredFile, kept_by
+from goim.model.messages import SentKey
 from goim.stores.engine import SqlEngine, atomic, run
 from goim.stores.tables import FileTable
 
@@ -33,14 +34,18 @@ SELECT COUNT(*) AS files, COALESCE(SUM(size), 0) AS bytes, COUNT(DISTINCT owner_
 READABLE = """
 SELECT ?, f.file_id FROM im_files f WHERE f.file_id = ? AND (f.owner_id = ? OR EXISTS (
 SELECT 1 FROM file_grants g JOIN user_conversations e ON e.conv_id = g.conv_id AND e.user_id = ?
-WHERE g.file_id = ?) OR EXISTS (
-SELECT 1 FROM file_grants g WHERE g.file_id = ? AND g.conv_id = ?))"""
+WHERE g.file_id = ? AND (g.ends_at IS NULL OR g.ends_at > ?)) OR EXISTS (
+SELECT 1 FROM file_grants g WHERE g.file_id = ? AND g.conv_id IN (?, ?)))"""
 
 # Changes nothing, but holds the file's row: of one that is deleted at the same moment no grant is left behind.
 LOCK_FILE = "UPDATE im_files SET size = size WHERE file_id = ?"
 GRANT = """
-INSERT INTO file_grants (file_id, conv_id) SELECT file_id, ? FROM im_files WHERE file_id = ?
-ON CONFLICT (file_id, conv_id) DO NOTHING"""
+INSERT INTO file_grants (file_id, conv_id, from_user_id, client_msg_id, ends_at)
+SELECT file_id, ?, ?, ?, ? FROM im_files WHERE file_id = ?
+ON CONFLICT (file_id, conv_id, from_user_id, client_msg_id) DO NOTHING"""
+
+WITHDRAW = "DELETE FROM file_grants WHERE from_user_id = ? AND conv_id = ? AND client_msg_id = ?"
+WITHDRAW_OF = "DELETE FROM file_grants WHERE from_user_id = ?"
 
 
 class SqlFiles:
@@ -86,17 +91,29 @@ class SqlGrants:
     def __init__(self, engine: SqlEngine) -> None:
         self._engine = engine
 
-    async def readable(self, claims: Collection[tuple[str, str]]) -> set[tuple[str, str]]:
+    async def readable(self, claims: Collection[tuple[str, str]], now_ms: int) -> set[tuple[str, str]]:
         rows = await self._engine.fetch_each(
             READABLE,
-            [(user_id, file_id, user_id, user_id, file_id, file_id, EVERYBODY) for user_id, file_id in claims],
+            [
+                (user_id, file_id, user_id, user_id, file_id, now_ms, file_id, EVERYBODY, kept_by(user_id))
+                for user_id, file_id in claims
+            ],
         )
         return {(user_id, file_id) for user_id, file_id in rows}
 
     @atomic
-    async def grant(self, grants: Collection[tuple[str, str]]) -> None:
-        await self._engine.execute_many(LOCK_FILE, [(file_id,) for file_id in sorted({grant[0] for grant in grants})])
-        await self._engine.execute_many(GRANT, [(conv_id, file_id) for file_id, conv_id in sorted(grants)])
+    async def grant(self, grants: Collection[Grant]) -> None:
+        each = sorted(grants, key=lambda grant: grant.key)
+        await self._engine.execute_many(
+            LOCK_FILE, [(file_id,) for file_id in sorted({grant.file_id for grant in each})]
+        )
+        await self._engine.execute_many(GRANT, [(*grant[1:], grant.file_id) for grant in each])
+
+    async def withdraw(self, keys: Collection[SentKey]) -> None:
+        await self._engine.execute_many(WITHDRAW, sorted((sender, conv_id, sent) for conv_id, sender, sent in keys))
+
+    async def withdraw_of(self, user_id: str) -> None:
+        await self._engine.execute(WITHDRAW_OF, (user_id,))
 
 
 def _files(rows: list[dict[str, Any]]) -> list[StoredFile]:

@@ -19,6 +19,8 @@ UNION ALL SELECT user_id FROM im_friends WHERE user_id = ? AND friend_id = ?"""
 # One statement: nobody ever sees one half gone and the other still there.
 REMOVE_HALVES = "DELETE FROM im_friends WHERE (user_id = ? AND friend_id = ?) OR (user_id = ? AND friend_id = ?)"
 
+SET_REMARK = "UPDATE im_friends SET remark = ? WHERE user_id = ? AND friend_id = ?"
+
 FRIENDS = """
 SELECT mine.friend_id AS user_id, mine.remark AS remark,
 CASE WHEN mine.created_at > theirs.created_at THEN mine.created_at ELSE theirs.created_at END AS since
@@ -38,6 +40,12 @@ WHERE theirs.friend_id = ? AND mine.user_id IS NULL ORDER BY since, user_id LIMI
 BLOCK_BETWEEN = """
 SELECT user_id FROM im_blocks WHERE user_id = ? AND blocked_id = ?
 UNION ALL SELECT user_id FROM im_blocks WHERE user_id = ? AND blocked_id = ?"""
+
+UNBLOCK = "DELETE FROM im_blocks WHERE user_id = ? AND blocked_id = ?"
+
+BLOCKS = """
+SELECT blocked_id AS user_id, created_at AS since FROM im_blocks
+WHERE user_id = ? ORDER BY created_at, blocked_id LIMIT ? OFFSET ?"""
 
 BLOCKS_AROUND = """
 SELECT user_id, blocked_id FROM im_blocks WHERE user_id = ?
@@ -69,10 +77,7 @@ class SqlFriends:
         return await self._engine.execute(REMOVE_HALVES, (user_id, friend_id, friend_id, user_id)) > 0
 
     async def set_remark(self, user_id: str, friend_id: str, remark: str) -> bool:
-        mine = (FriendTable.user_id == user_id) & (FriendTable.friend_id == friend_id)
-        changed = await affected(self._engine, FriendTable.update({FriendTable.remark: remark}).where(mine))
-        # MySQL counts a row that has the remark already as unchanged.
-        return changed > 0 or await run(self._engine, FriendTable.exists().where(mine))
+        return await self._engine.execute(SET_REMARK, (remark, user_id, friend_id)) > 0
 
     async def friends(self, user_id: str, limit: int, offset: int) -> list[Friend]:
         return convert(await self._engine.fetch(FRIENDS, (user_id, limit, offset)), list[Friend])
@@ -99,18 +104,10 @@ class SqlBlocks:
         await run(self._engine, BlockTable.insert(block).on_conflict(key, "DO NOTHING"))
 
     async def remove(self, user_id: str, blocked_id: str) -> None:
-        block = (BlockTable.user_id == user_id) & (BlockTable.blocked_id == blocked_id)
-        await run(self._engine, BlockTable.delete().where(block))
+        await self._engine.execute(UNBLOCK, (user_id, blocked_id))
 
     async def page(self, user_id: str, limit: int, offset: int) -> list[Block]:
-        query = (
-            BlockTable.select(BlockTable.blocked_id.as_alias("user_id"), BlockTable.created_at.as_alias("since"))
-            .where(BlockTable.user_id == user_id)
-            .order_by(BlockTable.created_at, BlockTable.blocked_id)
-            .limit(limit)
-            .offset(offset)
-        )
-        return convert(await run(self._engine, query), list[Block])
+        return convert(await self._engine.fetch(BLOCKS, (user_id, limit, offset)), list[Block])
 
     async def is_between(self, one: str, other: str) -> bool:
         return bool(await self._engine.fetch_rows(BLOCK_BETWEEN, (one, other, other, one)))

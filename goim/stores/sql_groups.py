@@ -38,14 +38,16 @@ SET_OWNER = "UPDATE im_groups SET owner_id = ? WHERE group_id = ?"
 MEMBER = """
 SELECT group_id, user_id, role, mute_until, joined_at FROM im_group_members WHERE group_id = ? AND user_id = ?"""
 
+MEMBERS_AFTER = """
+SELECT group_id, user_id, role, mute_until, joined_at FROM im_group_members
+WHERE group_id = ? AND user_id > ? ORDER BY user_id LIMIT ?"""
+
 MEMBER_ID = "SELECT user_id FROM im_group_members WHERE group_id = ? AND user_id = ?"
 
 ADD_MEMBER = "INSERT INTO im_group_members (group_id, user_id, role, mute_until, joined_at) VALUES (?, ?, ?, ?, ?)"
 
 # Who became the owner a moment ago is not removed over the heads of the others: a group always has its owner.
-REMOVE_MEMBER = """
-DELETE FROM im_group_members WHERE group_id = ? AND user_id = ?
-AND (role <> 'owner' OR (SELECT member_count FROM im_groups WHERE group_id = ?) = 1)"""
+REMOVE_MEMBER = "DELETE FROM im_group_members WHERE group_id = ? AND user_id = ? AND role <> 'owner'"
 
 KEEP_MUTE = """
 INSERT INTO group_mutes (group_id, user_id, mute_until) VALUES (?, ?, ?)
@@ -53,7 +55,8 @@ ON CONFLICT (group_id, user_id) DO UPDATE SET mute_until = EXCLUDED.mute_until""
 KEPT_MUTE = "SELECT user_id, mute_until FROM group_mutes WHERE group_id = ? AND user_id = ?"
 DROP_MUTE = "DELETE FROM group_mutes WHERE group_id = ? AND user_id = ?"
 
-SET_ROLE = "UPDATE im_group_members SET role = ? WHERE group_id = ? AND user_id = ?"
+MAKE_ADMIN = "UPDATE im_group_members SET role = 'admin' WHERE group_id = ? AND user_id = ?"
+MAKE_OWNER = "UPDATE im_group_members SET role = 'owner', mute_until = 0 WHERE group_id = ? AND user_id = ?"
 
 TOGETHER = """
 SELECT theirs.user_id FROM im_group_members theirs
@@ -91,16 +94,21 @@ class SqlGroups:
         return await self.get(group_id)
 
     @atomic
-    async def disband(self, group_id: str) -> None:
+    async def disband(self, group_id: str, *, if_alone: bool = False) -> bool:
         conv_id = of_group(group_id).conv_id
+        await self._engine.execute(LOCK_GROUP, (group_id,))  # first: it stops who wants in
+        group = await self.get(group_id)
+        if group is None or (if_alone and group.member_count > 1):
+            return False
         for query in (
-            GroupTable.delete().where(GroupTable.group_id == group_id),  # first: its lock stops who wants in
+            GroupTable.delete().where(GroupTable.group_id == group_id),
             MemberTable.delete().where(MemberTable.group_id == group_id),
             EntryTable.delete().where(EntryTable.conv_id == conv_id),
             ReceiptTable.delete().where(ReceiptTable.conv_id == conv_id),
         ):
             await run(self._engine, query)
         await forget_group(self._engine, group_id)
+        return True
 
     async def of_user(self, user_id: str, limit: int, offset: int) -> list[tuple[Group, Member]]:
         rows = await self._engine.fetch(GROUPS_OF_USER, (user_id, limit, offset))
@@ -124,13 +132,7 @@ class SqlMembers:
         return convert(rows[0], Member) if rows else None
 
     async def page(self, group_id: str, after: str, limit: int) -> list[Member]:
-        query = (
-            MemberTable.select()
-            .where((MemberTable.group_id == group_id) & (MemberTable.user_id > after))
-            .order_by(MemberTable.user_id)
-            .limit(limit)
-        )
-        return convert(await run(self._engine, query), list[Member])
+        return convert(await self._engine.fetch(MEMBERS_AFTER, (group_id, after, limit)), list[Member])
 
     @atomic
     async def add(self, group_id: str, members: Sequence[Member], read_seq: int) -> list[str]:
@@ -168,10 +170,10 @@ class SqlMembers:
         conv_id = of_group(group_id).conv_id
         await self._engine.execute(LOCK_GROUP, (group_id,))
         member = await self.get(group_id, user_id)
-        if member is not None and member.mute_until:
-            await self._engine.execute(KEEP_MUTE, (group_id, user_id, member.mute_until))
-        if not await self._engine.execute(REMOVE_MEMBER, (group_id, user_id, group_id)):
+        if member is None or not await self._engine.execute(REMOVE_MEMBER, (group_id, user_id)):
             return False
+        if member.mute_until:
+            await self._engine.execute(KEEP_MUTE, (group_id, user_id, member.mute_until))
         await self._engine.execute(COUNT_MEMBERS, (-1, group_id))
         await settle(self._engine, group_id, [user_id])
         for query in (
@@ -181,15 +183,18 @@ class SqlMembers:
             await run(self._engine, query)
         return True
 
+    @atomic
     async def set(self, group_id: str, user_id: str, changes: Mapping[str, Any]) -> Member | None:
         if changes.get("role") is Role.OWNER:
             raise ValueError("only hand_over makes an owner")
-        who = (MemberTable.group_id == group_id) & (MemberTable.user_id == user_id)
-        if "role" in changes:
-            who &= MemberTable.role != Role.OWNER  # who was made the owner a moment ago stays it
+        await self._engine.execute(LOCK_GROUP, (group_id,))  # who leaves at this moment takes the mute along, or not
+        member = await self.get(group_id, user_id)
+        if member is None or member.role is Role.OWNER:
+            return None
         if changes:
+            who = (MemberTable.group_id == group_id) & (MemberTable.user_id == user_id)
             await run(self._engine, MemberTable.update(**changes).where(who))
-        return await self.get(group_id, user_id)
+        return replace(member, **changes)
 
     @atomic
     async def hand_over(self, group_id: str, owner_id: str, new_owner_id: str) -> bool:
@@ -197,8 +202,8 @@ class SqlMembers:
         owner, heir = await self.get(group_id, owner_id), await self.get(group_id, new_owner_id)
         if owner is None or heir is None or owner.role is not Role.OWNER or owner_id == new_owner_id:
             return False
-        await self._engine.execute(SET_ROLE, (Role.ADMIN.value, group_id, owner_id))
-        await self._engine.execute(SET_ROLE, (Role.OWNER.value, group_id, new_owner_id))
+        await self._engine.execute(MAKE_ADMIN, (group_id, owner_id))
+        await self._engine.execute(MAKE_OWNER, (group_id, new_owner_id))
         await self._engine.execute(SET_OWNER, (new_owner_id, group_id))
         return True
 

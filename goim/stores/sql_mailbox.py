@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from goim.stores.base import Taken
+from goim.stores.base_mailbox import Letter
 from goim.stores.engine import SqlEngine
-from goim.stores.mailbox import Letter
 
 _ATTEMPTS = 50
 

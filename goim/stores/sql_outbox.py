@@ -8,8 +8,8 @@ from typing import Any
 from piccolo.columns import Column
 
 from goim.model.messages import MessageRow
+from goim.stores.base_outbox import FeedMark, LaneStats, Outcome, Parcel, ParcelState
 from goim.stores.engine import SqlEngine, affected, run
-from goim.stores.outbox import FeedMark, LaneStats, Outcome, Parcel, ParcelState
 from goim.stores.sql import walk
 from goim.stores.tables import OutboxTable
 

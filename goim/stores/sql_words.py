@@ -7,9 +7,9 @@ from functools import lru_cache
 
 from goim.ids import conversation_key
 from goim.model.search import Term
+from goim.stores.base_search import Doc, Hit
+from goim.stores.base_words import Mark
 from goim.stores.engine import Args, SqlEngine, atomic
-from goim.stores.search import Doc, Hit
-from goim.stores.words import Mark
 
 WORD_MARK = "SELECT conv_id, seq, change_no FROM word_marks WHERE conv_id = ?"
 BEGIN_MARK = """

@@ -42,11 +42,12 @@ class _Link(asyncio.Protocol):
         self._buffer = b""
         self._waiting: deque[asyncio.Future[Answer]] = deque()
         self._transport: asyncio.Transport
+        self.ready = self._expect()  # comes unasked, perhaps before anybody could wait for it
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
 
-    def expect(self) -> asyncio.Future[Answer]:
+    def _expect(self) -> asyncio.Future[Answer]:
         """The next answer that nobody waits for yet."""
         answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         self._waiting.append(answer)
@@ -55,7 +56,7 @@ class _Link(asyncio.Protocol):
     def order(self, order: Order) -> asyncio.Future[Answer]:
         """Send an order."""
         self._transport.write(framed(order))
-        return self.expect()
+        return self._expect()
 
     def data_received(self, data: bytes) -> None:
         buffer = self._buffer + data
@@ -149,7 +150,7 @@ class SqliteProcessEngine(SqliteEngine):
                 start_new_session=True,  # Ctrl-C in the terminal is for the node
             )
         _, link = await asyncio.get_running_loop().create_connection(_Link, sock=ours)
-        await link.expect()  # it has opened the file
+        await link.ready  # it has opened the file
         return link
 
     async def _end_writer(self) -> None:

@@ -9,8 +9,8 @@ from functools import lru_cache
 from goim.ids import conversation_key
 from goim.model.messages import MessageRow
 from goim.model.search import Term
+from goim.stores.base_search import Doc, Hit, Touched, Written
 from goim.stores.engine import SqlEngine
-from goim.stores.search import Doc, Hit, Touched, Written
 from goim.stores.sqlite import SqliteEngine
 from goim.stores.sqlite_worker import insert_statements, run_all
 

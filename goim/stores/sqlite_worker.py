@@ -148,8 +148,10 @@ def told(error: Exception) -> Exception:
     code = getattr(error, "sqlite_errorcode", 0)
     if code in _UNIQUE:
         return Taken(str(error))
-    if code & 0xFF in _TROUBLE:  # the low byte is the kind, the rest the details
-        return StoreDown(f"SQLite: {error}")
+    kind = code & 0xFF  # the rest are details
+    if kind in _TROUBLE:
+        doubt = "; is the disk full?" if kind == sqlite3.SQLITE_IOERR else ""  # no room for -shm is not SQLITE_FULL
+        return StoreDown(f"SQLite: {error}{doubt}")
     return error
 
 

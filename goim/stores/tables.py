@@ -162,12 +162,15 @@ class FileTable(Table, tablename="im_files", db=ROUTED):
 
 
 class FileGrantTable(Table, tablename="file_grants", db=ROUTED):
-    """In which conversations a file was sent."""
+    """In which conversations a file was sent, by which messages ("": nobody knows), and until when they give it."""
 
     file_id = Varchar(length=64, primary_key=True)
     conv_id = Varchar(length=140)
+    from_user_id = Varchar(length=64)
+    client_msg_id = Varchar(length=128)
+    ends_at = BigInt(null=True, default=None)
 
-    whole_key = Unique([file_id, conv_id])
+    whole_key = Unique([file_id, conv_id, from_user_id, client_msg_id])
 
 
 class LetterTable(Table, tablename="im_letters", db=ROUTED):
@@ -272,7 +275,7 @@ class PushDeviceTable(Table, tablename="push_devices", db=ROUTED):
     session_id = Varchar(length=64)
     kind = Varchar(length=16)
     address = Text(secret=True)
-    address_key = Varchar(length=64)
+    address_key = Varchar(length=64, unique=True)
     p256dh = Varchar(length=128)
     auth = Varchar(length=64, secret=True)
     provider = Varchar(length=64)

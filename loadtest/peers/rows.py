@@ -6,9 +6,8 @@ import msgspec
 from msgspec import Struct
 
 from loadtest.histogram import Latency
+from loadtest.processes import DATABASES
 from loadtest.report import Machine, Process, Report
-
-_DATABASES = {"postgres", "mariadbd"}
 
 
 class Row(Struct, frozen=True, kw_only=True, rename="camel"):
@@ -59,8 +58,8 @@ def row_of(server: str, version: str, database: str, report: Report, archived: i
         deliveries_per_second=delivery.per_second if delivery else 0.0,
         ack_ms=message.latency_ms if message else None,
         delivery_ms=delivery.latency_ms if delivery else None,
-        server_cpu=_cpu([each for each in processes if each.name not in _DATABASES]) * per_message,
-        database_cpu=_cpu([each for each in processes if each.name in _DATABASES]) * per_message,
+        server_cpu=_cpu([each for each in processes if each.name not in DATABASES]) * per_message,
+        database_cpu=_cpu([each for each in processes if each.name in DATABASES]) * per_message,
         generator_cpu=report.generator.cpu_us * per_message,
         cores_busy=(use.busy if use else 0.0) + report.generator.busy,
         kib_per_connection=idle / 1024 if idle is not None else None,

@@ -31,6 +31,11 @@ class Seat:
         if message.type in ("error", "warning"):
             self.complaints.append(message.text)
 
+    async def go_offline(self) -> None:
+        """Lose the network, and see that the page has noticed."""
+        await self.context.set_offline(True)
+        await expect(self.page.locator(".offline")).to_be_visible()
+
     # finding
 
     def button(self, name: str, *, within: Locator | None = None) -> Locator:

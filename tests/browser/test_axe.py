@@ -146,7 +146,10 @@ async def test_what_is_said(village: Village, here: Round) -> None:
     await page.locator(".message .text").last.click(button="right")
     await expect(page.get_by_role("menu")).to_be_visible()
     await here.look("menu of a message")
-    await here.away("[role=menu]")
+    await (await here.named("menuitem", "do.forward")).click()
+    await page.get_by_role("checkbox").first.check()
+    await here.look("to whom it is passed on")
+    await here.away("dialog")
     for name in ("attach.label", "emoji.label"):
         await here.press(name)
         await expect(page.get_by_role("menu")).to_be_visible()

@@ -26,6 +26,7 @@ async def test_a_newcomer_registers_finds_a_friend_and_they_talk(town: World, br
         await theirs.page.get_by_role("link", name="People").click()
         await theirs.page.get_by_label("Search by name").fill("oldh")
         await theirs.button("Add").click()
+        await expect(theirs.button("Asked")).to_be_disabled()
         await his.page.get_by_role("link", name=re.compile("People")).click()
         await his.button("Accept").click()
         await expect(his.page.locator(".row", has_text="New Comer")).to_contain_text("online")
@@ -36,6 +37,20 @@ async def test_a_newcomer_registers_finds_a_friend_and_they_talk(town: World, br
         await his.page.get_by_role("link", name=re.compile("Chats, 1 new")).click()
         await his.open("New Comer")
         await expect(his.message("found you")).to_be_visible()
+
+
+async def test_opening_the_client_leaves_not_a_line_in_the_console(town: World, browser: Browser) -> None:
+    ann, bob = await town.circle(2)
+    await bob.post("/api/messages", bob.text(ann, "hi"))
+    async with seat(browser, town.base_url, ann) as hers:
+        connected = "async () => (await import('/web/app/core/app.js')).client.isConnected"
+        for _ in range(2):
+            await hers.open(bob.username)
+            await expect(hers.message("hi")).to_be_visible()
+            await hers.page.wait_for_function(connected)
+            await hers.page.evaluate("() => fetch('/healthz')")  # whatever was asked before has been answered by now
+            await hers.page.reload()
+        assert hers.complaints == []
 
 
 async def test_a_wrong_password_is_told_and_nothing_else_happens(town: World, browser: Browser) -> None:

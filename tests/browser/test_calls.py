@@ -9,7 +9,7 @@ from playwright.async_api import Browser, expect
 
 from tests.browser.pages import PATIENCE, Seat
 from tests.browser.phones import WATCH, eventually, two_at_phones
-from tests.client import World
+from tests.client import Refused, World
 from tests.e2e.turn_server import SECRET, turn_server
 from tests.node import started_node
 
@@ -91,6 +91,21 @@ async def test_a_call_is_turned_down_and_another_taken_back(town: World, equippe
         await hers.button("Hang up").click()
         await expect(his.button("Accept")).to_have_count(0)
         await the_record_is("Missed", his)
+
+
+async def test_a_browser_without_webrtc_rings_nobody_and_says_why(town: World, equipped: Browser) -> None:
+    async with two_at_phones(equipped, town) as (ann, _, hers, his):
+        await his.page.evaluate("delete window.RTCPeerConnection")
+        await his.button("Call").click()
+        await expect(his.page.locator(".note.bad")).to_contain_text("makes no calls")
+        with pytest.raises(Refused, match="NOT_FOUND"):
+            await ann.get("/api/webrtc/current-call")
+
+        await hers.button("Call").click()
+        await his.button("Accept").click()
+        await expect(his.page.locator(".note.bad").last).to_contain_text("makes no calls")
+        await his.button("Decline").click()
+        await expect(hers.page.get_by_role("dialog").get_by_text("Declined")).to_be_visible()
 
 
 async def test_a_call_stops_ringing_here_when_another_device_answers(town: World, equipped: Browser) -> None:

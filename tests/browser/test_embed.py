@@ -15,10 +15,10 @@ import pytest
 from playwright.async_api import Browser, expect
 
 from tests.client import PASSWORD
-from tests.deploy.proxies import answers, needed, replaced
+from tests.deploy.proxies import needed, replaced
 from tests.node import started_node
 from tests.pages import blocks, page
-from tests.process import free_port
+from tests.process import answers, free_port
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

@@ -9,6 +9,7 @@ from playwright.async_api import Browser, expect
 
 from tests.browser.pages import Seat, seat
 from tests.client import World
+from tests.uploads import fetch, picture, upload
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -49,6 +50,42 @@ async def test_what_burns_is_covered_until_it_is_read_and_then_gone_for_both(tow
             await expect(side.page.locator(".message .text", has_text="4711")).to_have_count(0)
         await expect(hers.message("got it?").get_by_role("img", name="Read", exact=True)).to_be_visible()
         assert (await ann.get("/api/messages/history", convId=sent["convId"]))["messages"][1]["payload"] is None
+        await hers.page.reload()
+        await expect(hers.page.locator(".message.gone .text")).to_have_text("Disappeared once read")
+
+
+# What can be had of it by whoever looks behind the page: of what the browser keeps, and of what is in its memory.
+HAD = """async ([url, blob, token]) => Promise.all([
+    fetch(url, { headers: { authorization: `Bearer ${token}` }, cache: "only-if-cached", mode: "same-origin" }).then(
+        ({ ok }) => (ok ? "kept" : "not kept"), () => "not kept"
+    ),
+    new Promise((done) => {
+        Object.assign(new Image(), { onload: () => done("seen"), onerror: () => done("gone"), src: blob });
+    }),
+])"""
+
+
+async def test_a_picture_that_burned_is_not_to_be_had_from_the_browser_either(town: World, browser: Browser) -> None:
+    ann, bob = await town.circle(2)
+    url = (await upload(ann, picture(), "p.png"))["url"]
+    image = {"type": "image", "payload": {"url": url, "width": 640, "height": 480}, "burnAfterRead": True}
+    await ann.post("/api/messages", image | {"to": bob.user_id})
+    async with town.online(ann) as hers, seat(browser, town.base_url, bob) as his:
+        await his.open(ann.username)
+        await his.page.clock.install()
+        await his.page.get_by_role("button", name="Open").click()
+        await his.page.locator(".message .image").click()
+        shown = his.page.locator(".big-image img")
+        await expect(shown).to_be_visible()
+        blob = await shown.get_attribute("src")
+        assert await his.page.evaluate(HAD, [url, blob, bob.token]) == ["not kept", "seen"]
+        await his.page.clock.fast_forward(10_000)
+        await expect(his.page.locator(".message.gone .text")).to_have_text("Disappeared once read")
+        await expect(shown).to_have_count(0)
+        await hers.push("read", lambda data: data["userId"] == bob.user_id)
+        assert await his.page.evaluate(HAD, [url, blob, bob.token]) == ["not kept", "gone"]
+        assert (await fetch(url, bob)).status_code == 404
+        his.complaints.clear()  # of what was not there
 
 
 async def test_what_expires_says_when_and_goes_from_the_conversation_and_the_list(

@@ -15,7 +15,7 @@ from tests.browser.pages import seat
 from tests.browser.phones import clock, eventually
 from tests.client import Person, World
 
-pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(300)]
 
 _log = logging.getLogger(__name__)
 MANY = 10_000
@@ -84,7 +84,7 @@ async def write(world: World, writer: Person, reader: Person) -> Any:
         text = ("the needle" if number == EARLY else f"message {number}") + " and more words" * (number * 7 % 23)
         data = {**where, "payload": {"text": text}}
         await device.ws.send(json.dumps({"action": "send", "data": data}))
-    async with asyncio.timeout(90):
+    async with asyncio.timeout(180):
         while True:
             with contextlib.suppress(TimeoutError):  # so many take longer than what one usually waits for
                 return await device.push("ack", lambda data: data["seq"] == MANY)

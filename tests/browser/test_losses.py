@@ -35,8 +35,7 @@ async def test_who_loses_the_network_catches_up_and_what_was_said_meanwhile_is_s
         await his.open(ann.username)
         await expect(his.message("two")).to_be_visible()
 
-        await his.context.set_offline(True)
-        await expect(his.page.locator(".offline")).to_be_visible()
+        await his.go_offline()
         await his.say("said in a tunnel")
         await his.say("and this")
         await expect(his.message("said in a tunnel").get_by_label("Being sent")).to_be_visible()

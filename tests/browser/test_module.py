@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import json
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -13,7 +14,9 @@ import pytest
 from playwright.async_api import Browser, Page, WebSocketRoute
 
 from tests.client import PASSWORD, Person, World
+from tests.fake_clock import FakeClock
 from tests.fault_proxy import FaultProxy
+from tests.node import started_node
 from tests.pages import blocks, page
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -205,6 +208,27 @@ async def test_a_token_that_has_run_out_is_replaced_and_a_session_that_has_ended
           return window[name].heard.find(({ event }) => event === "over").data.code;
         }"""
         assert await opened.evaluate(over, ann.username) == 4010
+
+
+async def test_it_goes_on_when_the_token_of_its_connection_ends(browser: Browser, tmp_path: Path) -> None:
+    clock = FakeClock()
+    async with (
+        started_node(tmp_path, clock=clock, auth={"token_ttl": 60}) as (_, world),
+        blank(browser, world.base_url) as opened,
+    ):
+        ann, bob = await world.circle(2)
+        await enter(opened, ann)
+        first = await opened.evaluate("name => window[name].client.http.session.token", ann.username)
+        clock.advance(60)
+        bob = await world.log_in(bob)
+        anew = """async ([name, first]) => {
+          const { client, until } = window[name];
+          await until(() => client.http.session.token !== first && client.isConnected);
+        }"""
+        await opened.evaluate(anew, [ann.username, first])
+        await bob.post("/api/messages", bob.text(ann, "later"))
+        heard = "name => window[name].until(({ data }) => data.payload?.text === 'later').then(() => true)"
+        assert await opened.evaluate(heard, ann.username)
 
 
 async def test_what_waits_when_another_window_takes_over_is_sent_by_whoever_comes_back(

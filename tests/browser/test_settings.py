@@ -21,12 +21,17 @@ from tests.receiver import Receiver, receiving
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
-# A browser of a test has no push service: this is the subscription that it would have made.
+# A browser of a test has no push service: this is the subscription that it would have made, and would have still when
+# another page is opened.
 SUBSCRIBED = """
 const kept = { toJSON: () => (SUBSCRIPTION), unsubscribe: async () => { window.isUnsubscribed = true; } };
 if (window.PushManager) {
-  PushManager.prototype.subscribe = async (options) => { window.subscribedWith = options; return kept; };
-  PushManager.prototype.getSubscription = async () => (window.subscribedWith ? kept : null);
+  PushManager.prototype.subscribe = async (options) => {
+    localStorage.setItem("subscribed", "yes");
+    window.subscribedWith = options;
+    return kept;
+  };
+  PushManager.prototype.getSubscription = async () => (localStorage.getItem("subscribed") ? kept : null);
 }
 """
 SHOWN = """

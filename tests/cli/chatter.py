@@ -113,13 +113,14 @@ class Keyboard:
     def type(self, keys: str) -> None:
         os.write(self._ours, keys.encode())
 
-    async def shows(self, text: str) -> None:
-        """Wait until the screen has shown this since the last time."""
+    async def shows(self, text: str) -> str:
+        """Wait until the screen has shown this since the last time; what it showed before."""
         async with asyncio.timeout(_PATIENCE):
             while text not in self.screen:
                 self._news.clear()
                 await self._news.wait()
-        self.screen = self.screen.partition(text)[2]
+        before, _, self.screen = self.screen.partition(text)
+        return before
 
     def read(self) -> None:
         with contextlib.suppress(OSError):  # the program has closed its end

@@ -17,7 +17,7 @@ from goim.clock import SystemClock
 from tests.client import PASSWORD
 
 _PATIENCE = 45.0
-_LOOK = 0.02
+LOOK = 0.02
 
 
 @dataclass
@@ -56,7 +56,7 @@ class Seat:
         try:
             async with asyncio.timeout(_PATIENCE):
                 while not holds():
-                    await self.pilot.pause(_LOOK)
+                    await self.pilot.pause(LOOK)
         except TimeoutError:
             raise AssertionError(f"not within {_PATIENCE} s:\n{self.screen}") from None
 

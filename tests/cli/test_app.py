@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 import signal
 import subprocess
 import sys
@@ -11,8 +13,8 @@ from typing import Any
 
 import pytest
 import typer
-from goimctl import app
-from goimctl.output import ExitCode, Failed
+from goimctl import app, options
+from goimctl.output import ExitCode, Failed, show_table
 from typer.main import get_command
 
 from goim import __version__
@@ -31,10 +33,12 @@ COMMANDS = {path: (command, context) for path, command, context in commands(get_
 
 
 @pytest.mark.parametrize("path", COMMANDS)
-def test_every_help_says_what_it_does_and_gives_an_example(path: str) -> None:
+def test_every_help_says_what_it_does_and_gives_an_example(path: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
     command, context = COMMANDS[path]
-    text = command.get_help(context)
-    assert path in text.partition("Example: ")[2]
+    example = command.get_help(context).partition("Example: ")[2]
+    assert path in example
+    assert "\n" not in example.strip(), "what is broken into two lines cannot be typed as it stands"
     assert command.help
 
 
@@ -119,7 +123,7 @@ def test_an_error_nobody_foresaw_shows_no_local_variables() -> None:
     assert "hunter2" not in done.stderr
 
 
-SERVER = {"litestar", "uvicorn", "websockets"}
+SERVER = {"asyncmy", "httpcore", "litestar", "pymongo", "uvicorn", "websockets"}
 HEAVY = SERVER | {"asyncio", "msgspec", "piccolo", "pydantic", "rich", "structlog", "textual"}
 
 
@@ -199,3 +203,54 @@ def test_what_cannot_be_written_is_told(goimctl: Goimctl) -> None:
             text=True, timeout=30, check=False,
         )  # fmt: skip
     assert (done.returncode, done.stderr) == (1, "error: No space left on device\n")
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+def test_a_stream_that_is_closed_stops_nothing(goimctl: Goimctl, closed: str) -> None:
+    goimctl.done("users", "create", "alice", "--generate")
+    line = f"{BINARY} users show alice {closed}"
+    done = subprocess.run(
+        line, shell=True, cwd=goimctl.folder, env=goimctl.environ(), capture_output=True, text=True, timeout=60,
+        check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, "")
+    assert ("alice" in done.stdout) == (">&-" not in closed.replace("2>&-", ""))
+
+
+def test_a_narrow_terminal_cuts_nothing_off(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "30")
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    show_table(("USERNAME", "USER ID", "NICKNAME"), [("alice_the_first", "1jn66e5368wfyy", "Alice")])
+    lines = re.sub(r"\x1b\[\d*m", "", capsys.readouterr().out).splitlines()
+    assert all(len(line) <= 30 for line in lines)
+    place = lines[1].index("1jn")
+    assert "".join(line[place:].split("  ")[0] for line in lines[1:]) == "1jn66e5368wfyy"
+
+
+def test_what_a_terminal_has_no_letters_for_is_written_as_its_number(goimctl: Goimctl) -> None:
+    goimctl.done("users", "create", "alice", "--nickname", "Zoë 王 👍", "--generate")
+    assert "nickname    Zo\u00eb \\u738b \\U0001f44d\n" in latin(goimctl, "users", "show", "alice")
+    assert json.loads(latin(goimctl, "users", "show", "alice", "--json"))["nickname"] == "Zoë 王 👍"
+
+
+def latin(goimctl: Goimctl, *args: str) -> str:
+    done = subprocess.run(
+        [BINARY, *args], cwd=goimctl.folder, env=goimctl.environ(PYTHONIOENCODING="latin-1"), capture_output=True,
+        timeout=60, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, b"")
+    return done.stdout.decode("latin-1")
+
+
+@pytest.mark.parametrize(
+    ("typed", "taken"),
+    [
+        (["serve", "--config", "f"], ["--config", "f", "serve"]),
+        (["users", "list", "--config=f", "--json"], ["--config=f", "users", "list", "--json"]),
+        (["bench", "--locust", "--", "--config", "f"], ["bench", "--locust", "--", "--config", "f"]),
+    ],
+)
+def test_the_settings_file_may_be_named_anywhere_but_behind_two_dashes(typed: list[str], taken: list[str]) -> None:
+    assert options._config_first(typed) == taken

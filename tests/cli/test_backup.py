@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import json
+import os
 import re
+import signal
 import sqlite3
 import stat
+import subprocess
+import sys
 import tarfile
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
+from goimctl import app
 
 from goim.app.backup import BackupError, back_up
 from goim.app.restore import restore
 from goim.clock import SystemClock
-from tests.cli.conftest import Goimctl
+from tests.cli.conftest import BINARY, Goimctl
 
 
 @pytest.fixture
@@ -93,11 +101,105 @@ def test_nothing_is_written_over(goimctl: Goimctl, home: Path) -> None:
     assert refused.stderr.splitlines()[0] == "error: data is not empty"
 
 
-def test_an_empty_folder_may_be_restored_into(goimctl: Goimctl, home: Path) -> None:
+def test_an_empty_folder_is_filled_and_stays_the_folder_it_is(goimctl: Goimctl, home: Path) -> None:
+    """It may be a volume, which nothing can be renamed to, or where a link leads."""
     goimctl.done("backup", "copy")
-    (home / "elsewhere").mkdir()
+    volume = home / "volume"
+    (volume / "lost+found").mkdir(parents=True)  # a file system's own
+    (volume / ".goim-restore-1/files").mkdir(parents=True)  # what a restore that was killed has left
+    (home / "elsewhere").symlink_to("volume")
+    number = volume.stat().st_ino
     goimctl.done("restore", "copy", IM_SERVER_DATA_DIR="elsewhere")
-    assert (home / "elsewhere/goim.db").is_file()
+    assert {path.name for path in volume.iterdir()} == {"lost+found", "goim.db", "messages.db", "files"}
+    assert volume.stat().st_ino == number
+    assert (home / "elsewhere").is_symlink()
+    assert (volume / "files/2026/picture.png").read_bytes() == b"png" * 1000
+
+
+def test_a_damaged_backup_leaves_an_empty_folder_empty(home: Path) -> None:
+    (home / "copy").mkdir()
+    manifest = {"goim": "", "madeAt": 0, "hasSecrets": False, "files": [{"path": "x", "size": 1, "sha256": ""}]}
+    (home / "copy/manifest.json").write_text(json.dumps(manifest))
+    (home / "copy/x").write_text("y")
+    (home / "elsewhere").mkdir()
+    with pytest.raises(BackupError, match="not what was backed up"):
+        restore(home / "copy", home / "elsewhere", lambda _what, _done, _total: None)
+    assert list((home / "elsewhere").iterdir()) == []
+
+
+def test_a_backup_that_is_not_there_is_told_first(goimctl: Goimctl, home: Path) -> None:
+    assert goimctl("restore", "nowhere.tar").stderr == "error: there is no nowhere.tar\n"
+
+
+def test_a_folder_that_is_not_there_is_named(goimctl: Goimctl, home: Path) -> None:
+    refused = goimctl("backup", "no/where/copy.tar")
+    assert refused.returncode == 1
+    assert refused.stderr.splitlines() == [
+        "error: there is no folder no/where for the backup",
+        "hint: mkdir -p no/where",
+    ]
+
+
+@pytest.mark.parametrize("name", ["copy.tar.gz", "copy"])
+def test_a_full_disk_is_no_damaged_backup(
+    goimctl: Goimctl, home: Path, name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    goimctl.done("backup", name)
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("goim.app.restore.os.fsync", full)
+    monkeypatch.setenv("IM_SERVER_DATA_DIR", "elsewhere")
+    monkeypatch.setattr(sys, "argv", ["goimctl", "restore", name])
+    monkeypatch.chdir(home)
+    with pytest.raises(SystemExit) as ended:
+        app.main()
+    assert ended.value.code == 1
+    assert capsys.readouterr().err.splitlines() == [
+        "error: elsewhere: No space left on device; nothing was written",
+        "hint: make room, or name a place on another disk",
+    ]
+    assert {path.name for path in home.iterdir()} == {"data", name}
+
+
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
+def test_one_that_is_told_to_end_leaves_nothing(goimctl: Goimctl, home: Path, how: signal.Signals) -> None:
+    os.truncate(home / "data/files/2026/picture.png", 1 << 31)  # it takes a while
+    process = subprocess.Popen(
+        [BINARY, "backup", "copy.tar.gz"], cwd=home, env=goimctl.environ(), stderr=subprocess.PIPE, text=True
+    )
+    while not list(home.glob(".copy.tar.gz-*/backup")):
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(0.005)
+        assert process.returncode is None, process.communicate()
+    process.send_signal(how)
+    _, said = process.communicate(timeout=60)
+    assert (process.returncode, said) == (128 + how, "")
+    assert {path.name for path in home.iterdir()} == {"data"}
+
+
+def test_a_disk_that_fills_up_under_a_backup_is_told(
+    home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """SQLite says by a code of its own that a copy has no more room: here its pages are limited."""
+    connect = sqlite3.connect
+
+    def limited(place: object, **options: Any) -> sqlite3.Connection:
+        connection: sqlite3.Connection = connect(str(place), **options)
+        if "mode=rw" not in str(place):
+            connection.execute("PRAGMA max_page_count=1")
+            connection.execute("CREATE TABLE too_much (it)")
+        return connection
+
+    monkeypatch.setattr("goim.app.backup.sqlite3.connect", limited)
+    monkeypatch.setattr(sys, "argv", ["goimctl", "backup", "copy.tar"])
+    monkeypatch.chdir(home)
+    with pytest.raises(SystemExit) as ended:
+        app.main()
+    assert ended.value.code == 1
+    assert capsys.readouterr().err.startswith("error: copy.tar: No space left on device; nothing was written\nhint: ")
+    assert {path.name for path in home.iterdir()} == {"data"}
 
 
 def test_where_there_is_nothing_there_is_nothing_to_back_up(goimctl: Goimctl, tmp_path: Path) -> None:

@@ -45,7 +45,7 @@ def test_pairs_on_a_server_of_our_own_lose_nothing(goimctl: Goimctl) -> None:
     assert list(goimctl.folder.iterdir()) == [], "everything was in a temporary folder"
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(240)
 def test_a_server_that_runs_is_measured_and_left_as_it_was(goimctl: Goimctl) -> None:
     with goimctl.serving(**UNLIMITED) as served:
         for scenario in (
@@ -100,7 +100,7 @@ def test_a_server_that_lets_devices_send_only_so_fast_is_no_measure(goimctl: Goi
     assert "hint: start it with IM_WS_SEND_QPS" in done.stderr
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(240)
 def test_two_workers_on_mariadb_are_measured_with_what_the_database_costs(goimctl: Goimctl, tmp_path: Path) -> None:
     needs_mariadb()
     with running_redis(tmp_path / "redis") as redis:

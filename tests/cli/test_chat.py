@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -13,6 +14,9 @@ from tests.cli.conftest import Goimctl
 from tests.client import PASSWORD, World
 from tests.node import started_node
 from tests.process import free_port
+from tests.receiver import receiving
+
+SECRET = "whsec_" + base64.b64encode(b"s" * 32).decode()
 
 
 @pytest.fixture
@@ -78,7 +82,52 @@ async def test_groups_are_made_and_talked_in(people: World, goimctl: Goimctl) ->
         assert await one.hears("[image]") == "you: [image] 1.png"
 
 
+async def test_a_message_is_forwarded_to_others_and_who_refuses_it_is_named(people: World, goimctl: Goimctl) -> None:
+    ann, bob = await people.friends("ann", "bob")
+    eve, _ = await people.person("eve"), await people.person("joe")
+    await ann.post("/api/friends", {"friendId": eve.user_id})
+    await eve.post("/api/friends", {"friendId": ann.user_id})
+    phone = await people.device(eve)
+    image = {"url": "https://pictures.example/1.png", "width": 4}
+    async with chatting(goimctl, people.base_url, "ann", "--with", "bob") as chatter:
+        chatter.type("/forward", "/forward eve")
+        await chatter.is_told("like this: /forward WHO…")
+        await chatter.is_told("nothing was said here lately")
+        first = await bob.post("/api/messages", bob.text(ann, "first"))
+        await bob.post("/api/messages", bob.text(ann, "", type="image", payload=image, replyTo=first["serverMsgId"]))
+        await chatter.hears("[image]")
+        chatter.type("/forward eve nobody", "/forward eve joe EVE")
+        await chatter.is_told("there is nobody called nobody")
+        await chatter.is_told("message 2 goes to eve, joe")
+        await chatter.is_told("not sent to joe: you are not friends: /friend joe")
+        message = await phone.push("message")
+        assert (message["type"], message["payload"], message.get("replyTo")) == ("image", image, None)
+        await bob.post("/api/messages", bob.text(ann, "burns", burnAfterRead=True))
+        await chatter.hears("burns")
+        chatter.type("/forward eve", "/with eve", "that was bob")
+        await chatter.is_told("this disappears, and a copy would not")
+        assert (await phone.push("message"))["payload"] == {"text": "that was bob"}
+        assert await chatter.leaves() == 1  # joe did not get it
+
+
 IMAGE = {"payload": {"url": "https://pictures.example/1.png"}}
+
+
+async def test_what_a_message_says_now_is_told_to_whoever_sees_lines(tmp_path: Path, goimctl: Goimctl) -> None:
+    async with receiving() as moderator:
+        moderator.answer = lambda got: (200, b'{"action":"replace","payload":{"text":"mind your\\n****"}}')
+        hooks = {"before_send": moderator.url("/"), "allow_private": ["127.0.0.1"], "before_send_timeout": 20}
+        async with started_node(tmp_path / "data", hooks=hooks | {"secrets": SECRET}) as (_, people):
+            ann, bob = await people.friends("ann", "bob")
+            device = await people.device(bob)
+            async with chatting(goimctl, people.base_url, "ann", "--with", "bob") as chatter:
+                chatter.type("damn")
+                assert await chatter.is_told("message 1") == "* message 1 says now: mind your ****"
+                sent = await device.ask("send", bob.text(ann, "hi"))
+                moderator.answer = lambda _: (200, b'{"action":"allow"}')
+                place = {"convId": sent["convId"], "serverMsgId": sent["serverMsgId"]}
+                await device.ask("edit", {**place, "payload": {"text": "hello"}})
+                assert await chatter.is_told("message 2") == "* message 2 says now: hello"
 
 
 async def test_nobody_can_move_somebody_elses_cursor(people: World, goimctl: Goimctl) -> None:
@@ -144,6 +193,15 @@ def test_without_a_server_there_is_nobody_to_talk_to(goimctl: Goimctl) -> None:
     done = goimctl("chat", "ann", "--password-stdin", stdin=f"{PASSWORD}\n", IM_LISTEN_ADDR=address)
     assert (done.returncode, done.stdout) == (5, "")
     assert done.stderr == f"error: nothing answers at http://{address}: Connection refused\nhint: goimctl serve\n"
+
+
+async def test_nobody_is_asked_for_a_password_where_nothing_answers(goimctl: Goimctl) -> None:
+    url = f"http://127.0.0.1:{free_port()}"
+    for command in (["chat", "ann"], ["demo", "--remove"]):
+        async with at_terminal(goimctl, *command, "--url", url) as (keyboard, process):
+            assert await keyboard.shows(f"error: nothing answers at {url}: Connection refused") == ""
+            await keyboard.shows("hint: goimctl serve")
+            assert await process.wait() == 5
 
 
 @pytest.mark.parametrize(

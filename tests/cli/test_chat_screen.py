@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import contextlib
 import json
 import re
@@ -11,17 +12,19 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from goimctl.talk.screen.thread import Thread
+from goimctl.talk.screen.thread import NEAR_TOP, Thread
 from PIL import Image
 from textual.widgets import Input
 
 from tests.cli.picture import PICTURE, draw
-from tests.cli.seat import Seat, seated
+from tests.cli.seat import LOOK, Seat, seated
 from tests.client import Device, Person, World
 from tests.fault_proxy import FaultProxy
 from tests.node import started_node
+from tests.receiver import receiving
 
-pytestmark = pytest.mark.timeout(90)
+pytestmark = pytest.mark.timeout(240)
+SECRET = "whsec_" + base64.b64encode(b"s" * 32).decode()
 
 
 @pytest.fixture
@@ -76,6 +79,20 @@ def thread_of(seat: Seat) -> str:
     return "\n".join(line[thread.x : thread.right] for line in seat.screen.splitlines()[thread.y : thread.bottom])
 
 
+def numbers(seat: Seat) -> list[int]:
+    """The messages in sight that have numbers."""
+    return [int(number) for number in re.findall(r"message (\d+)\.", thread_of(seat))]
+
+
+async def numbers_at_rest(seat: Seat) -> list[int]:
+    """The same as soon as nothing moves any more."""
+    thread, place = seat.app.screen.query_one(Thread), None
+    while place != thread.scroll_y:
+        place = thread.scroll_y
+        await seat.pilot.pause(LOOK)
+    return numbers(seat)
+
+
 async def test_what_was_said_earlier_comes_as_one_scrolls_up_to_it(people: World) -> None:
     ann, bob, phone = await pair(people)
     for number in range(1, 121):
@@ -85,13 +102,15 @@ async def test_what_was_said_earlier_comes_as_one_scrolls_up_to_it(people: World
         assert "message 40." not in seat.screen
 
         seen: set[int] = set()
-        async with asyncio.timeout(40):
-            while 1 not in seen:  # page by page, all of it, in order, with nothing left out or shown twice
-                here = [int(number) for number in re.findall(r"message (\d+)\.", thread_of(seat))]
-                assert here == list(range(here[0], here[0] + len(here)))
-                seen.update(here)
+        thread = seat.app.screen.query_one(Thread)
+        while 1 not in seen:  # page by page, all of it, in order, with nothing left out or shown twice
+            here = await numbers_at_rest(seat)
+            assert here == list(range(here[0], here[0] + len(here)))
+            seen.update(here)
+            if thread.scroll_y > NEAR_TOP:  # else there is more in a moment, without a key
                 await seat.press("pageup")
-        assert seen == set(range(1, 121))
+            await seat.until(lambda: 1 in seen or numbers(seat)[0] < min(seen))
+        assert sorted(seen) == list(range(1, 121))
         for _ in range(5):  # to the very top, where no more can come above
             await seat.press("pageup")
             await seat.pilot.pause(0.05)
@@ -103,6 +122,15 @@ async def test_what_was_said_earlier_comes_as_one_scrolls_up_to_it(people: World
         await seat.hides("↓ 1 new")
 
 
+async def forward_the_latest(seat: Seat, to: str) -> None:
+    await seat.press("up", "f")
+    await seat.shows("names, with a space between")
+    await seat.type(to)
+    await seat.press("enter")
+    await seat.hides("names, with a space between")
+    await seat.press("escape")  # back to the line
+
+
 async def test_a_streamed_message_grows_as_it_is_written(people: World) -> None:
     ann, bob, phone = await pair(people)
     async with seated(people.base_url, "ann", "bob") as seat:
@@ -112,9 +140,14 @@ async def test_a_streamed_message_grows_as_it_is_written(people: World) -> None:
             chunk = {"streamId": started["streamId"], "delta": delta}
             await phone.ws.send(json.dumps({"action": "stream_chunk", "data": chunk}))
         await seat.shows("Once upon a time▍")
+        await forward_the_latest(seat, "bob")
+        await seat.shows("this is still being written")
         await phone.ask("end_stream", {"streamId": started["streamId"], "finalText": "Once upon a time, 完"})
         await seat.shows("Once upon a time, 完")
         await seat.hides("▍")
+        await seat.say("/forward bob")
+        message = await phone.push("message")
+        assert (message["type"], message["payload"]) == ("text", {"text": "Once upon a time, 完"})
 
 
 async def test_messages_are_answered_edited_reacted_to_and_taken_back_by_keys(people: World) -> None:
@@ -145,6 +178,8 @@ async def test_messages_are_answered_edited_reacted_to_and_taken_back_by_keys(pe
         await seat.shows("(taken back)")
         await phone.ask("recall", {"convId": sent["convId"], "serverMsgId": sent["serverMsgId"]})
         await seat.until(lambda: seat.screen.count("(taken back)") >= 2)
+        await forward_the_latest(seat, "bob")
+        await seat.shows("this cannot be forwarded")
 
 
 async def test_a_file_is_sent_and_another_one_saved(people: World, tmp_path: Path) -> None:
@@ -240,6 +275,14 @@ async def test_a_narrow_terminal_shows_one_pane_at_a_time(people: World) -> None
         await seat.shows("Write to bob", "── new ──")
         await seat.press("escape")
         await seat.hides("Write to bob")
+        await seat.press("f1")
+        await seat.shows("Ctrl+K")
+        lines = seat.screen.splitlines()
+        at = next(place for place, line in enumerate(lines) if "Ctrl+K" in line)
+        column = lines[at].index("go to")
+        assert lines[at + 1][:column].strip(" │") == "", "what is too long goes on below itself"
+        assert lines[at + 1][column:].strip(" │") != ""
+        await seat.press("escape")
         await seat.pilot.resize_terminal(100, 30)
         await seat.shows("Write to bob", "● bob")
 
@@ -259,3 +302,15 @@ async def test_who_leaves_is_asked_once_more_while_something_waits(people: World
 
 async def test_the_picture_in_the_docs_is_what_the_screen_looks_like() -> None:
     assert (await draw()) + "\n" == PICTURE.read_text(), "PYTHONPATH=cli python -m tests.cli.picture draws it anew"
+
+
+async def test_what_a_moderator_replaces_is_shown_as_it_is_stored(tmp_path: Path) -> None:
+    async with receiving() as moderator:
+        moderator.answer = lambda _: (200, b'{"action":"replace","payload":{"text":"mind your ****"}}')
+        hooks = {"before_send": moderator.url("/"), "allow_private": ["127.0.0.1"], "before_send_timeout": 20}
+        async with started_node(tmp_path / "data", hooks=hooks | {"secrets": SECRET}) as (_, people):
+            await pair(people)
+            async with seated(people.base_url, "ann", "bob") as seat:
+                await seat.say("damn")
+                await seat.shows("mind your ****  ✓")
+                await seat.hides("damn")

@@ -78,10 +78,14 @@ def test_check_names_every_mistake(goimctl: Goimctl, tmp_path: Path) -> None:
     done = goimctl("config", "check", IM_WS_SEND_QPS="fast")
     assert done.returncode == 2
     assert done.stdout == ""
-    assert done.stderr.splitlines() == [
-        "error: goimctl.toml: unknown key server.listen_adr; did you mean server.listen_addr?",
-        "error: ws.send_qps = 'fast' (from IM_WS_SEND_QPS): must be a valid number, unable to parse string as a number",
+    mistakes = [
+        "goimctl.toml: unknown key server.listen_adr; did you mean server.listen_addr?",
+        "ws.send_qps = 'fast' (from IM_WS_SEND_QPS): must be a valid number, unable to parse string as a number",
     ]
+    assert done.stderr.splitlines() == [f"error: {mistake}" for mistake in mistakes]
+    as_json = goimctl("config", "check", "--json", IM_WS_SEND_QPS="fast")
+    assert (as_json.returncode, as_json.stderr) == (2, done.stderr)
+    assert json.loads(as_json.stdout) == {"ok": False, "errors": mistakes}
 
 
 def test_schema_lists_every_key_in_each_form(goimctl: Goimctl) -> None:

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import signal
+import sqlite3
 from collections.abc import AsyncIterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
+from goimctl.showing import cast
 
 from goim.client import Client, GoimError, MessagePush
 from goim.protocol.pushes import StreamEnd
@@ -96,6 +100,34 @@ async def test_the_bot_streams_an_answer_and_friends_write_back(people: World, g
     process.send_signal(signal.SIGINT)
     _, said = await asyncio.wait_for(process.communicate(), 20)
     assert process.returncode == 0, said.decode()
+
+
+async def test_one_that_is_cut_short_goes_on_with_the_password_it_has_told(
+    people: World, goimctl: Goimctl, tmp_path: Path
+) -> None:
+    url = people.base_url
+    process = await asyncio.create_subprocess_exec(
+        BINARY, "demo", "--url", url, "--once", "--json", cwd=goimctl.folder, env=goimctl.environ(),
+        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+    )  # fmt: skip
+    assert process.stdout
+    password = json.loads(await asyncio.wait_for(process.stdout.readuntil(b"}"), 60))["password"]
+    with closing(sqlite3.connect(tmp_path / "data/goim.db")) as database:
+        while database.execute("SELECT COUNT(*) FROM im_friends").fetchone()[0] < 4:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(asyncio.shield(process.wait()), 0.005)
+            assert process.returncode is None
+        process.send_signal(signal.SIGINT)
+        await asyncio.wait_for(process.communicate(), 30)
+        assert process.returncode == 130, "it has not done what it was asked"
+        assert database.execute("SELECT COUNT(*) FROM im_friends").fetchone()[0] < 36, "it came too late"
+    refused = await asyncio.to_thread(goimctl, "demo", "--url", url, "--once")
+    way_out = refused.stderr.splitlines()[-1].partition("if that is lost: for who in ")[2]
+    assert way_out.startswith(" ".join(cast.PEOPLE))
+    await goimctl.meanwhile("demo", "--url", url, "--once", "--password-stdin", stdin=f"{password}\n")
+    async with Client(url, username="demo", password=password) as you:
+        groups = {group.name: group.member_count for group in await you.api.groups()}
+        assert groups == {room.name: len(room.members) for room in cast.ROOMS}
 
 
 def test_without_a_server_it_says_what_to_type(goimctl: Goimctl) -> None:

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import http.server
+import os
 import sqlite3
 import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from goimctl import checks_machine
 
+from goim.config import Settings
 from tests.cli.conftest import Goimctl
 from tests.process import free_port
 from tests.redis_server import running_redis
@@ -179,3 +183,13 @@ def test_a_secret_that_cannot_be_read_is_a_finding_like_others(goimctl: Goimctl,
     (tmp_path / "data" / "jwt_secret").write_bytes(b"\xff\xfe no text")
     (tmp_path / "data" / "jwt_secret").chmod(0o600)
     assert states(goimctl, "--no-server")["secret"] == "wrong"
+
+
+def test_a_folder_of_somebody_else_is_a_finding_like_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_: Path) -> bool:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+    monkeypatch.setattr(Path, "exists", refuse)  # the tests may be run by one who may everything
+    found = checks_machine.secret(Settings())
+    assert (found.state, found.found) == ("wrong", "data/jwt_secret cannot be read: Permission denied")
+    assert found.way_out == "look as the user who owns data"

@@ -37,6 +37,8 @@ def test_files_are_listed_counted_and_swept(goimctl: Goimctl) -> None:
         assert [(each["fileId"], each["fileName"], each["size"]) for each in first["files"]] == [
             (sheet, "sheet 2.csv", 10)
         ]
+        part = goimctl.done("files", "list", "--limit", "1")
+        assert part.stderr == "there are more: the same with --offset 1\n"  # what else was typed counts there, too
         rest = goimctl.json("files", "list", "--offset", str(first["nextOffset"]))
         assert ([each["fileId"] for each in rest["files"]], rest["nextOffset"]) == ([notes], None)
         of_alice = goimctl.done("files", "list", "--user", "alice").stdout.splitlines()

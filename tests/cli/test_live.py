@@ -101,7 +101,7 @@ async def test_a_device_is_put_out(people: World, goimctl: Goimctl) -> None:
 async def devices_are(goimctl: Goimctl, wanted: set[str]) -> None:
     """The server writes who came and went a moment later."""
     found: set[str] = set()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(20):
         while found != wanted:
             listed = await asyncio.to_thread(goimctl.json, "users", "devices", "bob")
             found = {device["deviceId"] for device in listed["devices"]}

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import errno
 import signal
 import socket
+import sys
+import threading
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 
 import httpx
+import pytest
+from goimctl.serve import check_free
 
+from goim.config import Address
 from tests.cli.conftest import Goimctl
 from tests.process import free_port
 
@@ -20,16 +27,29 @@ def test_it_welcomes_serves_and_ends_on_a_signal(goimctl: Goimctl, tmp_path: Pat
         assert f"goimctl chat alice --with bob --url {url}" in server.said
         assert f"{url}/schema" in server.said
         server.process.send_signal(signal.SIGTERM)
-        assert server.process.wait(timeout=20) == 0
+        assert server.process.wait(timeout=60) == 0
     assert (tmp_path / "data" / "jwt_secret").stat().st_mode & 0o777 == 0o600
     assert "Traceback" not in server.said
 
 
-def test_ctrl_c_is_a_good_end_too(goimctl: Goimctl) -> None:
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGHUP])
+def test_ctrl_c_and_a_closed_terminal_are_good_ends_too(goimctl: Goimctl, how: signal.Signals) -> None:
     with goimctl.serving() as server:
         server.url()
-        server.process.send_signal(signal.SIGINT)
-        assert server.process.wait(timeout=20) == 0
+        server.process.send_signal(how)
+        assert server.process.wait(timeout=60) == 0
+    assert "drained" in server.said
+
+
+def test_a_second_server_on_the_same_folder_is_refused(goimctl: Goimctl) -> None:
+    with goimctl.serving() as server:
+        server.url()
+        second = goimctl("serve", IM_LISTEN_ADDR="127.0.0.1:0")
+    assert second.returncode == 1
+    assert second.stderr.splitlines() == [
+        "error: a server runs on data already",
+        "hint: stop it, or have this one keep its data elsewhere: IM_SERVER_DATA_DIR=…",
+    ]
 
 
 def test_an_address_in_use_is_told_before_anything_is_opened(goimctl: Goimctl, tmp_path: Path) -> None:
@@ -43,6 +63,23 @@ def test_an_address_in_use_is_told_before_anything_is_opened(goimctl: Goimctl, t
     assert not (tmp_path / "data").exists()
 
 
+def test_nobody_is_let_in_while_an_address_is_only_looked_at() -> None:
+    """They would be thrown out without an answer: a client that comes back while its node starts again, for one."""
+    port = free_port()
+    place = Address("127.0.0.1", port)
+    look = partial(check_free, "IM_LISTEN_ADDR", place.with_port(port), place)
+    looking = threading.Thread(target=lambda: [look() for _ in range(8_000)])
+    answers = set()
+    patience = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)  # in turns as short as can be
+    looking.start()
+    while looking.is_alive():
+        with closing(socket.socket()) as client:
+            answers.add(client.connect_ex((place.host, place.port)))
+    sys.setswitchinterval(patience)
+    assert answers == {errno.ECONNREFUSED}
+
+
 def test_a_tcp_address_in_use_is_told_too(goimctl: Goimctl) -> None:
     with closing(socket.create_server(("127.0.0.1", 0))) as taken:
         address = f"127.0.0.1:{taken.getsockname()[1]}"
@@ -50,6 +87,17 @@ def test_a_tcp_address_in_use_is_told_too(goimctl: Goimctl) -> None:
     assert done.returncode == 1
     assert done.stderr.startswith(f"error: cannot listen on {address}: the address is in use\n")
     assert "choose another port: IM_TCP_ADDR=" in done.stderr
+
+
+def test_one_address_for_two_things_is_told(goimctl: Goimctl, tmp_path: Path) -> None:
+    port = free_port()
+    refused = goimctl("serve", IM_LISTEN_ADDR=f":{port}", IM_TCP_ADDR=f"127.0.0.1:{port}")
+    assert (refused.returncode, refused.stdout) == (1, "")
+    assert refused.stderr.splitlines() == [
+        f"error: cannot listen on 127.0.0.1:{port}: server.listen_addr has that port",
+        "hint: choose another port: IM_TCP_ADDR=127.0.0.1:8081",
+    ]
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_an_address_that_is_not_ours_is_told(goimctl: Goimctl) -> None:

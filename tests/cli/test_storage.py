@@ -7,6 +7,8 @@ import json
 import signal
 import sqlite3
 import subprocess
+import sys
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -14,10 +16,24 @@ import pytest
 
 from goim.model.messages import MessageRow
 from goim.stores.rows import LOG_SHAPES, STRUCTURED_SHAPES
-from tests.cli.conftest import BINARY, Goimctl
+from tests.cli.conftest import Goimctl
 
 ROWS = 6_000
 COPY = ("storage", "copy", "--from", "sqlite:data", "--to", "sqlite:new")
+SLOWLY = """
+import time
+from goim.app import copying
+from goimctl.__main__ import main
+
+def remember(memory, progress, at_once=copying._remember):
+    at_once(memory, progress)
+    if "messages" in progress.after:
+        time.sleep(0.3)
+
+copying._remember = remember
+main()
+"""
+"""`goimctl` that takes as long as with many more messages: whoever looks on sees it in the middle of them."""
 
 
 @pytest.fixture
@@ -31,6 +47,23 @@ def home(goimctl: Goimctl, tmp_path: Path) -> Path:
     with closing(sqlite3.connect(tmp_path / "data/messages.db")) as database, database:
         database.executemany(f"INSERT INTO messages VALUES ({','.join('?' * len(MessageRow._fields))})", rows)
     return tmp_path
+
+
+@contextlib.contextmanager
+def copying(goimctl: Goimctl, state: Path) -> Iterator[subprocess.Popen[str]]:
+    """A copy that is in the middle of the messages."""
+    command = [sys.executable, "-c", SLOWLY, *COPY]
+    with subprocess.Popen(
+        command, cwd=goimctl.folder, env=goimctl.environ(), stderr=subprocess.PIPE, text=True
+    ) as process:
+        try:
+            while not (state.exists() and '"messages"' in state.read_text()):
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    process.wait(0.005)
+                assert process.returncode is None, process.communicate()
+            yield process
+        finally:
+            process.kill()
 
 
 def all_rows(folder: Path, name: str, table: str) -> list[tuple[object, ...]]:
@@ -56,13 +89,8 @@ def test_every_table_is_copied_and_compared(goimctl: Goimctl, home: Path) -> Non
 
 def test_a_copy_that_was_killed_goes_on_where_it_was(goimctl: Goimctl, home: Path) -> None:
     state = home / "goim-copy.json"
-    process = subprocess.Popen([BINARY, *COPY], cwd=home, env=goimctl.environ(), stderr=subprocess.PIPE)
-    while not (state.exists() and '"messages"' in state.read_text()):
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(0.005)
-        assert process.returncode is None, process.communicate()
-    process.kill()
-    process.communicate()
+    with copying(goimctl, state):
+        pass  # it is killed
     reached = json.loads(state.read_text())["after"]["messages"]
     with closing(sqlite3.connect(home / "new/messages.db")) as database, database:
         assert database.execute("SELECT COUNT(*) FROM messages").fetchone()[0] > 0
@@ -80,14 +108,10 @@ def test_a_copy_that_was_killed_goes_on_where_it_was(goimctl: Goimctl, home: Pat
 
 def test_who_breaks_it_off_is_told_how_it_goes_on(goimctl: Goimctl, home: Path) -> None:
     state = home / "goim-copy.json"
-    process = subprocess.Popen([BINARY, *COPY], cwd=home, env=goimctl.environ(), stderr=subprocess.PIPE, text=True)
-    while not (state.exists() and '"messages"' in state.read_text()):
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(0.005)
-        assert process.returncode is None, process.communicate()
-    process.send_signal(signal.SIGINT)
-    _, said = process.communicate()
-    assert process.returncode == 1
+    with copying(goimctl, state) as process:
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate()
+    assert process.returncode == 130
     assert said.splitlines() == [
         "error: interrupted",
         "hint: type the same again: goim-copy.json remembers how far it is",
@@ -118,6 +142,13 @@ def test_only_an_empty_target_is_copied_into(goimctl: Goimctl, home: Path) -> No
     assert not (home / "goim-copy.json").exists()
 
 
+def test_a_database_that_is_none_is_told_before_anything_is_copied(goimctl: Goimctl, home: Path) -> None:
+    (home / "data/goim.db").write_bytes(b"no database" * 1000)
+    refused = goimctl(*COPY)
+    assert (refused.returncode, refused.stderr) == (5, "error: SQLite: file is not a database\nhint: goimctl doctor\n")
+    assert not (home / "new").exists()
+
+
 def test_a_state_of_another_copy_is_refused(goimctl: Goimctl, home: Path) -> None:
     (home / "goim-copy.json").write_text('{"source": "a", "target": "b"}')
     refused = goimctl(*COPY)
@@ -137,6 +168,7 @@ def test_a_settings_file_names_a_deployment(goimctl: Goimctl, home: Path) -> Non
     [
         (("--to", "sqlite:data"), 1, "source and target are the same"),
         (("--from", "sqlite:nowhere", "--to", "sqlite:new"), 1, "there is no nowhere"),
+        (("--to", "nowhere.toml"), 2, "error: there is no nowhere.toml\n"),
         (("--to", "oracle"), 2, "'oracle' is no place for everything"),
         (("--to", "sqlite:new", "--to-messages", "redis://x"), 2, "'redis://x' is no place for messages"),
         (("--to", "oracle://me:secret@db/goim"), 2, "'oracle://me:***@db/goim' is no place for everything"),

@@ -74,7 +74,7 @@ async def test_what_was_not_answered_before_a_loss_is_asked_again_word_for_word(
         asked.append(request["data"])
         return ACK if len(asked) == 3 else None
 
-    async with linked(answer) as link, asyncio.timeout(10):
+    async with linked(answer) as link, asyncio.timeout(20):
         acked = await link.ask("send", {"clientMsgId": "m1", "payload": {"text": "hi"}}, Acked)
     assert acked == Acked(conv_id="c1", seq=7)
     assert asked == [{"clientMsgId": "m1", "payload": {"text": "hi"}}] * 3
@@ -82,14 +82,14 @@ async def test_what_was_not_answered_before_a_loss_is_asked_again_word_for_word(
 
 async def test_who_is_too_fast_waits_as_told_and_asks_again() -> None:
     replies = [{"action": "error", "data": {"code": "RATE_LIMIT", "message": "slow", "retryAfterMs": 1}}, ACK]
-    async with linked(lambda _: replies.pop(0)) as link, asyncio.timeout(10):
+    async with linked(lambda _: replies.pop(0)) as link, asyncio.timeout(20):
         assert (await link.ask("send", {}, Acked)).seq == 7
     assert replies == []
 
 
 async def test_a_no_is_a_no() -> None:
     no = {"action": "error", "data": {"code": "BLOCKED", "message": "one of you has blocked the other"}}
-    async with linked(lambda _: no) as link, asyncio.timeout(10):
+    async with linked(lambda _: no) as link, asyncio.timeout(20):
         with pytest.raises(GoimError, match="blocked") as refused:
             await link.ask("send", {}, Acked)
     assert refused.value.code is ErrorCode.BLOCKED
@@ -100,7 +100,7 @@ async def test_an_end_for_good_is_the_end(code: int, why: str) -> None:
     async def close(ws: ServerConnection) -> None:
         await ws.close(code)
 
-    async with serve(close, "127.0.0.1", 0) as server, asyncio.timeout(10):
+    async with serve(close, "127.0.0.1", 0) as server, asyncio.timeout(20):
         port = next(iter(server.sockets)).getsockname()[1]
         link = link_to(port)
         await link.run()
@@ -158,6 +158,9 @@ def test_an_edit_of_what_is_gone_by_now_leaves_the_message_as_it_was() -> None:
     room.take_change(pushes.Edited(pushes.EditedData("c", "m", 1, Raw(b'{"text":"ho"}'), 5, 2)))
     assert [message.payload for message in room.ordered()] == [{"text": "ho"}]
     assert room.latest == room.messages[1]
+    room.take_change(pushes.Replaced(pushes.ReplacedData("c", "m", 1, Raw(b'{"text":"h*"}'))))
+    assert room.latest == room.messages[1]
+    assert room.messages[1].payload == {"text": "h*"}
 
 
 def test_a_proxy_is_for_the_world_outside() -> None:

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import pty
+import select
 import signal
+import sqlite3
 import subprocess
+from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
+from time import monotonic
 
 import pytest
 
 from tests.cli.conftest import BINARY, Goimctl
 
 PASSWORD = "correct horse"
+PATIENCE = 60.0
 
 
 def create(goimctl: Goimctl, *names: str) -> None:
@@ -157,6 +164,17 @@ def test_a_session_of_somebody_else_is_not_ended(goimctl: Goimctl) -> None:
     assert goimctl.json("users", "sessions", "alice")["sessions"] == [session]
 
 
+def test_what_somebody_calls_their_device_commands_no_terminal(goimctl: Goimctl) -> None:
+    create(goimctl, "alice")
+    goimctl.done("token", "alice", "--device", "\x1b[2Jphone\n\x9b31m")
+    (session,) = goimctl.json("users", "sessions", "alice")["sessions"]
+    assert session["deviceId"] == "\x1b[2Jphone\n\x9b31m"
+    assert (
+        "  \N{REPLACEMENT CHARACTER}[2Jphone \N{REPLACEMENT CHARACTER}31m  "
+        in goimctl.done("users", "sessions", "alice").stdout
+    )
+
+
 def test_nobody_gets_a_token_for_a_disabled_account(goimctl: Goimctl) -> None:
     create(goimctl, "alice")
     goimctl.done("users", "disable", "alice")
@@ -184,48 +202,65 @@ def test_a_database_that_is_none_is_a_dependency_that_is_down(goimctl: Goimctl, 
     assert done.stderr.startswith("error: SQLite: ")
 
 
-def at_a_terminal(goimctl: Goimctl, *args: str) -> tuple[int, subprocess.Popen[bytes]]:
-    """Somebody types at this terminal what the command asks for."""
+@contextlib.contextmanager
+def at_a_terminal(goimctl: Goimctl, *args: str) -> Iterator[tuple[int, subprocess.Popen[bytes]]]:
+    """The command at a terminal of which this is our end; it is over when the block ends."""
     ours, theirs = pty.openpty()
-    process = subprocess.Popen(
-        [BINARY, *args],
-        cwd=goimctl.folder,
-        env=goimctl.environ(),
-        stdin=theirs,
-        stdout=theirs,
-        stderr=theirs,
-        start_new_session=True,
-    )
-    os.close(theirs)
-    return ours, process
+    with subprocess.Popen(
+        [BINARY, *args], cwd=goimctl.folder, env=goimctl.environ(), stdin=theirs, stdout=theirs, stderr=theirs
+    ) as process:
+        os.close(theirs)
+        try:
+            yield ours, process
+        finally:
+            process.kill()
+            os.close(ours)
 
 
-def test_who_says_no_or_ctrl_c_to_a_question_changes_nothing(goimctl: Goimctl) -> None:
+def test_who_says_no_to_a_question_changes_nothing(goimctl: Goimctl) -> None:
     create(goimctl, "alice")
-    ours, process = at_a_terminal(goimctl, "users", "erase", "alice")
-    read_until(ours, "[y/N]: ")
-    os.write(ours, b"n\n")
-    read_until(ours, "error: nothing was done")
-    assert process.wait(timeout=20) == 1
-    os.close(ours)
-    ours, process = at_a_terminal(goimctl, "users", "erase", "alice")
-    read_until(ours, "[y/N]: ")
-    process.send_signal(signal.SIGINT)
-    read_until(ours, "error: interrupted")
-    assert process.wait(timeout=20) == 130
-    os.close(ours)
+    with at_a_terminal(goimctl, "users", "erase", "alice") as (ours, process):
+        read_until(ours, "[y/N]: ")
+        os.write(ours, b"n\n")
+        read_until(ours, "error: nothing was done")
+        assert process.wait(PATIENCE) == 1
     assert goimctl.json("users", "show", "alice")["username"] == "alice"
 
 
+def test_ctrl_c_to_a_question_changes_nothing(goimctl: Goimctl) -> None:
+    create(goimctl, "alice")
+    with at_a_terminal(goimctl, "users", "erase", "alice") as (ours, process):
+        read_until(ours, "[y/N]: ")
+        until_it_waits(process)
+        process.send_signal(signal.SIGINT)
+        read_until(ours, "error: interrupted")
+        assert process.wait(PATIENCE) == 130
+    assert goimctl.json("users", "show", "alice")["username"] == "alice"
+
+
+def test_an_erasing_that_is_interrupted_says_how_it_goes_on(goimctl: Goimctl, tmp_path: Path) -> None:
+    create(goimctl, "alice")
+    with closing(sqlite3.connect(tmp_path / "data/goim.db", isolation_level=None)) as database:
+        database.execute("BEGIN IMMEDIATE")  # it has to wait
+        with at_a_terminal(goimctl, "users", "erase", "alice", "--yes") as (ours, process):
+            read_until(ours, "Erasing alice")
+            process.send_signal(signal.SIGINT)
+            database.execute("ROLLBACK")
+            told = read_until(ours, "--yes")
+            assert "error: interrupted: what is erased stays so" in told
+            assert "hint: type the same again: goimctl users erase alice --yes" in told
+            assert process.wait(PATIENCE) == 130
+    goimctl.done("users", "erase", "alice", "--yes")
+
+
 def test_at_a_terminal_the_password_is_asked_for_twice_and_never_shown(goimctl: Goimctl) -> None:
-    ours, process = at_a_terminal(goimctl, "users", "create", "alice")
-    seen = read_until(ours, "New password of alice: ")
-    os.write(ours, f"{PASSWORD}\n".encode())
-    seen += read_until(ours, "Repeat for confirmation: ")
-    os.write(ours, f"{PASSWORD}\n".encode())
-    seen += read_until(ours, "alice may log in")
-    assert process.wait(timeout=20) == 0
-    os.close(ours)
+    with at_a_terminal(goimctl, "users", "create", "alice") as (ours, process):
+        seen = read_until(ours, "New password of alice: ")
+        os.write(ours, f"{PASSWORD}\n".encode())
+        seen += read_until(ours, "Repeat for confirmation: ")
+        os.write(ours, f"{PASSWORD}\n".encode())
+        seen += read_until(ours, "alice may log in")
+        assert process.wait(PATIENCE) == 0
     assert PASSWORD not in seen
     assert goimctl.json("users", "show", "alice")["username"] == "alice"
 
@@ -234,8 +269,16 @@ def read_until(terminal: int, text: str) -> str:
     """What a terminal shows, up to `text`."""
     seen = ""
     while text not in seen:
+        assert select.select([terminal], [], [], PATIENCE)[0], f"no {text!r} after {seen!r}"
         seen += os.read(terminal, 4096).decode()
     return seen
+
+
+def until_it_waits(process: subprocess.Popen[bytes]) -> None:
+    """Until it reads what is typed: a signal in the moment before is noticed only with the next line."""
+    deadline = monotonic() + PATIENCE
+    while Path(f"/proc/{process.pid}/stat").read_text().rpartition(") ")[2][0] != "S":
+        assert monotonic() < deadline
 
 
 def test_an_empty_pipe_is_no_password(goimctl: Goimctl) -> None:

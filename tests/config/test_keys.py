@@ -6,9 +6,7 @@ import re
 import tomllib
 from pathlib import Path
 
-import pytest
-
-from goim.config import Key, Settings, all_keys, as_toml, load
+from goim.config import Settings, all_keys, as_toml, load
 from goim.resources import bundled
 
 
@@ -31,9 +29,8 @@ def test_the_commented_file_uncommented_sets_every_key_to_its_default(tmp_path: 
     assert sum(len(section) for section in tomllib.loads(path.read_text()).values()) == len(all_keys())
 
 
-@pytest.mark.parametrize("key", all_keys().values(), ids=list(all_keys()))
-def test_every_key_has_one_line_that_says_what_it_is_for(key: Key) -> None:
-    assert re.fullmatch(r".{12,100}\.", key.description)
+def test_every_key_has_one_line_that_says_what_it_is_for() -> None:
+    assert not [key.path for key in all_keys().values() if not re.fullmatch(r".{12,100}\.", key.description)]
 
 
 def test_every_key_has_the_variable_of_its_name() -> None:

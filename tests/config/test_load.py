@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -142,6 +143,36 @@ def test_the_file_is_config_then_goim_config_then_the_current_folder(tmp_path: P
 def test_a_file_that_was_asked_for_must_exist() -> None:
     assert problem({}, Path("no.toml")) == "no.toml: no such file (from --config)"
     assert problem({"GOIM_CONFIG": "gone.toml"}) == "gone.toml: no such file (from GOIM_CONFIG)"
+
+
+def test_whatever_is_called_like_the_file_is_meant(tmp_path: Path) -> None:
+    """Docker makes a folder of a file that is not there: who starts on the defaults then has an empty database."""
+    (tmp_path / "goimctl.toml").mkdir()
+    assert problem({}, None) == "goimctl.toml: cannot be read: Is a directory"
+    (tmp_path / "goimctl.toml").rmdir()
+    (tmp_path / "goimctl.toml").symlink_to("nowhere")
+    assert problem({}, None) == "goimctl.toml: cannot be read: No such file or directory"
+
+
+def test_a_file_may_come_from_windows(tmp_path: Path) -> None:
+    text = "[ws]\r\nsend_burst = 7\r\n"
+    (tmp_path / "goimctl.toml").write_bytes(b"\xef\xbb\xbf" + text.encode())
+    assert load(None, {}).settings.ws.send_burst == 7
+    (tmp_path / "goimctl.toml").write_bytes(text.encode("utf-16"))
+    assert problem({}, None) == "goimctl.toml: cannot be read: it is not UTF-8"
+    (tmp_path / "goimctl.toml").unlink()
+    (tmp_path / "secret").write_bytes(b"\xef\xbb\xbf" + b"0123456789abcdef" * 2 + b"\r\n")
+    secret = load(None, {"IM_JWT_SECRET_FILE": "secret"}).settings.auth.jwt_secret
+    assert secret.get_secret_value() == "0123456789abcdef" * 2
+
+
+def test_a_pipe_is_as_good_as_a_file() -> None:
+    """As in `--config <(…)`."""
+    end, other = os.pipe()
+    os.write(other, b"[ws]\nsend_burst = 9\n")
+    os.close(other)
+    assert load(Path(f"/dev/fd/{end}"), {}).settings.ws.send_burst == 9
+    os.close(end)
 
 
 def test_an_unknown_key_names_the_file_and_the_nearest_key(tmp_path: Path) -> None:

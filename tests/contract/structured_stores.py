@@ -10,10 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from goim.stores.admissions import Admissions, NoticeBoard
 from goim.stores.base import Blocks, Conversations, Files, Friends, Grants, Groups, Members, Receipts, Sessions, Users
+from goim.stores.base_admissions import Admissions, NoticeBoard
+from goim.stores.base_favourites import Favourites
+from goim.stores.base_overview import Overview
+from goim.stores.base_push import PushDevices
 from goim.stores.engine import SqlEngine
-from goim.stores.favourites import Favourites
 from goim.stores.memory_accounts import MemorySessions, MemoryUsers
 from goim.stores.memory_admissions import MemoryAdmissions, MemoryNoticeBoard
 from goim.stores.memory_conversations import MemoryConversations, MemoryReceipts
@@ -25,8 +27,6 @@ from goim.stores.memory_groups import MemoryGroups, MemoryMembers
 from goim.stores.memory_overview import MemoryOverview
 from goim.stores.memory_push import MemoryPushDevices
 from goim.stores.mysql import MysqlEngine
-from goim.stores.overview import Overview
-from goim.stores.push import PushDevices
 from goim.stores.sql_accounts import SqlSessions, SqlUsers
 from goim.stores.sql_admissions import SqlAdmissions, SqlNoticeBoard
 from goim.stores.sql_conversations import SqlConversations, SqlReceipts

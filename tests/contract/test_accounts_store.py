@@ -63,7 +63,7 @@ async def test_of_many_who_want_one_name_at_once_one_gets_it(nodes: Nodes) -> No
     adds = [nodes[number % 2].users.add(user(f"u{number}", "Ann")) for number in range(20)]
     results = await asyncio.gather(*adds, return_exceptions=True)
     assert [type(result) for result in results if result is not None] == [Taken] * 19
-    assert len(await nodes[0].users.search("ann", 100)) == 1
+    assert len(await nodes[0].users.search("ann", 100, 100)) == 1
 
 
 async def test_accounts_by_ids_leave_out_who_does_not_exist(stores: Stores) -> None:
@@ -87,6 +87,18 @@ async def test_an_update_of_nothing_or_of_nobody_changes_nothing(stores: Stores)
     assert await stores.users.update("u1", {}) == user("u1")
     assert await stores.users.update("u9", {"nickname": "Nobody"}) is None
     assert await stores.users.by_ids(["u1", "u9"]) == {"u1": user("u1")}
+
+
+async def test_of_many_who_replace_one_password_at_once_one_succeeds(nodes: Nodes) -> None:
+    await nodes[0].users.add(user("u1", "ann", password_hash="old"))
+    await nodes[0].users.add(user("u2", "bob", password_hash="old"))
+    done = await asyncio.gather(*(nodes[n % 2].users.change_password("u1", "old", f"new-{n}") for n in range(10)))
+    assert done.count(True) == 1
+    for user_id, now in (("u1", f"new-{done.index(True)}"), ("u2", "old")):
+        found = await nodes[1].users.get(user_id)
+        assert found is not None
+        assert found.password_hash == now
+    assert not await nodes[0].users.change_password("nobody", "old", "new")
 
 
 async def test_a_new_username_is_found_and_the_old_one_is_free(stores: Stores) -> None:
@@ -118,13 +130,30 @@ async def test_search_finds_parts_of_names_in_any_case_but_no_disabled_account(
     await stores.users.add(user("u3", "carol", nickname="ÉLODIE"))
     await stores.users.add(user("u4", "dave_x", nickname="100% Dave"))
     await stores.users.add(user("u5", "zed-ann", nickname="élodie 明", is_disabled=True))
-    assert [each.user_id for each in await stores.users.search(query, 10)] == found
+    assert [each.user_id for each in await stores.users.search(query, 10, 10)] == found
 
 
 async def test_search_stops_at_the_limit_in_order_of_names(stores: Stores) -> None:
     for name in ("Cleo-x", "anna-x", "Bert-x"):
         await stores.users.add(user(name))
-    assert [each.user_id for each in await stores.users.search("-X", 2)] == ["anna-x", "Bert-x"]
+    assert [each.user_id for each in await stores.users.search("-X", 2, 10)] == ["anna-x", "Bert-x"]
+
+
+async def test_beginnings_of_names_are_found_first_and_parts_among_the_latest_accounts(stores: Stores) -> None:
+    await stores.users.add(user("u1", "old-ann"))
+    await stores.users.add(user("u2", "zoe", nickname="Anna"))
+    await stores.users.add(user("u3", "annette", nickname="ann"))
+    await stores.users.add(user("u4", "anne", is_disabled=True))
+    await stores.users.add(user("u5", "new-ann"))
+    await stores.users.add(user("u6", "susann"))
+
+    async def found(limit: int, among: int) -> list[str]:
+        return [each.user_id for each in await stores.users.search("Ann", limit, among)]
+
+    assert await found(10, 6) == ["u3", "u2", "u5", "u1", "u6"]
+    assert await found(10, 2) == ["u3", "u2", "u5", "u6"]
+    assert await found(2, 6) == ["u3", "u2"]
+    assert await found(1, 6) == ["u3"]
 
 
 async def test_erasing_an_account_takes_all_that_is_its_own_and_nothing_else(stores: Stores) -> None:

@@ -226,12 +226,46 @@ async def test_who_leaves_takes_list_entry_and_receipt_along(stores: Stores) -> 
     assert await stores.conversations.entry("bob", "group:g1") is not None
 
 
-async def test_an_owner_goes_only_when_alone(stores: Stores) -> None:
+async def test_an_owner_stays_to_the_end(stores: Stores) -> None:
+    """With the last one the group ends; a group without an owner there is not."""
     await create(stores, "g1", "ann")
     assert not await stores.members.remove("g1", "owner")
     assert await count(stores) == 2
     await stores.members.remove("g1", "ann")
-    assert await stores.members.remove("g1", "owner")
+    assert not await stores.members.remove("g1", "owner")
+    assert await roles(stores) == {"owner": Role.OWNER}
+
+
+async def test_a_group_that_ends_with_its_last_member_does_not_end_for_others(nodes: Nodes) -> None:
+    await create(nodes[0], "g1", "ann")
+    assert not await nodes[0].groups.disband("g1", if_alone=True)
+    assert await roles(nodes[1]) == {"owner": Role.OWNER, "ann": Role.MEMBER}
+    await nodes[0].members.remove("g1", "ann")
+    assert await nodes[1].groups.disband("g1", if_alone=True)
+    assert not await nodes[0].groups.disband("g1", if_alone=True)
+    assert not await nodes[0].groups.disband("g1")
+    for number in range(20):
+        group_id = f"h{number}"
+        await create(nodes[0], group_id)
+        is_over, joined = await asyncio.gather(
+            nodes[0].groups.disband(group_id, if_alone=True),
+            nodes[1].members.add(group_id, [member("ann", group_id)], 0),
+        )
+        assert joined == ([] if is_over else ["ann"])
+
+
+async def test_a_mute_that_comes_while_its_member_leaves_is_kept_or_refused(nodes: Nodes) -> None:
+    for number in range(40):
+        group_id = f"g{number}"
+        await create(nodes[0], group_id, "ann")
+        muted, _ = await asyncio.gather(
+            nodes[number % 2].members.set(group_id, "ann", {"mute_until": 7_000}),
+            nodes[(number + 1) % 2].members.remove(group_id, "ann"),
+        )
+        await nodes[0].members.add(group_id, [member("ann", group_id)], 0)
+        again = await nodes[0].members.get(group_id, "ann")
+        assert again is not None
+        assert again.mute_until == (7_000 if muted is not None else 0)
 
 
 async def test_a_member_gets_a_role_or_is_muted(stores: Stores) -> None:
@@ -246,8 +280,18 @@ async def test_setting_a_role_neither_makes_nor_unmakes_an_owner(stores: Stores)
     await create(stores, "g1", "ann")
     with pytest.raises(ValueError, match="hand_over"):
         await stores.members.set("g1", "ann", {"role": Role.OWNER})
-    assert await stores.members.set("g1", "owner", {"role": Role.MEMBER}) == owner()
+    assert await stores.members.set("g1", "owner", {"role": Role.MEMBER}) is None
     assert await roles(stores) == {"owner": Role.OWNER, "ann": Role.MEMBER}
+
+
+async def test_nobody_mutes_an_owner(stores: Stores) -> None:
+    """There is nobody above them who could let them speak again."""
+    await create(stores, "g1", "ann")
+    await stores.members.set("g1", "ann", {"mute_until": 7_000})
+    assert await stores.members.hand_over("g1", "owner", "ann")
+    assert await stores.members.get("g1", "ann") == owner(user_id="ann")
+    assert await stores.members.set("g1", "ann", {"mute_until": 7_000}) is None
+    assert await stores.members.get("g1", "ann") == owner(user_id="ann")
 
 
 async def test_handing_over_swaps_the_roles(stores: Stores) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from goim.stores import sql_mailbox
-from goim.stores.mailbox import Letter, Mailbox
+from goim.stores.base_mailbox import Letter, Mailbox
 from goim.stores.memory_mailbox import MemoryMailbox
 from goim.stores.mysql import MysqlEngine
 from goim.stores.sql_mailbox import SqlMailbox

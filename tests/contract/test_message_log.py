@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from msgspec import Raw
 
-from goim.model.messages import EMPTIED, Change, MessageRow, Reaction, RowEdit, Sent
+from goim.model.messages import EMPTIED, Change, MessageRow, Reaction, RowEdit, Sent, Span
 from goim.stores.base import Taken
 from goim.stores.base_log import Stopped
 from tests.contract.log_stores import LogStores, log_stores  # noqa: F401
@@ -332,6 +332,27 @@ async def test_what_changes_told_of_a_message_can_be_forgotten(log: LogStores) -
         ]
 
 
+@pytest.mark.parametrize("together", [False, True])
+async def test_a_recall_forgets_what_earlier_changes_told_of_the_message(log: LogStores, *, together: bool) -> None:
+    await log.messages.insert([row(1), row(2), row(3)])
+    for number, seq in enumerate((1, 2, 2), 1):
+        said = change(number, "edited", b'{"seq":%d,"payload":{"text":"secret"}}' % seq)
+        assert await log.changes.edit("c1", seq, RowEdit('{"text":"secret"}', None), said, NOW + number)
+    if together:
+        assert await log.changes.edit_all("c1", EMPTIED, [(2, change(4)), (3, change(5))], NOW) == 2
+    else:
+        assert await log.changes.edit("c1", 2, EMPTIED, change(4), NOW)
+    assert [bytes(each.data) for each in (await log.changes.after("c1", 0, 10))[:3]] == [
+        b'{"seq":1,"payload":{"text":"secret"}}',
+        b'{"seq":2,"payload":null}',
+        b'{"seq":2,"payload":null}',
+    ]
+    with pytest.raises(Taken):  # nor does a recall that is none forget anything
+        await log.changes.edit("c1", 1, EMPTIED, change(4), NOW)
+    [first, *_] = await log.changes.after("c1", 0, 10)
+    assert bytes(first.data) == b'{"seq":1,"payload":{"text":"secret"}}'
+
+
 async def test_the_change_of_a_message_is_found_by_its_kind(log: LogStores) -> None:
     await log.messages.insert([row(1), row(2), row(1, "c2")])
     for number in (1, 2):
@@ -395,17 +416,43 @@ async def test_overwriting_is_no_change(log: LogStores) -> None:
     assert not await log.messages.overwrite("c1", 2, RowEdit("{}", None))
 
 
+async def test_what_a_stream_said_so_far_does_not_come_back_after_its_end(log: LogStores) -> None:
+    """A write whose answer did not come in time may still be done, whenever the database gets to it."""
+    await log.messages.insert([row(1), row(2)])
+    await log.changes.react("c1", 1, Reaction("bob", "+"), change(1, "reaction"), NOW, remove=False)
+    assert await log.messages.overwrite("c1", 1, RowEdit("once", None)), "it goes on, whatever people say to it"
+    assert await log.changes.edit("c1", 1, RowEdit("once upon a time", None), change(2, "stream_end"), NOW)
+    assert not await log.messages.overwrite("c1", 1, RowEdit("once upon", None))
+    ended = await log.messages.get("c1", 1)
+    assert ended is not None
+    assert ended.payload == "once upon a time"
+    assert await log.messages.overwrite("c1", 2, RowEdit("another", None))
+    assert await log.messages.overwrite("c1", 1, EMPTIED), "it expires for all that"
+
+
 async def test_a_reaction_is_there_once_and_goes_once(log: LogStores) -> None:
     await log.messages.insert([row(1)])
     heart = Reaction("ann", "❤️")
     assert await log.changes.react("c1", 1, heart, change(1), NOW, remove=False)
     assert not await log.changes.react("c1", 1, heart, change(2), NOW, remove=False)
     assert await log.changes.react("c1", 1, Reaction("bob", "❤️"), change(2), NOW + 1, remove=False)
-    assert await log.changes.reactions("c1", 1, 9) == {1: [heart, Reaction("bob", "❤️")]}
+    assert await log.changes.reactions([Span("c1", 1, 9)]) == {("c1", 1): [heart, Reaction("bob", "❤️")]}
     assert await log.changes.react("c1", 1, heart, change(3), NOW, remove=True)
     assert not await log.changes.react("c1", 1, heart, change(4), NOW, remove=True)
-    assert await log.changes.reactions("c1", 1, 9) == {1: [Reaction("bob", "❤️")]}
+    assert await log.changes.reactions([Span("c1", 1, 9)]) == {("c1", 1): [Reaction("bob", "❤️")]}
     assert await log.changes.last_changes(["c1"]) == {"c1": 3}
+
+
+async def test_reactions_to_messages_of_several_conversations_are_read_together(log: LogStores) -> None:
+    await log.messages.insert([row(1), row(2), row(1, conv_id="c2"), row(1, conv_id="c3")])
+    zoe, ann = Reaction("zoe", "a"), Reaction("ann", "b")
+    assert await log.changes.react("c1", 2, zoe, change(1), NOW, remove=False)
+    assert await log.changes.react("c1", 2, ann, change(2), NOW + 1, remove=False)
+    assert await log.changes.react("c1", 1, ann, change(3), NOW, remove=False)
+    assert await log.changes.react("c2", 1, zoe, change(1), NOW, remove=False)
+    spans = [Span("c1", 2, 2), Span("c2", 1, 1), Span("c3", 1, 1)]
+    assert await log.changes.reactions(spans) == {("c1", 2): [zoe, ann], ("c2", 1): [zoe]}
+    assert await log.changes.reactions([]) == {}
 
 
 async def test_a_reaction_whose_number_is_taken_is_not_stored(log: LogStores) -> None:
@@ -413,7 +460,7 @@ async def test_a_reaction_whose_number_is_taken_is_not_stored(log: LogStores) ->
     assert await log.changes.react("c1", 1, Reaction("ann", "a"), change(1), NOW, remove=False)
     with pytest.raises(Taken):
         await log.changes.react("c1", 1, Reaction("ann", "b"), change(1), NOW, remove=False)
-    assert await log.changes.reactions("c1", 1, 1) == {1: [Reaction("ann", "a")]}
+    assert await log.changes.reactions([Span("c1", 1, 1)]) == {("c1", 1): [Reaction("ann", "a")]}
 
 
 async def test_what_is_pending_is_found_when_it_is_due_until_it_is_done(log: LogStores) -> None:
@@ -425,8 +472,8 @@ async def test_what_is_pending_is_found_when_it_is_due_until_it_is_done(log: Log
     await log.pending.put("burn", first, NOW)
     assert await log.pending.due("stream", NOW + 1, 9) == [first, second]
     assert await log.pending.due("stream", NOW + 9, 1) == [first]
-    assert sorted(await log.pending.of_conversation("stream", "c1")) == [first, second]
+    assert await log.pending.of_conversation("stream", "c1") == {first: NOW, second: NOW + 1}
     await log.pending.remove("stream", [first, other])
     await log.pending.remove("stream", [first])
     assert await log.pending.due("stream", NOW + 9, 9) == [second]
-    assert await log.pending.of_conversation("burn", "c1") == [first]
+    assert await log.pending.of_conversation("burn", "c1") == {first: NOW}

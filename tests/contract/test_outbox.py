@@ -15,13 +15,7 @@ from goim.model.messages import MessageRow
 from goim.resources import bundled
 from goim.stores import sql_outbox
 from goim.stores.base_log import MessageTable
-from goim.stores.engine import SqlEngine
-from goim.stores.memory_log import MemoryMessages
-from goim.stores.memory_outbox import MemoryFeedMarks, MemoryLogScan, MemoryOutbox
-from goim.stores.migrate import Migrator
-from goim.stores.mongo import MongoLogScan, MongoMessages
-from goim.stores.mysql import MysqlEngine
-from goim.stores.outbox import (
+from goim.stores.base_outbox import (
     FeedMark,
     FeedMarks,
     LaneStats,
@@ -31,6 +25,12 @@ from goim.stores.outbox import (
     Parcel,
     ParcelState,
 )
+from goim.stores.engine import SqlEngine
+from goim.stores.memory_log import MemoryMessages
+from goim.stores.memory_outbox import MemoryFeedMarks, MemoryLogScan, MemoryOutbox
+from goim.stores.migrate import Migrator
+from goim.stores.mongo import MongoLogScan, MongoMessages
+from goim.stores.mysql import MysqlEngine
 from goim.stores.sql import SqlMessages
 from goim.stores.sql_outbox import SqlFeedMarks, SqlLogScan, SqlOutbox
 from goim.stores.sqlite import SqliteEngine

@@ -17,10 +17,10 @@ from goim.model.search import Term
 from goim.resources import bundled
 from goim.stores import sqlite_search
 from goim.stores.base_log import Changes, MessageTable
+from goim.stores.base_search import Doc, LogTail, SearchIndex
 from goim.stores.memory_log import MemoryChanges, MemoryMessages
 from goim.stores.memory_search import MemoryLogTail, MemorySearchIndex
 from goim.stores.migrate import Migrator
-from goim.stores.search import Doc, LogTail, SearchIndex
 from goim.stores.sql import SqlChanges, SqlMessages
 from goim.stores.sqlite import SqliteEngine
 from goim.stores.sqlite_process import SqliteProcessEngine

@@ -9,12 +9,12 @@ import pytest
 
 from goim.model.search import Term
 from goim.resources import bundled
+from goim.stores.base_search import Doc
+from goim.stores.base_words import Mark, WordIndex
 from goim.stores.migrate import Migrator
 from goim.stores.mysql import MysqlEngine
-from goim.stores.search import Doc
 from goim.stores.sql_words import SqlWordIndex
 from goim.stores.sqlite import SqliteEngine
-from goim.stores.words import Mark, WordIndex
 from tests.mysql_server import MysqlServer
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.process import PATIENCE, ROOT, free_port
+from tests.process import PATIENCE, ROOT, answers, free_port
 
 DEPLOY = ROOT / "deploy"
 KINDS = ("nginx", "haproxy")
@@ -137,15 +137,3 @@ def _haproxy(proxy: Proxy) -> str:
             r"(^    server \S+ \S+:9000 .*\n)+": f"{tcp_servers}\n",
         },
     )
-
-
-async def answers(port: int) -> bool:
-    """Whether somebody listens there."""
-    try:
-        _, writer = await asyncio.open_connection("127.0.0.1", port)
-    except OSError:
-        return False
-    writer.close()
-    with contextlib.suppress(OSError):
-        await writer.wait_closed()
-    return True

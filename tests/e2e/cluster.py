@@ -22,7 +22,7 @@ from goim.stores.migrate import Migrator
 from goim.stores.mysql import MysqlEngine
 from tests.client import World, world
 from tests.events.broker import Broker
-from tests.mysql_server import MariaDb, running_mariadb
+from tests.mysql_server import OwnServer, own_server
 from tests.process import ServerProcess, free_port
 from tests.redis_server import RedisServer, running_redis
 
@@ -97,7 +97,7 @@ class Cluster:
 
     nodes: dict[str, ServerProcess]
     consumer: ServerProcess
-    mariadb: MariaDb
+    mariadb: OwnServer
     redis: RedisServer
     kafka: Broker
     balancer: Balancer
@@ -147,7 +147,7 @@ async def running_cluster(folder: Path) -> AsyncIterator[Cluster]:
     async with contextlib.AsyncExitStack() as stack:
         starting = asyncio.get_running_loop().run_in_executor(None, _started_broker, folder, stack)
         try:
-            mariadb = stack.enter_context(running_mariadb(_made(folder / "mariadb")))
+            mariadb = stack.enter_context(own_server(_made(folder / "mariadb")))
             redis = stack.enter_context(running_redis(folder / "redis"))
             async with MysqlEngine(await mariadb.empty(DATABASE)) as engine:
                 await Migrator(engine, bundled("schemas/mysql"), {"structured", "messages", "words"}).up()
@@ -175,7 +175,7 @@ def _started_broker(folder: Path, stack: contextlib.AsyncExitStack) -> Broker:
     return broker
 
 
-def _settings(folder: Path, mariadb: MariaDb, redis: RedisServer, kafka: Broker) -> dict[str, str]:
+def _settings(folder: Path, mariadb: OwnServer, redis: RedisServer, kafka: Broker) -> dict[str, str]:
     """The same for all processes, as in a file that all machines share."""
     return {
         "IM_SERVER_DATA_DIR": str(folder / "data"),

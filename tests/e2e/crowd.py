@@ -13,7 +13,6 @@ from dataclasses import dataclass, field
 from goim.client import Client, Connected, Disconnected, Event, MessagePush, Timing, text_of
 from goim.clock import SystemClock
 from tests.client import Envelope, Person, World
-from tests.e2e.test_crash import whole_log
 
 PATIENCE = 60.0
 TIMING = Timing(first_pause=0.05, longest_pause=0.5, heartbeat=5.0, patience=10.0)
@@ -126,7 +125,7 @@ class Crowd:
 
     async def list_is_right(self) -> None:
         """Wait until the group is where its last message puts it in everybody's list: the consumer has worked."""
-        [*_, last] = await whole_log(self.talkers[0].person, self.group["convId"])
+        [*_, last] = await self.talkers[0].person.whole_log(self.group["convId"])
         for talker in self.talkers:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(PATIENCE):
@@ -143,7 +142,7 @@ async def _updated_at(person: Person, conv_id: str) -> int:
 async def log_of(person: Person) -> dict[str, dict[int, str]]:
     """All of somebody's conversations."""
     lines = (await person.get("/api/conversations", limit=200))["conversations"]
-    logs = {line["convId"]: await whole_log(person, line["convId"]) for line in lines}
+    logs = {line["convId"]: await person.whole_log(line["convId"]) for line in lines}
     return {conv_id: {each["seq"]: each["payload"]["text"] for each in log} for conv_id, log in logs.items() if log}
 
 

@@ -23,7 +23,7 @@ def shown(base: Envelope, changes: Iterable[Envelope]) -> Envelope:
     for change in changes:
         data = change["data"]
         if change["action"] == "recalled":
-            message |= {"recalled": True, "payload": None}
+            message |= {"recalled": True, "payload": None, "burnAfterRead": data.get("reason") == "burned"}
         elif change["action"] == "edited":
             message |= {"payload": data["payload"], "editedAt": data["editedAt"]}
         elif data["removed"]:
@@ -32,7 +32,8 @@ def shown(base: Envelope, changes: Iterable[Envelope]) -> Envelope:
             reactions.setdefault(data["emoji"], set()).add(data["userId"])
     message["reactions"] = {emoji: people for emoji, people in reactions.items() if people}
     if message["recalled"]:
-        return {name: value for name, value in message.items() if name not in _RARE}
+        rare = [name for name in _RARE if name != "burnAfterRead" or not message.get(name)]
+        return {name: value for name, value in message.items() if name not in rare}
     return message
 
 

@@ -8,7 +8,6 @@ from collections import deque
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 from goim.app.joining import Shared, over_redis
 from goim.bus.base import Bus
@@ -16,9 +15,7 @@ from goim.bus.memory import MemoryBus, MemoryHub
 from goim.clock import Clock
 from goim.config import Settings
 from goim.metrics import Metrics
-
-if TYPE_CHECKING:
-    from tests.e2e.village import Pace
+from tests.e2e.slow import Pace
 
 
 @dataclass
@@ -31,7 +28,7 @@ class Way:
     running: Callable[[], AbstractAsyncContextManager[None]] = contextlib.nullcontext
 
 
-Ways = Callable[[Settings, Clock, "Pace"], list[Way]]
+Ways = Callable[[Settings, Clock, Pace], list[Way]]
 """Makes them for all nodes of a village, whenever those start."""
 
 

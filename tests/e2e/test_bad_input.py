@@ -99,8 +99,6 @@ NOT_ENVELOPES = [
     '{"action":null}',
     '{"action":5}',
     '{"action":["ping"]}',
-    '{"action":"\\ud800"}',
-    '{"action":"send","data":{"to":"x","clientMsgId":"\\ud800","type":"text","payload":{"text":"hi"}}}',
     '{"action":"ping","id":{}}',
     '{"action":"ping","id":[1]}',
     '{"action":"ping","id":true}',
@@ -180,7 +178,7 @@ async def test_a_refusal_repeats_the_client_msg_id(ws: ClientConnection) -> None
     assert (await refusal(ws, json.dumps({"action": "send", "data": data})))["data"]["clientMsgId"] == "m2"
 
 
-@pytest.mark.parametrize("id_", ['"a"', '""', '"\\u4f60"', "0", "-1", "1.50", "1e3", "12345678901234567890123"])
+@pytest.mark.parametrize("id_", ["null", '"a"', '""', '"\\u4f60"', "0", "-1", "1.50", "1e3", "12345678901234567890123"])
 async def test_an_id_comes_back_as_it_was_written(ws: ClientConnection, id_: str) -> None:
     for action in ("ping", "dance", "read"):
         await ws.send(f'{{"action":"{action}","id":{id_}}}')
@@ -221,6 +219,8 @@ async def _try_everything(ws: ClientConnection, to: Envelope) -> None:
 def fields_of(request: type) -> dict[str, bool]:
     """The fields of an action's data as they are called on the wire, and whether there must be one."""
     data = next(field.type for field in msgspec.structs.fields(request) if field.name == "data")
+    if not isinstance(data, type):
+        return {}  # a ping's: nothing, or null
     return {field.encode_name: field.required for field in msgspec.structs.fields(data)}
 
 
@@ -253,6 +253,15 @@ async def test_brackets_within_a_payload_are_invalid(ws: ClientConnection) -> No
         payload = f'{{"x":{nested}}}'
         text = f'{{"action":"send","data":{{"to":"x","type":"custom","payload":{payload}}}}}'
         assert (await refusal(ws, text))["data"]["code"] == "INVALID"
+
+
+async def test_a_frame_is_nested_at_most_500_deep(ws: ClientConnection, pair: tuple[Person, Person]) -> None:
+    frame = f'{{"action":"send","data":{{"to":"{pair[1].user_id}","type":"custom","payload":{{"x":%s}}}}}}'
+    depth = 500 - 3  # the envelope, its data and the payload are deep already
+    await ws.send(frame % ("[" * depth + "]" * depth))
+    assert (await answer(ws))["action"] == "ack"
+    refused = await refusal(ws, frame % ("[" * (depth + 1) + "]" * (depth + 1)))
+    assert (refused["data"]["code"], "too deeply" in refused["data"]["message"]) == ("INVALID", True)
 
 
 async def test_a_payload_of_64_kib_is_taken_and_one_byte_more_is_too_large(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +13,16 @@ import pytest
 from standardwebhooks import Webhook
 
 from tests.client import Refused
-from tests.node import started_node
+from tests.node import presence_untold, started_node
 from tests.receiver import Got, Receiver, receiving
 
 SECRET = "whsec_" + base64.b64encode(b"s" * 32).decode()
+
+
+@pytest.fixture(autouse=True)
+def untold() -> Iterator[None]:
+    with presence_untold():
+        yield
 
 
 @pytest.fixture
@@ -82,6 +88,25 @@ async def test_messages_are_allowed_refused_and_replaced(tmp_path: Path, moderat
         assert await history(bob, sent["convId"]) == ["hello", "**** it"]
         said = node.services.metrics.before_send
         assert said == {"allow": 1, "deny": 2, "replace": 1}
+
+
+async def test_who_sent_what_is_replaced_is_told_after_the_ack_and_nobody_else(
+    tmp_path: Path, moderator: Receiver
+) -> None:
+    async with started_node(tmp_path, hooks=hooks(moderator)) as (_, people):
+        ann, bob = await people.friends("ann", "bob")
+        phone, tablet, other = await people.device(ann), await people.device(ann, "tablet"), await people.device(bob)
+        sent = await phone.ask("send", ann.text(bob, "damn"))
+        place = {name: sent[name] for name in ("convId", "serverMsgId", "seq")}
+        assert await phone.push("replaced") == place | {"payload": {"text": "****"}}
+        edit = {"convId": sent["convId"], "serverMsgId": sent["serverMsgId"], "payload": {"text": "oh damn"}}
+        await phone.ask("edit", edit)
+        assert await phone.push("replaced") == place | {"payload": {"text": "oh ****"}}
+        await phone.ask("send", ann.text(bob, "fine"))
+        assert [push["action"] for push in await phone.quiet()] == []
+        for device in (tablet, other):
+            told = [push["action"] for push in await device.quiet()]
+            assert told == ["message", "edited", "message"]
 
 
 async def test_edits_are_asked_about_too(tmp_path: Path, moderator: Receiver) -> None:

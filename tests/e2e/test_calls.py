@@ -15,11 +15,10 @@ from tests.node import started_node
 CALL_KEYS = {"callId", "from", "to", "type", "status", "startedAt", "duration"}
 
 
-@pytest.fixture
-async def hasty(tmp_path: Path) -> AsyncIterator[World]:
-    """A node that has no patience: calls ring and wait for a lost side only half a second."""
-    calls = {"ring_timeout": 0.5, "reconnect_grace": 0.5}
-    async with started_node(tmp_path, calls=calls, webrtc={"stun_servers": []}) as (_, world):
+@pytest.fixture(params=["ring_timeout"])
+async def hasty(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[World]:
+    """A node that has no patience: calls ring, or wait for a lost side, only half a second."""
+    async with started_node(tmp_path, calls={request.param: 0.5}, webrtc={"stun_servers": []}) as (_, world):
         yield world
 
 
@@ -154,6 +153,7 @@ async def test_ringing_ends_by_itself(hasty: World) -> None:
     assert (await call_of(robert, ann)) != call_id
 
 
+@pytest.mark.parametrize("hasty", ["reconnect_grace"], indirect=True)
 async def test_a_side_that_is_gone_for_too_long_ends_the_call(hasty: World) -> None:
     ann, bob = await hasty.friends("ann", "bob")
     alice = await hasty.device(ann)

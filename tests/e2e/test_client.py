@@ -30,6 +30,7 @@ from goim.client import (
 from goim.protocol.calls import CallIncoming, EndedElsewhere
 from goim.protocol.pushes import Recalled, StreamChunkPush, StreamEnd
 from tests.client import PASSWORD, World
+from tests.fake_clock import FakeClock
 from tests.fault_proxy import FaultProxy
 from tests.node import started_node
 from tests.process import ROOT, free_port, running_server
@@ -272,6 +273,17 @@ async def test_a_token_that_has_run_out_is_replaced(people: World) -> None:
         assert client.user_id == eve.user_id
         await until(client, lambda event: isinstance(event, Connected))
         assert client.login.refresh_token != eve.refresh_token
+
+
+async def test_it_goes_on_when_the_token_of_its_connection_ends(tmp_path: Path) -> None:
+    clock = FakeClock()
+    async with started_node(tmp_path, clock=clock, auth={"token_ttl": 60}) as (_, world):
+        eve = await world.person("eve")
+        async with Client(world.base_url, token=eve.token, refresh_token=eve.refresh_token, timing=QUICK) as client:
+            await until(client, lambda event: isinstance(event, Connected))
+            clock.advance(60)
+            await until(client, lambda event: isinstance(event, Connected))
+            assert client.login.token != eve.token
 
 
 async def test_files_favourites_and_groups_are_a_call_each(people: World) -> None:

@@ -180,6 +180,22 @@ async def test_the_last_message_of_a_line_is_what_history_shows_while_it_is_stre
     assert [line["lastMessage"]] == (await bob.get("/api/messages/history", convId=line["convId"]))["messages"]
 
 
+async def test_the_last_message_of_a_line_has_its_reactions_until_it_is_recalled(town: World) -> None:
+    ann, bob, cleo = await town.circle(3)
+    phone = await town.device(ann)
+    for friend, emoji in ((bob, "+"), (cleo, "-")):
+        sent = await friend.post("/api/messages", to(ann))
+        await phone.ask("react", {"convId": sent["convId"], "serverMsgId": sent["serverMsgId"], "emoji": emoji})
+    last = [line["lastMessage"] for line in await conversations(ann)]
+    assert [each["reactions"][0]["emoji"] for each in last] == ["-", "+"]
+    assert [[each] for each in last] == [
+        (await ann.get("/api/messages/history", convId=each["convId"]))["messages"] for each in last
+    ]
+    await cleo.post("/api/messages/recall", {"convId": last[0]["convId"], "serverMsgId": last[0]["serverMsgId"]})
+    first, second = [line["lastMessage"] for line in await conversations(ann)]
+    assert ("reactions" in first, "reactions" in second) == (False, True)
+
+
 async def test_a_group_is_in_its_members_lists(town: World) -> None:
     ann, bob = await town.circle(2)
     group = await ann.post("/api/groups", {"name": "Walks", "memberIds": [bob.user_id]})

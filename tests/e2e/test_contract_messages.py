@@ -103,6 +103,32 @@ async def test_a_resend_finds_its_first_ack_across_connections_and_transports(to
     assert [message["payload"]["text"] for message in await history(bob, first["convId"])] == ["once", "twice"]
 
 
+async def test_what_was_sent_is_acknowledged_again_whatever_keeps_it_from_being_sent_by_now(town: World) -> None:
+    ann, bob, cleo = await town.circle(3)
+    group = await ann.post("/api/groups", {"name": "us", "memberIds": [bob.user_id, cleo.user_id]})
+    bobs = await town.device(bob)
+    asked = [
+        text("a", groupId=group["groupId"], clientMsgId="plain"),
+        text("b", groupId=group["groupId"], clientMsgId="mention", mentions=[cleo.user_id]),
+        text("c", to=ann.user_id, clientMsgId="friend"),
+    ]
+    acks = [await bobs.ask("send", data) for data in asked]
+    await cleo.post(f"/api/groups/{group['groupId']}/leave")
+    with pytest.raises(Refused, match="INVALID: mentions"):
+        await bobs.ask("send", asked[1] | {"clientMsgId": "new"})
+    assert await bobs.ask("send", asked[1]) == acks[1] | {"duplicate": True}
+    await ann.put(f"/api/groups/{group['groupId']}/members/{bob.user_id}", {"muteUntil": 1 << 50})
+    await ann.post(f"/api/blocks/{bob.user_id}")
+    for data, code in ((asked[0], "MUTED"), (asked[2], "BLOCKED")):
+        with pytest.raises(Refused, match=code):
+            await bobs.ask("send", data | {"clientMsgId": "new"})
+    assert [await bobs.ask("send", data) for data in asked] == [ack | {"duplicate": True} for ack in acks]
+    assert await bob.post("/api/messages", asked[0]) == acks[0] | {"duplicate": True}
+    await ann.delete(f"/api/groups/{group['groupId']}/members/{bob.user_id}")
+    with pytest.raises(Refused, match="NOT_FOUND"):
+        await bobs.ask("send", asked[0])
+
+
 async def test_only_the_same_id_of_the_same_sender_in_the_same_conversation_is_a_resend(town: World) -> None:
     ann, bob, cleo = await town.circle(3)
     same = text("hi", clientMsgId="same")
@@ -295,6 +321,24 @@ async def test_changes_of_what_one_has_deleted_keep_their_numbers_and_say_nothin
     assert (synced["lastChange"], synced["hasMore"]) == (7, True)
     (rest,) = (await bobs.ask("sync", {"convs": [at | {"fromChange": 6}], "limit": 6}))["convs"]
     assert [change["data"]["payload"] for change in rest["changes"]] == [{"text": "edited"}]
+
+
+async def test_one_person_has_at_most_twenty_reactions_to_a_message(town: World) -> None:
+    ann, bob = await town.circle(2)
+    anns, bobs = await town.device(ann), await town.device(bob)
+    sent = await anns.ask("send", text("hi", to=bob.user_id))
+    target = {key: sent[key] for key in ("convId", "serverMsgId")}
+    for number in range(20):
+        await anns.ask("react", target | {"emoji": str(number)})
+        await asyncio.sleep(0.001)  # noqa: TID251 those of one millisecond have no order
+    with pytest.raises(Refused, match="INVALID"):
+        await anns.ask("react", target | {"emoji": "one more"})
+    assert (await anns.ask("react", target | {"emoji": "0"}))["change"] == 20
+    assert (await bobs.ask("react", target | {"emoji": "one more"}))["change"] == 21
+    await anns.ask("react", target | {"emoji": "0", "remove": True})
+    await anns.ask("react", target | {"emoji": "one more"})
+    (message,) = await history(bob, sent["convId"])
+    assert [each["emoji"] for each in message["reactions"]] == [*map(str, range(1, 20)), "one more"]
 
 
 async def test_what_one_has_deleted_is_not_there_to_be_edited_reacted_to_or_answered(town: World) -> None:

@@ -26,7 +26,7 @@ async def figures(person: Person) -> dict[str, float]:
 
 async def settled(person: Person, is_settled: Callable[[dict[str, float]], bool]) -> dict[str, float]:
     """The figures as soon as they are so."""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         while not is_settled(now := await figures(person)):
             pass
     return now

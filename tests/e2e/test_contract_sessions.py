@@ -220,6 +220,19 @@ async def test_too_many_registrations_must_wait(strict: tuple[World, FakeClock])
     assert (await world.person()).user_id not in {person.user_id for person in people}
 
 
+async def test_a_socket_ends_with_its_token_and_comes_back_with_a_fresh_one(strict: tuple[World, FakeClock]) -> None:
+    world, clock = strict
+    ann, bob = await world.person("ann"), await world.person("bob")
+    clock.advance(30)
+    async with world.online(await world.log_in(bob)) as young, world.online(ann) as old:
+        clock.advance(30)
+        assert await old.closed() == 4001
+        fresh = await ann.post("/api/token/refresh", {"refreshToken": ann.refresh_token})
+        async with world.online(Person(ann.http, token=fresh["token"])) as again:
+            assert "timestamp" in await again.ask("ping")
+        assert "timestamp" in await young.ask("ping")
+
+
 async def test_tokens_end_in_time(strict: tuple[World, FakeClock]) -> None:
     world, clock = strict
     ann = await world.person()

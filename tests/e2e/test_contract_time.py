@@ -69,6 +69,17 @@ async def test_a_message_is_hidden_from_every_read_when_its_time_is_over(hours: 
         await anns.ask("send", text("late", to=bob.user_id, expireAtMs=hours.clock.now_ms()))
 
 
+async def test_what_was_sent_is_acknowledged_again_when_its_time_is_over(hours: Hours) -> None:
+    ann, bob = await hours.world.circle(2)
+    device = await hours.world.device(ann)
+    soon = text(to=bob.user_id, clientMsgId="soon", expireAtMs=hours.clock.now_ms() + 1000)
+    ack = await device.ask("send", soon)
+    hours.clock.advance(2)
+    with pytest.raises(Refused, match="INVALID: expireAtMs"):
+        await device.ask("send", soon | {"clientMsgId": "new"})
+    assert await device.ask("send", soon) == ack | {"duplicate": True}
+
+
 async def test_a_sender_may_recall_for_a_while_and_those_who_run_a_group_always(hours: Hours) -> None:
     ann, bob = await hours.world.circle(2)
     group = await ann.post("/api/groups", {"name": "us", "memberIds": [bob.user_id]})
@@ -164,7 +175,7 @@ async def test_friends_are_told_who_comes_and_who_goes_for_good(hours: Hours) ->
 
 async def offline(friend: Person, person: Person) -> None:
     """Return when the server has noticed that somebody is gone."""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         while (await friend.get("/api/presence", userIds=person.user_id))["presence"][0]["online"]:
             pass
 

@@ -13,7 +13,7 @@ from tests.client import Device
 from tests.e2e.test_redis_nodes import two_servers
 
 
-@pytest.mark.timeout(150)
+@pytest.mark.timeout(240)
 async def test_what_somebody_on_a_server_that_died_had_begun_comes_to_its_end(tmp_path: Path) -> None:
     """What rings stops ringing in time, who talked with them is told after the grace, their stream ends as failed."""
     variables = {"IM_CALLS_RING_TIMEOUT": "5", "IM_CALLS_RECONNECT_GRACE": "2", "IM_STREAMS_IDLE_TIMEOUT": "1"}

@@ -8,11 +8,13 @@ from typing import Any
 
 import pytest
 
+from goim.resp.link import Server
 from tests.client import Person, Refused, World
 from tests.fake_clock import FakeClock
 from tests.node import started_node
+from tests.redis_server import empty_database
 from tests.rest.people import running_node  # noqa: F401
-from tests.rest.test_files import fetch, picture, upload
+from tests.uploads import fetch, picture, upload
 
 
 def file_message(url: str, **where: str) -> dict[str, Any]:
@@ -162,6 +164,62 @@ async def test_a_file_expires_for_everybody_at_its_time(tmp_path: Path) -> None:
         assert (await ann.get("/api/files"))["files"] == []
         await node.sweeper.sweep()
         assert (await node.sweeper.stats()).files == 0
+
+
+async def test_what_disappears_takes_its_file_along(tmp_path: Path) -> None:
+    clock = FakeClock()
+    async with started_node(tmp_path, clock=clock) as (_, world):
+        ann, bob = await world.friends("ann", "bob")
+        views = [await upload(ann, picture(), "p.png") for _ in range(4)]
+        burned, expired, recalled, stays = [[view["url"], view["thumbnail"]] for view in views]
+
+        async def show(addresses: list[str], **more: Any) -> Any:
+            payload = dict(zip(("url", "thumbnail"), addresses, strict=True))
+            return await ann.post("/api/messages", {"type": "image", "payload": payload} | to(bob) | more)
+
+        async def bob_has() -> list[list[bool]]:
+            return [[await has(bob, address) for address in each] for each in (burned, expired, recalled, stays)]
+
+        await show(stays)
+        await show(stays, expireAtMs=clock.now_ms() + 1000)
+        await show(expired, expireAtMs=clock.now_ms() + 5000)
+        taken_back = await show(recalled)
+        burning = await show(burned, burnAfterRead=True)
+        assert await bob_has() == [[True, True]] * 4
+        link = await bob.get(f"/api/files/{views[0]['fileId']}/link")
+        clock.advance(5)
+        await bob.post("/api/messages/read", {"convId": burning["convId"], "seq": burning["seq"]})
+        await ann.post(
+            "/api/messages/recall", {"convId": taken_back["convId"], "serverMsgId": taken_back["serverMsgId"]}
+        )
+        assert await bob_has() == [[False, False]] * 3 + [[True, True]]
+        assert all([await has(ann, address) for address in (*burned, *expired, *recalled)])
+        with pytest.raises(Refused, match="NOT_FOUND"):
+            await bob.post("/api/messages", file_message(burned[0], **to(ann)))
+        with pytest.raises(Refused, match="NOT_FOUND"):
+            await bob.get(f"/api/files/{views[1]['fileId']}/link")
+        assert (await (await world.http()).get(link["url"])).status_code == 200, "a link is good until it expires"
+
+
+async def test_a_picture_that_was_burned_on_one_node_is_read_on_none(tmp_path: Path, redis_server: Server) -> None:
+    login = await empty_database(redis_server)
+    sections: dict[str, Any] = {
+        "redis": {"addr": f"{redis_server.host}:{redis_server.port}", "db": login.db},
+        "auth": {"jwt_secret": "a secret that is long enough for the tests of goim"},
+    }
+    async with started_node(tmp_path, **sections) as (_, here), started_node(tmp_path, **sections) as (_, there):
+        ann, bob = await here.friends("ann", "bob")
+        bob_there = await there.log_in(Person(await there.http(), username=bob.username))
+        phone, desk = await here.device(ann), await there.device(bob_there)
+        url = (await upload(ann, picture(), "p.png"))["url"]
+        image = {"type": "image", "payload": {"url": url}, "burnAfterRead": True, "to": bob.user_id}
+        sent = await phone.ask("send", image | {"clientMsgId": "m1"})
+        assert (await desk.push("message"))["payload"]["url"] == url
+        assert [(await fetch(url, each)).status_code for each in (bob, bob_there)] == [200, 200]
+        await desk.ask("read", {"convId": sent["convId"], "seq": sent["seq"]})
+        assert (await phone.push("recalled"))["reason"] == "burned"
+        assert (await phone.ask("send", image | {"clientMsgId": "m1"}))["duplicate"]
+        assert [(await fetch(url, each)).status_code for each in (bob, bob_there, ann)] == [404, 404, 200]
 
 
 async def test_the_servers_own_url_is_ours_when_it_is_known(tmp_path: Path) -> None:

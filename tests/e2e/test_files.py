@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.client import Person, Refused, World
+from tests.client import PASSWORD, Person, Refused, World
 from tests.node import started_node
 
 PNG = bytes.fromhex(
@@ -37,6 +38,29 @@ async def upload(person: Person, data: bytes, name: str = "a.txt") -> Any:
 async def fetch(person: Person, url: str, **headers: str) -> httpx.Response:
     token = {"Authorization": f"Bearer {person.token}"} if person.token else {}
     return await person.http.get(url, headers=token | headers)
+
+
+async def test_a_file_that_comes_while_its_owner_erases_their_account_is_not_kept(town: World, tmp_path: Path) -> None:
+    ann, bob = await town.friends("ann", "bob")
+    is_erased = asyncio.Event()
+
+    async def form() -> AsyncIterator[bytes]:
+        yield b'--x\r\nContent-Disposition: form-data; name="file"; filename="a.txt"\r\n\r\n' + b"a" * 20_000
+        await is_erased.wait()
+        yield b"b\r\n--x--\r\n"
+
+    def there() -> list[Path]:
+        return [path for path in (tmp_path / "files").rglob("*") if path.is_file()]
+
+    headers = {"Authorization": f"Bearer {ann.token}", "Content-Type": "multipart/form-data; boundary=x"}
+    async with asyncio.TaskGroup() as tasks, asyncio.timeout(30):
+        uploading = tasks.create_task(ann.http.post("/api/files/upload", content=form(), headers=headers))
+        while not there():
+            await bob.get("/api/users/me")
+        await ann.delete("/api/users/me", {"password": PASSWORD})
+        is_erased.set()
+    assert uploading.result().status_code == 401
+    assert there() == []
 
 
 async def test_a_file_is_its_owners_until_it_is_sent_and_then_the_conversations(town: World) -> None:

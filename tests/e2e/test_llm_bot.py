@@ -15,10 +15,11 @@ from typing import Any
 import pytest
 
 from tests.client import PASSWORD, Device, Person, World
+from tests.fault_proxy import FaultProxy
 from tests.node import started_node
 from tests.process import ROOT
 
-PATIENCE = 20.0
+PATIENCE = 40.0
 
 
 @dataclass
@@ -151,3 +152,20 @@ async def test_in_a_group_the_bot_answers_who_mentions_it(scene: Scene) -> None:
     await phone.ask("send", to_all | {"payload": {"text": "for you"}, "mentions": [scene.bot.user_id]})
     assert await ended(phone) == ("You said: for you", "done")
     assert len(scene.model.asked) == 1
+
+
+async def test_whoever_asks_becomes_a_friend_of_the_bot_also_while_it_has_no_connection(tmp_path: Path) -> None:
+    async with started_node(tmp_path) as (_, people), FakeModel().running() as model:
+        robot, ann, bob = [await people.person(name) for name in ("bot", "ann", "bob")]
+        phones = [await people.device(person) for person in (ann, bob)]
+        host, port = people.base_url.removeprefix("http://").split(":")
+        async with (
+            FaultProxy(host, int(port)).running() as proxy,
+            bot(f"http://127.0.0.1:{proxy.port}", model, tmp_path),
+        ):
+            await ann.post("/api/friends", {"friendId": robot.user_id})
+            await phones[0].push("friend_accepted")
+            proxy.refuse()
+            await bob.post("/api/friends", {"friendId": robot.user_id})
+            proxy.restore()
+            await phones[1].push("friend_accepted")

@@ -13,8 +13,9 @@ import pytest
 from goim.stores.mongo import MongoDatabase
 from tests.cli.conftest import Goimctl
 from tests.client import Person, World
-from tests.e2e.test_crash import Talker, whole_log
-from tests.mongo_server import MongoServer
+from tests.e2e.test_crash import Talker, check
+from tests.e2e.test_mysql import Patient, until_all_are_answered
+from tests.mongo_server import MongoServer, running_mongo
 from tests.process import ServerProcess, running_server
 
 SECRET = "a secret that is long enough for the tests of goim"
@@ -101,7 +102,7 @@ async def test_words_are_found_as_long_as_the_messages_say_them(mongo_server: Mo
         assert await found(bob, "moon") == ["goodbye moon"], "made anew from the log"
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(240)
 async def test_after_a_kill_every_acked_message_is_there_once_with_its_seq(
     mongo_server: MongoServer, tmp_path: Path
 ) -> None:
@@ -119,11 +120,33 @@ async def test_after_a_kill_every_acked_message_is_there_once_with_its_seq(
             await server.start()
             await asyncio.gather(*(talker.resend(people) for talker in talkers))
         acks = talkers[0].acks | talkers[1].acks
-        log = await whole_log(one, next(iter(acks.values()))["convId"])
+        log = await one.whole_log(next(iter(acks.values()))["convId"])
         assert [message["seq"] for message in log] == list(range(1, len(log) + 1)), "a gap or a repeat"
         assert {message["clientMsgId"]: message["seq"] for message in log} == {
             client_msg_id: ack["seq"] for client_msg_id, ack in acks.items()
         }
+
+
+@pytest.mark.timeout(240)
+async def test_a_database_that_goes_away_under_load_costs_no_message_and_needs_no_restart_of_the_node(
+    tmp_path: Path,
+) -> None:
+    with running_mongo(tmp_path) as mongo:
+        async with serving(mongo, tmp_path) as (server, people, _):
+            ann, bob = await people.friends(None, None)
+            talkers = [Patient(ann, bob), Patient(bob, ann)]
+            async with asyncio.TaskGroup() as tasks:
+                for talker in talkers:
+                    tasks.create_task(talker.talk(server.url.replace("http", "ws")))
+                for kill in mongo.kills:
+                    await until_all_are_answered(talkers)
+                    await asyncio.to_thread(kill)
+                    await asyncio.to_thread(mongo.start)
+                await until_all_are_answered(talkers)
+                for talker in talkers:
+                    talker.is_enough = True
+            await check(*talkers)
+    assert {*talkers[0].refusals, *talkers[1].refusals} == {"UNAVAILABLE"}
 
 
 async def test_a_server_refuses_indexes_of_another_version_and_says_what_to_type(

@@ -12,6 +12,7 @@ import pytest
 from cryptography.exceptions import InvalidTag
 from standardwebhooks import Webhook
 
+from goim.stores.base_outbox import ParcelState
 from tests.client import Person, Refused, World
 from tests.e2e.browser import Browser, claims_of
 from tests.node import started_node
@@ -103,6 +104,30 @@ async def test_the_longest_push_fits(tmp_path: Path, service: Receiver) -> None:
             assert browser.read(got)["groupName"] == "𝔾" * 64
 
 
+async def test_what_is_not_to_be_read_any_more_when_its_push_would_leave_is_not_pushed(
+    tmp_path: Path, service: Receiver
+) -> None:
+    settings: dict[str, Any] = {"push": web_push(show_content=True)}
+    async with started_node(tmp_path, **settings, server={"roles": ["api"]}) as (node, people):  # it sends no pushes
+        assert node.hooks is not None
+        ann, bob, cleo = await people.friends("ann", "bob", "cleo")
+        await people.befriend(cleo, bob)
+        browser = await subscribed(bob, service)
+        group = await ann.post("/api/groups", {"name": "us", "memberIds": [bob.user_id]})
+        secret = await said(ann, bob, "secret")
+        await ann.post("/api/messages/recall", {key: secret[key] for key in ("convId", "serverMsgId")})
+        await ann.post("/api/messages", {"groupId": group["groupId"], "type": "text", "payload": {"text": "inside"}})
+        await node.hooks.feed.flush()
+        await ann.delete(f"/api/groups/{group['groupId']}/members/{bob.user_id}")
+        kept = await said(cleo, bob, "kept")
+    async with started_node(tmp_path, **settings) as (node, _):
+        assert node.hooks is not None
+        async with asyncio.timeout(30):
+            while any(each.state is ParcelState.WAITING for each in await node.hooks.outbox.stats()):
+                await node.services.clock.sleep(0.02)
+    assert [browser.read(got)["serverMsgId"] for got in service.got] == [kept["serverMsgId"]]
+
+
 @pytest.mark.parametrize("status", [404, 410])
 async def test_a_subscription_that_is_gone_is_forgotten(tmp_path: Path, service: Receiver, status: int) -> None:
     service.answer = lambda _: (status, b"")
@@ -111,7 +136,7 @@ async def test_a_subscription_that_is_gone_is_forgotten(tmp_path: Path, service:
         await subscribed(bob, service)
         await said(ann, bob)
         await service.until(1)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             while (await bob.get("/api/users/me/push"))["devices"]:
                 pass
         await said(ann, bob)
@@ -141,7 +166,7 @@ async def test_a_push_service_in_our_own_network_is_not_reached(tmp_path: Path, 
         inside = Browser(f"https://127.0.0.1:{service.port}/")
         await bob.post("/api/users/me/push", inside.registration(deviceId="b"))
         await said(ann, bob)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             while not node.services.metrics.hooks_failed["web_push"]:
                 await ann.get("/api/users/me")
         assert service.got == []
@@ -250,7 +275,7 @@ async def test_a_provider_is_told_signed_and_says_when_a_token_is_gone(tmp_path:
         assert (told["serverMsgId"], told["text"]) == (sent["serverMsgId"], "hello")
         service.answer = lambda _: (410, b"")
         await said(ann, bob)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             while (await bob.get("/api/users/me/push"))["devices"]:
                 pass
         with pytest.raises(Refused, match="UNSUPPORTED"):

@@ -25,6 +25,7 @@ from tests.process import ServerProcess
 from tests.redis_server import RedisServer, running_redis
 
 PEOPLE = 16
+PATIENCE = 60.0  # for what takes seconds, on a machine that has much else to do
 SECRET = secrets.token_urlsafe(48)
 clock = SystemClock()
 
@@ -123,6 +124,15 @@ async def talk(talkers: list[Talker], until: asyncio.Event) -> None:
             tasks.create_task(one(talker, random.Random(place)))
 
 
+async def much_is_said(talkers: list[Talker]) -> None:
+    """Let them talk for a second, and until they have said enough for something to go wrong with."""
+    enough = sum(len(each.sent) for each in talkers) + 80
+    await clock.sleep(1)
+    async with asyncio.timeout(PATIENCE):
+        while sum(len(each.sent) for each in talkers) < enough:
+            await clock.sleep(0.05)
+
+
 async def gather(cluster: Cluster, count: int) -> list[Talker]:
     """Friends of each other in one group, on both servers in turn."""
     people = await cluster.worlds[0].friends(*(f"talker{n}" for n in range(count)))
@@ -159,7 +169,7 @@ async def everybody_has_the_log(talkers: list[Talker]) -> int:
             first = min(talker.has[conv_id], default=0)
             talker.has[conv_id] |= {seq: text for seq, text in messages.items() if seq < first}
         try:
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(PATIENCE):
                 while talker.has != log:
                     await talker.device.ask("ping")
                     talker.take()
@@ -200,7 +210,7 @@ async def trouble(cluster: Cluster, name: str) -> None:
             cluster.redis.start()
 
 
-@pytest.mark.timeout(150)
+@pytest.mark.timeout(240)
 async def test_whatever_happens_to_redis_everybody_is_shown_everything_once_and_in_order(tmp_path: Path) -> None:
     async with two_servers(tmp_path) as cluster:
         talkers = await gather(cluster, PEOPLE)
@@ -208,16 +218,16 @@ async def test_whatever_happens_to_redis_everybody_is_shown_everything_once_and_
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(talk(talkers, over))
             for name in ("cut", "kill", "stall", "partition", "restart", "cut"):
-                await clock.sleep(1)
+                await much_is_said(talkers)
                 await trouble(cluster, name)
-            await clock.sleep(1)
+            await much_is_said(talkers)
             over.set()
         assert await everybody_has_the_log(talkers) > 500
         ready = await (await cluster.worlds[0].http()).get("/readyz")
         assert ready.json() == {"status": "ready", "dependencies": {"data": "ok", "messages": "ok", "redis": "ok"}}
 
 
-@pytest.mark.timeout(150)
+@pytest.mark.timeout(240)
 async def test_a_server_that_is_killed_while_all_talk_costs_nobody_a_message(tmp_path: Path) -> None:
     async with two_servers(tmp_path) as cluster:
         talkers = await gather(cluster, PEOPLE)
@@ -226,9 +236,9 @@ async def test_a_server_that_is_killed_while_all_talk_costs_nobody_a_message(tmp
         over = asyncio.Event()
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(talk(talkers, over))
-            await clock.sleep(2)
+            await much_is_said(talkers)
             await cluster.servers[1].kill()
-            await clock.sleep(3)
+            await much_is_said(talkers)
             over.set()
         for talker in talkers[1::2]:
             talker.device = await cluster.worlds[0].device(talker.person, "after")
@@ -244,7 +254,7 @@ async def test_without_redis_each_server_serves_its_own_people_and_says_so(tmp_p
         for proxy in cluster.proxies:
             proxy.refuse()
         http = await cluster.worlds[0].http()
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE):
             while (ready := await http.get("/readyz")).json()["status"] == "ready":
                 await clock.sleep(0.05)
         assert (ready.status_code, ready.json()["status"]) == (200, "degraded")
@@ -348,7 +358,7 @@ async def test_who_is_added_to_a_group_on_one_server_hears_all_of_it_on_the_othe
         assert [push for push in await laptop.quiet() if push["action"] != "presence"] == []
 
 
-@pytest.mark.timeout(90)
+@pytest.mark.timeout(240)
 async def test_friends_of_those_on_a_server_that_died_hear_that_they_went(tmp_path: Path) -> None:
     async with two_servers(tmp_path) as cluster:
         ann, bob = await cluster.worlds[0].friends("ann", "bob")
@@ -357,7 +367,7 @@ async def test_friends_of_those_on_a_server_that_died_hear_that_they_went(tmp_pa
         assert (await phone.push("presence"))["online"]
         call = await phone.ask("call_start", {"to": bob.user_id, "type": "audio"})
         await cluster.servers[1].kill()
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(PATIENCE):
             while not (gone := [each for each in await phone.quiet() if each["action"] == "presence"]):
                 await clock.sleep(0.2)
         assert not gone[0]["data"]["online"]
@@ -380,14 +390,14 @@ async def _gone(person: Person, device_id: str) -> bool:
 
 
 async def _until(holds: Callable[[], Awaitable[bool]]) -> None:
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(PATIENCE):
         while not await holds():
             await clock.sleep(0.1)
 
 
 async def _devices(person: Person, count: int) -> Any:
     """A user's devices, once there are so many: they are written a moment later."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE):
         while (listed := await person.get("/api/users/me/devices"))["count"] < count:
             await clock.sleep(0.05)
     return listed["devices"]

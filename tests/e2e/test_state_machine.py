@@ -22,8 +22,9 @@ from goim.resp.link import Server
 from tests.client import Envelope
 from tests.e2e.acts import ACTS, Act, Change, Read, Send, World
 from tests.e2e.neighbours import Ways, alone, two_at_a_slow_bus, two_over_redis
+from tests.e2e.slow import Pace, slow_stores
 from tests.e2e.truth import check, may_write
-from tests.e2e.village import PATIENCE, Pace, Village, slow_stores
+from tests.e2e.village import PATIENCE, Village
 from tests.fake_clock import FakeClock
 from tests.node import node_settings
 from tests.redis_server import empty_database

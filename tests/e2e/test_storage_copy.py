@@ -13,6 +13,7 @@ from tests.client import Envelope, Person, World
 from tests.mongo_server import MongoServer
 from tests.mysql_server import MysqlServer
 from tests.process import running_server
+from tests.uploads import fetch, upload
 
 SECRET = "a secret that is long enough for the tests of goim"
 
@@ -36,9 +37,10 @@ async def live(people: World, ann: Person, bob: Person) -> None:
     await ann.post(f"/api/conversations/{of[0]['convId']}/draft", {"draft": "soon"})
     await bob.post("/api/favorites/message", {"messageId": of[3]["serverMsgId"], "convId": of[3]["convId"]})
     await bob.post("/api/favorites/custom", {"title": "t", "content": "c", "tags": ["one", "two"]})
-    await ann.http.post(
-        "/api/files/upload", files={"file": ("a.txt", b"hello")}, headers={"Authorization": f"Bearer {ann.token}"}
-    )
+    for number in (8, 9):
+        file = {"url": (await upload(ann, b"hello", "a.txt"))["url"], "name": "a.txt", "size": 5}
+        sent_file = {"type": "file", "payload": file, "clientMsgId": f"m{number}", "convId": of[0]["convId"]}
+        await ann.post("/api/messages", sent_file | {"expireAtMs": 4 * 10**12})
 
 
 async def seen(people: World, person: Person) -> dict[str, Any]:
@@ -49,9 +51,8 @@ async def seen(people: World, person: Person) -> dict[str, Any]:
     async with people.online(me) as device:
         synced: Envelope = await device.ask("sync", {"convs": convs})
     files = (await me.get("/api/files"))["files"]
-    contents = [
-        (await me.http.get(each["url"], headers={"Authorization": f"Bearer {me.token}"})).text for each in files
-    ]
+    contents = [(await fetch(each["url"], me)).text for each in files]
+    shown = [(await fetch(url, me)).status_code for url in shown_in(synced)]
     return {
         "conversations": conversations,
         "synced": synced["convs"],
@@ -60,7 +61,14 @@ async def seen(people: World, person: Person) -> dict[str, Any]:
         "favorites": await me.get("/api/favorites"),
         "files": files,
         "contents": contents,
+        "shown": shown,
     }
+
+
+def shown_in(synced: Envelope) -> list[str]:
+    """The addresses of the files in all messages that stand."""
+    payloads = [message["payload"] for conv in synced["convs"] for message in conv["messages"]]
+    return [payload["url"] for payload in payloads if payload and "url" in payload]
 
 
 async def goes_on(people: World, ann: Person, bob: Person) -> None:
@@ -70,14 +78,19 @@ async def goes_on(people: World, ann: Person, bob: Person) -> None:
         again = await phone.ask("send", ann.text(bob, "message 3", clientMsgId="m3"))
         assert (again["seq"], again["duplicate"]) == (3, True)
         sent = await phone.ask("send", ann.text(bob, "more"))
-        assert sent["seq"] == 8
+        assert sent["seq"] == 10
         third = {"convId": again["convId"], "serverMsgId": again["serverMsgId"]}
         assert (await desk.ask("react", third | {"emoji": "b", "remove": True}))["change"] == 8
         assert (await phone.ask("react", third | {"emoji": "b"}))["change"] == 9
         assert (await phone.ask("recall", third | {"serverMsgId": sent["serverMsgId"]}))["change"] == 10
+        page = await bob.get("/api/messages/history", convId=again["convId"])
+        *_, one, other, _ = page["messages"]
+        assert [(await fetch(each["payload"]["url"], bob)).status_code for each in (one, other)] == [200, 200]
+        await phone.ask("recall", third | {"serverMsgId": one["serverMsgId"]})
+        assert [(await fetch(each["payload"]["url"], bob)).status_code for each in (one, other)] == [404, 200]
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(240)
 async def test_people_find_everything_as_it_was(mongo_server: MongoServer, tmp_path: Path) -> None:
     goimctl = Goimctl(tmp_path)
     for name in ("one", "two", "three"):
@@ -104,7 +117,7 @@ async def test_people_find_everything_as_it_was(mongo_server: MongoServer, tmp_p
     assert not (tmp_path / "goim-copy.json").exists()
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(240)
 async def test_people_find_everything_as_it_was_in_mysql(
     mongo_server: MongoServer, mysql_server: MysqlServer, tmp_path: Path
 ) -> None:

@@ -17,9 +17,9 @@ from goim.bus.memory import MemoryBus, MemoryHub
 from goim.client import Client, Connected, MessagePush, text_of
 from goim.clock import SystemClock
 from goim.protocol.pushes import GroupCreated
-from tests.client import Device, Person, Refused, World
+from tests.client import PASSWORD, Device, Person, Refused, World
 from tests.fake_clock import FakeClock
-from tests.node import node_settings, started_node
+from tests.node import node_settings, presence_untold, started_node
 
 
 class LateBus(MemoryBus):
@@ -70,11 +70,12 @@ class Pair:
 async def two_nodes(tmp_path: Path) -> AsyncIterator[Pair]:
     hub = MemoryHub()
     one, other = LateBus(hub), LateBus(hub)
-    async with (
-        started_node(tmp_path, bus=one) as (node, here),
-        started_node(tmp_path, bus=other) as (second, there),
-    ):
-        yield Pair(here, there, one, other, (node, second), tmp_path)
+    with presence_untold():
+        async with (
+            started_node(tmp_path, bus=one) as (node, here),
+            started_node(tmp_path, bus=other) as (second, there),
+        ):
+            yield Pair(here, there, one, other, (node, second), tmp_path)
 
 
 async def say(device: Device, sender: Person, to: Person | str, text: str, **more: Any) -> Any:
@@ -249,10 +250,23 @@ async def test_every_node_says_the_same_of_what_is_unread_and_what_is_missed(pai
 async def test_a_message_to_be_burned_is_burned_by_whichever_node_its_reader_is_on(pair: Pair) -> None:
     ann, bob = await pair.here.friends("ann", "bob")
     ann_here, bob_there = await pair.here.device(ann), await pair.there.device(bob)
-    place = await say(ann_here, ann, bob, "for your eyes only", burnAfterRead=True)
-    await bob_there.push("message")
-    await bob_there.ask("read", {"convId": place["convId"], "seq": place["seq"]})
-    assert (await ann_here.push("recalled"))["reason"] == "burned"
+    for text in ("for your eyes only", "and this", "this, too"):  # each time there was nothing left to burn
+        place = await say(ann_here, ann, bob, text, burnAfterRead=True)
+        await bob_there.push("message")
+        await bob_there.ask("read", {"convId": place["convId"], "seq": place["seq"]})
+        burned = await ann_here.push("recalled")
+        assert (burned["seq"], burned["reason"]) == (place["seq"], "burned")
+
+
+async def test_nobody_is_asked_for_a_stream_that_begins(pair: Pair) -> None:
+    """Else its owner would wait for an answer that never comes."""
+    ann, bob = await pair.here.friends("ann", "bob")
+    pen = await pair.here.device(ann)
+    text = {"convType": "c2c", "to": bob.user_id, "type": "stream", "payload": {"text": ""}, "clientMsgId": "s1"}
+    pair.bus_here.keep()
+    await pen.ask("start_stream", text)
+    assert pair.bus_here.kept
+    assert [body for _, body in pair.bus_here.kept if b"stream_wanted" in body] == []
 
 
 async def test_a_stream_that_two_nodes_end_at_once_ends_once(pair: Pair) -> None:
@@ -283,6 +297,25 @@ async def test_who_is_blocked_while_the_bus_is_away_is_refused_when_it_is_back(p
     pair.mend()
     with pytest.raises(Refused, match="BLOCKED"):
         await say(bob_there, bob, ann, "hello?")
+
+
+async def test_what_comes_while_an_account_is_erased_does_not_stay(pair: Pair) -> None:
+    """By another node: she is added to a group, and what she asked for last is still under way."""
+    ann, bob = await pair.here.friends("ann", "bob")
+    group = await bob.post("/api/groups", {"name": "us"})
+    bob_there = replace(bob, http=await pair.there.http())
+
+    async def add(user_id: str) -> None:
+        added = await bob_there.post(f"/api/groups/{group['groupId']}/members", {"userIds": [user_id]})
+        assert added["added"] == [user_id]
+        await pair.nodes[1].services.favourites.keep_custom(user_id, "a secret", "of mine")
+
+    pair.nodes[0].services.accounts.on_erase.append(add)  # when the rest is done
+    await ann.delete("/api/users/me", {"password": PASSWORD})
+    members = await bob.get(f"/api/groups/{group['groupId']}/members")
+    assert [each["userId"] for each in members["members"]] == [bob.user_id]
+    assert (await bob.get(f"/api/groups/{group['groupId']}"))["memberCount"] == 1
+    assert (await pair.nodes[1].services.favourites.stats(ann.user_id)).total == 0
 
 
 async def test_a_client_whose_first_word_was_not_the_first_one_is_shown_what_came_before(pair: Pair) -> None:
@@ -335,7 +368,7 @@ async def _changes(device: Device, count: int) -> list[tuple[str, int]]:
 
 @contextlib.asynccontextmanager
 async def _patience() -> AsyncIterator[None]:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(20):
         yield
 
 

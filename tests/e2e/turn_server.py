@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import shutil
-import socket
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+
+from tests.process import free_port
 
 SECRET = "a secret that goim and coturn share"
 _PATIENCE = 30.0
@@ -41,7 +42,7 @@ async def turn_server(tmp_path: Path) -> AsyncIterator[TurnServer]:
     program = shutil.which("turnserver")
     if program is None:
         pytest.skip("coturn is not installed (Debian and Ubuntu: apt-get install coturn)")
-    async with _running(program, TurnServer(_free_port()), tmp_path) as server:
+    async with _running(program, TurnServer(free_port()), tmp_path) as server:
         yield server
 
 
@@ -90,10 +91,3 @@ async def _read(process: asyncio.subprocess.Process, server: TurnServer, is_read
         if "UDP listener opened" in server.lines[-1]:
             is_ready.set()
     is_ready.set()
-
-
-def _free_port() -> int:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port

@@ -3,74 +3,29 @@
 from __future__ import annotations
 
 import asyncio
-import dataclasses
 import itertools
 import json
-import random
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import Any
 
+from goim.app.ground import Ground
 from goim.app.node import Node
 from goim.app.storage import Stores
-from goim.app.storage_memory import memory_stores
 from goim.config import Settings
 from goim.errors import GoimError
 from goim.gateway.connection import Connection
 from goim.gateway.transport import Listener
 from goim.model.users import Login, User
 from goim.protocol.close_codes import CloseCode
-from goim.protocol.frames import Frame, encode_json
-from goim.stores.search import NumberedIndex
+from goim.protocol.frames import Frame, body_of, encode_json
 from tests.client import Envelope
 from tests.e2e.mirror import Client
 from tests.e2e.neighbours import Way, Ways, alone
+from tests.e2e.slow import Pace
 from tests.fake_clock import FakeClock
 
-PATIENCE = 10.0
-
-
-class Pace:
-    """How many turns of the loop a store takes to hear a question, and to answer it."""
-
-    def __init__(self) -> None:
-        self.dice: random.Random | None = None
-
-    async def __call__(self) -> None:
-        for _ in range(self.dice.choice((0, 0, 1, 2, 5)) if self.dice else 0):
-            await asyncio.sleep(0)  # noqa: TID251 lets the others run
-
-
-class Slow:
-    """A store that takes its time, as a database does."""
-
-    def __init__(self, store: object, pace: Pace) -> None:
-        self._store = store
-        self._pace = pace
-
-    def __getattr__(self, name: str) -> Callable[..., Coroutine[Any, Any, Any]]:
-        method = getattr(self._store, name)
-
-        async def slow(*args: Any, **named: Any) -> Any:
-            await self._pace()
-            try:
-                return await method(*args, **named)
-            finally:
-                await self._pace()
-
-        return slow
-
-
-def slow_stores(pace: Pace) -> Stores:
-    """Everything in memory, no faster than `pace`."""
-    stores = memory_stores()
-    assert stores.numbered is not None
-    found = {each.name: getattr(stores, each.name) for each in dataclasses.fields(stores)}
-    for name in ("blobs", "numbered", *(name for name, store in found.items() if store is None)):
-        del found[name]
-    slow = {name: cast(Any, Slow(store, pace)) for name, store in found.items()}
-    index = [cast(Any, Slow(store, pace)) for store in (stores.numbered.tail, stores.numbered.words)]
-    return dataclasses.replace(stores, **slow, numbered=NumberedIndex(*index))
+PATIENCE = 30.0
 
 
 @dataclass(frozen=True)
@@ -108,7 +63,7 @@ class Wire:
         self.listener = listener
 
     def send_frame(self, frame: Frame) -> None:
-        envelope = json.loads(frame.body)
+        envelope = json.loads(body_of(frame))
         if "id" in envelope:
             self._phone.answered(envelope)
         elif self.closed is None:
@@ -266,7 +221,7 @@ class Village:
         self._stop = asyncio.Event()
         self.nodes, self._living = [], []
         for way in self.ways(self.settings, self.clock, self.pace):
-            node = Node(self.settings, self.stores, way.bus, self.clock, way.metrics, None, way.shared)
+            node = Node(Ground(self.settings, self.stores, way.bus, self.clock, way.metrics, None, way.shared))
             started = asyncio.Event()
             self._living.append(asyncio.get_running_loop().create_task(self._live(node, way, started)))
             await started.wait()

@@ -73,7 +73,7 @@ async def three_places(
 
 
 async def until(holds: Callable[[], Awaitable[bool]]) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(20):
         while not await holds():
             await clock.sleep(0.02)
 
@@ -197,7 +197,7 @@ async def test_the_people_of_a_node_that_died_alone_are_told_by_the_next_one_tha
         one.connect("ann", "phone")
         await one.knows._flush()
         one.stand_still()  # dead before the other one comes
-        async with two.client.open(), two.knows.running(), asyncio.timeout(10):
+        async with two.client.open(), two.knows.running(), asyncio.timeout(20):
             while two.lost != [("ann", "phone")]:
                 await clock.sleep(0.02)
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
-import socket
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -15,23 +14,24 @@ import pytest
 
 from goim.events.kafka import Topic
 from tests.client import Person, World
-from tests.process import ServerProcess, running_server
+from tests.process import ServerProcess, free_port, running_server
 
 PATIENCE = 45.0
 SECRET = "long enough to be believed by everybody"
-pytestmark = pytest.mark.timeout(150)
+pytestmark = pytest.mark.timeout(240)
 
 
 @pytest.fixture
 def variables(topic: Topic) -> dict[str, str]:
-    """Small steps and long rests: there is time to be killed in the middle."""
     return {
         "IM_JWT_SECRET": SECRET,
         "IM_KAFKA_BROKERS": ",".join(topic.brokers),
         "IM_KAFKA_GROUP_UPDATE_TOPIC": topic.name,
-        "IM_GROUP_BATCH_SIZE": "1",
-        "IM_GROUP_BATCH_SLEEP_MS": "150",
     }
+
+
+SLOWLY = {"IM_GROUP_BATCH_SIZE": "1", "IM_GROUP_BATCH_SLEEP_MS": "600000"}
+"""One person, and a rest until the end of the test: there is time to be killed in the middle."""
 
 
 @contextlib.asynccontextmanager
@@ -68,8 +68,8 @@ async def test_a_killed_consumer_leaves_its_group_to_the_next_one(tmp_path: Path
     async with running_server(tmp_path, **variables) as (_, world):
         people, conv_id, ack = await group_talk(world, tuple(f"person{number}" for number in range(6)))
         assert await moved(people, conv_id, ack["timestamp"]) == [], "nobody consumes yet"
-        async with consuming(tmp_path, variables), asyncio.timeout(PATIENCE):
-            while not 1 <= len(await moved(people, conv_id, ack["timestamp"])) < len(people):
+        async with consuming(tmp_path, variables | SLOWLY), asyncio.timeout(PATIENCE):
+            while not await moved(people, conv_id, ack["timestamp"]):
                 pass
         assert len(await moved(people, conv_id, ack["timestamp"])) < len(people), "killed in the middle"
         async with consuming(tmp_path, variables), asyncio.timeout(PATIENCE):
@@ -96,8 +96,7 @@ async def test_a_consumer_says_how_it_is_and_ends_when_it_is_told(tmp_path: Path
 
 
 async def test_without_a_broker_a_node_serves_and_a_consumer_says_that_it_is_not_ready(tmp_path: Path) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        nowhere = f"127.0.0.1:{probe.getsockname()[1]}"
+    nowhere = f"127.0.0.1:{free_port()}"
     variables = {"IM_JWT_SECRET": SECRET, "IM_KAFKA_BROKERS": nowhere}
     async with running_server(tmp_path, **variables) as (server, world), consuming(tmp_path, variables) as consumer:
         people, conv_id, ack = await group_talk(world, ("ann", "bob"))

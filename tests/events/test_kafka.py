@@ -20,7 +20,7 @@ from goim.metrics import Metrics
 from tests.events.broker import Broker
 
 PATIENCE = 45.0
-pytestmark = pytest.mark.timeout(150)
+pytestmark = pytest.mark.timeout(240)
 
 
 def event(group_id: str, ts: int = 1, seq: int = 1) -> GroupEvent:

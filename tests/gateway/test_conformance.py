@@ -71,7 +71,7 @@ async def test_who_is_still_talking_when_it_ends_reads_why() -> None:
             client.writer.write(more)
             await client.writer.drain()
         assert await client.close_code() == 1009
-        async with asyncio.timeout(2):  # and the server does not wait for anything more
+        async with asyncio.timeout(4):  # and the server does not wait for anything more
             assert await client.reader.read() == b""
 
 

@@ -29,7 +29,7 @@ async def status_of(port: int, request: bytes) -> tuple[int, str]:
     """The status of the answer; and how the connection is carried, if it was accepted."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     try:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(20):
             writer.write(request)
             line = await reader.readuntil(b"\r\n\r\n")
             status = int(line.split()[1])
@@ -83,7 +83,7 @@ async def test_other_places_than_ours_are_served_plainly() -> None:
 async def test_what_comes_before_the_101_is_kept_until_then() -> None:
     async with echo_server(is_direct=True) as port, connect(f"ws://127.0.0.1:{port}/", compression=None) as other:
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(20):
             writer.write(head({}, start="GET /?wait HTTP/1.1"))
             await GATE.reached.wait()
             early = client_frame(1, b"early") + client_frame(1, b"in two")
@@ -117,7 +117,7 @@ async def test_the_end_is_told_once_whoever_makes_it(is_direct: bool, last: byte
             else:
                 client.writer.write(last)
                 await client.close_code()
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(20):
                 while ENDED["echo"] == before:  # noqa: ASYNC110 it is told by a call
                     await asyncio.sleep(0.005)  # noqa: TID251
     assert ENDED["echo"] == before + 1

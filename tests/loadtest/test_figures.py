@@ -89,14 +89,15 @@ def test_a_server_is_found_by_its_port_with_the_processes_below_it() -> None:
 
 def test_use_between_two_moments_is_read_off_the_samples_around_them() -> None:
     def at(moment: float, main: float, memory: int) -> Sample:
-        return Sample(moment, {7: Usage(name="goimctl", main=main, threads=0.0, memory=memory)})
+        database = Usage(name="mariadbd", main=main, threads=0.0, memory=memory * 10)
+        return Sample(moment, {7: Usage(name="goimctl", main=main, threads=0.0, memory=memory), 8: database})
 
     watch = Watch([7])
     watch.samples = [at(0, 1.0, 100), at(10, 2.0, 200), at(20, 4.0, 300)]
-    (share,) = watch.shares(5, 15)
+    share, _ = watch.shares(5, 15)
     assert share.cpu == pytest.approx(1.5)
-    assert watch.memory_at(9) == 200
-    (share,) = watch.shares(-5, 25)
+    assert watch.grown_since(9) == 100
+    share, _ = watch.shares(-5, 25)
     assert share.cpu == pytest.approx(3.0)
 
 

@@ -188,12 +188,12 @@ async def test_a_homeserver_is_told_what_it_did_wrong(
             window=2,
             rest=0.2,
             warmup=0.0,
-            seconds=0.2,
+            seconds=1.0,
         )
         outcome = await outcome_of(plan)
     assert (outcome.problems, outcome.refused) == (problems, refused), outcome.examples
-    assert outcome.acknowledged > 5
-    assert outcome.counts["message"] > 5
+    assert outcome.acknowledged > 2, "a window is filled again"
+    assert outcome.counts["message"] > 2
 
 
 @pytest.mark.parametrize("scenario", [Scenario.C2C, Scenario.GROUP])

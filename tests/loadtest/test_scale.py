@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
 from pathlib import Path
 
@@ -9,9 +10,13 @@ import pytest
 
 from goim.resp.link import Server
 from loadtest import group_update, ordering, scaling
+from loadtest.paced import Chat
+from loadtest.plan import Conversation, Person
+from loadtest.target import Target
+from tests.loadtest.stand_in import stand_in
 from tests.mysql_server import MysqlServer
 
-pytestmark = [pytest.mark.skipif(sys.platform != "linux", reason="reads /proc"), pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.skipif(sys.platform != "linux", reason="reads /proc"), pytest.mark.timeout(240)]
 
 
 def test_every_member_of_a_group_is_moved_while_pairs_chat(tmp_path: Path) -> None:
@@ -21,6 +26,23 @@ def test_every_member_of_a_group_is_moved_while_pairs_chat(tmp_path: Path) -> No
     assert (report.lost, report.refused) == (0, 0)
     assert report.phases[1].seconds > 2 * 0.05, "three steps with rests between"
     assert sum(second.messages for second in report.series) > 20
+
+
+async def test_a_phase_that_is_over_before_anything_was_heard_goes_on_until_then() -> None:
+    """As on a machine that stood still for as long as it takes."""
+    one, other = Person("one", "one"), Person("other", "other")
+
+    def heard(port: int) -> int:
+        chat = Chat([Conversation({"convType": "c2c", "to": "other"}, [one], [other])], Target("127.0.0.1", port), 50)
+        chat.go_on(lambda _: True)
+        count = len(chat.heard_at)
+        chat.pause()
+        chat.go_on(lambda _: True)
+        chat.end()
+        return count
+
+    async with stand_in() as port:
+        assert await asyncio.to_thread(heard, port) > 0
 
 
 @pytest.mark.parametrize(

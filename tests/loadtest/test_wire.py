@@ -2,21 +2,21 @@ from __future__ import annotations
 
 import pytest
 
-from goim.protocol.frames import text_frame
+from goim.protocol.frames import framed
 from loadtest.wire import PING, TEXT, frame, masked, split
 
 BODIES = [b"", b"a" * 5, b"b" * 125, b"c" * 126, b"d" * 65535, b"e" * 65536]
 
 
 def test_whole_frames_of_every_length_are_split() -> None:
-    frames, rest = split(b"".join(text_frame(body) for body in BODIES))
+    frames, rest = split(b"".join(framed(body) for body in BODIES))
     assert frames == [(TEXT, body) for body in BODIES]
     assert rest == b""
 
 
 @pytest.mark.parametrize("body", BODIES[:4])
 def test_a_frame_cut_anywhere_waits_for_its_rest(body: bytes) -> None:
-    data = b"\x89\x00" + text_frame(body)
+    data = b"\x89\x00" + framed(body)
     for cut in range(2, len(data)):
         frames, rest = split(data[:cut])
         assert frames == [(PING, b"")]

@@ -9,18 +9,20 @@ import pytest
 import pytest_asyncio
 
 from tests.client import World
-from tests.node import started_node
+from tests.node import presence_untold, started_node
 
 
 @pytest.fixture(name="people")
 async def running_node(tmp_path: Path) -> AsyncIterator[World]:
     """A node, seen from outside."""
-    async with started_node(tmp_path) as (_, world):
-        yield world
+    with presence_untold():
+        async with started_node(tmp_path) as (_, world):
+            yield world
 
 
 @pytest_asyncio.fixture(name="town", scope="module", loop_scope="module")
 async def shared_node(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[World]:
     """A node for all tests of a module: each brings people of its own."""
-    async with started_node(tmp_path_factory.mktemp("town")) as (_, world):
-        yield world
+    with presence_untold():
+        async with started_node(tmp_path_factory.mktemp("town")) as (_, world):
+            yield world

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,7 @@ def _check_problem(answer: httpx.Response, code: ErrorCode, status: int | None =
     assert (problem["code"], answer.status_code) == (code, status or HTTP_STATUS[code]), problem
     assert problem["status"] == answer.status_code
     assert problem["type"] == "about:blank"
-    assert problem["title"] == httpx.codes.get_reason_phrase(answer.status_code)
+    assert problem["title"] == HTTPStatus(answer.status_code).phrase
     assert problem["detail"]
     return problem
 

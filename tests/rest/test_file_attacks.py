@@ -11,7 +11,7 @@ import pytest
 
 from tests.client import World
 from tests.node import started_node
-from tests.rest.test_files import bearer, fetch, picture, post_form, upload
+from tests.uploads import bearer, fetch, picture, post_form, upload
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

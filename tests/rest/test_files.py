@@ -6,46 +6,18 @@ import asyncio
 import json
 from io import BytesIO
 from pathlib import Path
-from typing import Any
 
-import httpx
 import pytest
 from PIL import Image
 
 from goim.rest import uploads
 from tests.client import Person, World
 from tests.node import started_node
+from tests.uploads import bearer, fetch, picture, post_form, upload
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 FORM = "multipart/form-data; boundary=b"
-
-
-def picture(size: tuple[int, int] = (640, 480)) -> bytes:
-    out = BytesIO()
-    Image.new("RGB", size, (255, 0, 0)).save(out, "PNG")
-    return out.getvalue()
-
-
-def bearer(person: Person) -> dict[str, str]:
-    return {"Authorization": f"Bearer {person.token}"}
-
-
-async def post_form(person: Person, data: bytes, name: str = "a.bin", **more: Any) -> httpx.Response:
-    return await person.http.post(
-        "/api/files/upload", files={"file": (name, data, "text/html")}, headers=bearer(person), **more
-    )
-
-
-async def upload(person: Person, data: bytes = b"0123456789", name: str = "a.bin") -> dict[str, Any]:
-    answer = await post_form(person, data, name)
-    assert answer.status_code == 201, answer.text
-    view: dict[str, Any] = answer.json()
-    return view
-
-
-async def fetch(url: str, person: Person, method: str = "GET", **headers: str) -> httpx.Response:
-    return await person.http.request(method, url, headers=bearer(person) | headers)
 
 
 async def test_an_upload_is_answered_with_all_there_is_to_know(town: World) -> None:
@@ -88,7 +60,7 @@ async def test_the_bytes_come_back_harmless(town: World) -> None:
         "content-disposition": "attachment; filename=\"x.html\"; filename*=UTF-8''x.html",
         "x-content-type-options": "nosniff",
         "content-security-policy": "sandbox; default-src 'none'",
-        "cache-control": "private, max-age=3600, no-transform",
+        "cache-control": "private, no-cache, no-transform",
         "accept-ranges": "bytes",
         "etag": f'"{view["fileId"]}"',
     }
@@ -236,8 +208,8 @@ async def test_too_large_is_refused_before_it_is_read(tmp_path: Path) -> None:
         head = f"POST /api/files/upload HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {ann.token}\r\n"
         head += "Content-Type: multipart/form-data; boundary=b\r\nContent-Length: 9000000000\r\n\r\n"
         writer.write(head.encode())
-        async with asyncio.timeout(5):
-            assert await reader.readline() == b"HTTP/1.1 413 Request Entity Too Large\r\n"
+        async with asyncio.timeout(15):
+            assert (await reader.readline()).startswith(b"HTTP/1.1 413 ")
         writer.close()
         await writer.wait_closed()
 
@@ -250,8 +222,8 @@ async def test_too_large_without_a_length_is_refused_on_the_way(tmp_path: Path) 
         head += f"Content-Type: {FORM}\r\nTransfer-Encoding: chunked\r\n\r\n"
         part = b'--b\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\n' + b"x" * 100_001
         writer.write(head.encode() + f"{len(part):x}\r\n".encode() + part + b"\r\n")
-        async with asyncio.timeout(5):  # the end of the body never comes
-            assert await reader.readline() == b"HTTP/1.1 413 Request Entity Too Large\r\n"
+        async with asyncio.timeout(15):  # the end of the body never comes
+            assert (await reader.readline()).startswith(b"HTTP/1.1 413 ")
         writer.close()
         await writer.wait_closed()
         assert (await ann.get("/api/files"))["files"] == []
@@ -335,7 +307,7 @@ async def test_a_client_that_stalls_is_told_so(tmp_path: Path, monkeypatch: pyte
         reader, writer = await asyncio.open_connection("127.0.0.1", int(world.base_url.rpartition(":")[2]))
         head = f"POST /api/files/upload HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {ann.token}\r\n"
         writer.write(f"{head}Content-Type: {FORM}\r\nContent-Length: 1000\r\n\r\n--b".encode())
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(15):
             answer = await reader.readuntil(b"}")
         writer.close()
         await writer.wait_closed()

@@ -12,8 +12,8 @@ from goim.app.node import Node
 from tests.client import World
 from tests.contract.blob_stores import bucket_at, s3_endpoint  # noqa: F401
 from tests.node import started_node
-from tests.rest.test_files import fetch, picture, post_form, upload
 from tests.rest.test_tus import append, create
+from tests.uploads import fetch, picture, post_form, upload
 
 LARGE = bytes(range(256)) * 4096
 

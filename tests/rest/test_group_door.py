@@ -149,7 +149,7 @@ async def test_a_send_costs_the_database_no_more_in_a_group_of_ten_thousand(
         count_calls(monkeypatch, engine, name, jobs)
     async with started_node(tmp_path, clock=FakeClock()) as (node, world):
         ann, bob = await world.friends("ann", "bob")
-        stores = node._assembly._stores
+        stores = node.ground.stores
         costs = []
         for group_id, size in (("small", 1), ("large", 10_000)):
             owner = Member(group_id=group_id, user_id=ann.user_id, role=Role.OWNER, joined_at=1)

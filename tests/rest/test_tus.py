@@ -17,7 +17,7 @@ from tusclient.exceptions import TusCommunicationError
 from goim.rest import uploads
 from tests.client import Person, World
 from tests.node import started_node
-from tests.rest.test_files import bearer, fetch, picture
+from tests.uploads import bearer, fetch, picture
 
 TUS = "/api/files/tus"
 BYTES = "application/offset+octet-stream"
@@ -137,10 +137,10 @@ async def test_what_had_come_when_the_connection_broke_is_kept(people: World) ->
     writer.write(head.encode() + b"x" * 300_000)
     await writer.drain()
     writer.write_eof()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(15):
         await reader.read()  # the server closes when it has noticed
     writer.close()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(15):
         while (await offset_of(ann, location))[0] == "0":  # until the last piece is stored
             await ann.get("/api/files")
     assert await offset_of(ann, location) == ("300000", "1000000")
@@ -155,7 +155,7 @@ async def test_what_had_come_from_a_client_that_stalls_is_kept(tmp_path: Path, m
         reader, writer = await asyncio.open_connection("127.0.0.1", int(world.base_url.rpartition(":")[2]))
         head = f"PATCH {location} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {ann.token}\r\nTus-Resumable: 1.0.0\r\n"
         writer.write(f"{head}Upload-Offset: 0\r\nContent-Type: {BYTES}\r\nContent-Length: 100\r\n\r\n12345".encode())
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(15):
             assert await reader.readline() == b"HTTP/1.1 204 No Content\r\n"
         writer.close()
         await writer.wait_closed()

@@ -6,7 +6,7 @@ import contextlib
 import time
 from collections.abc import AsyncIterator
 from io import BytesIO
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from PIL import Image
@@ -20,6 +20,7 @@ from goim.services.file_links import LinkSigner
 from goim.services.file_resume import PartialUploads
 from goim.services.file_sweep import FileSweeper
 from goim.services.files import FileDesk, FileView
+from goim.stores.base import Users
 from goim.stores.memory_conversations import MemoryConversations
 from goim.stores.memory_data import MemoryData
 from goim.stores.memory_files import MemoryFiles, MemoryGrants
@@ -53,8 +54,11 @@ class Cabinet:
         self.blobs = MemoryBlobs()
         self.images = Images(self.blobs)
         self.signer = LinkSigner(["secret"])
-        self.desk = FileDesk(self.files, self.grants, self.blobs, self.images, self.signer, self.clock, self.rules)
-        self.sharing = FileGrants(self.grants, public_url="https://chat.example/")
+        self.erased: set[str] = set()
+        self.desk = FileDesk(
+            self.files, self.grants, self.blobs, self.images, self.signer, self.clock, self.rules, cast(Users, self)
+        )
+        self.sharing = FileGrants(self.grants, self.clock, public_url="https://chat.example/")
         self.partial = PartialUploads(self.desk, self.blobs, self.clock, self.rules)
         self.sweeper = FileSweeper(self.files, self.blobs, self.clock, self.rules)
 
@@ -62,6 +66,10 @@ class Cabinet:
     async def open(self) -> AsyncIterator[Cabinet]:
         async with self.images, self.sharing.batches.running():
             yield self
+
+    async def get(self, user_id: str) -> object | None:
+        """An account: everybody has one who is not erased."""
+        return None if user_id in self.erased else self
 
     async def upload(self, owner: str = "ann", data: bytes = b"some bytes", name: str = "a.bin") -> FileView:
         return await self.desk.upload(owner, name, pieces(data))

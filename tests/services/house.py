@@ -8,20 +8,21 @@ import itertools
 import json
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
-from typing import Any, TypeVar, cast
+from typing import Any, Literal, TypeVar, cast
 
 import pytest
 from msgspec import Raw
 
 from goim.bus.memory import MemoryBus
 from goim.delivery import Delivery
+from goim.elsewhere.base import Nobody
 from goim.errors import ErrorCode, GoimError
 from goim.metrics import Metrics
 from goim.model.groups import Role
 from goim.model.users import User
 from goim.notices import Notices
 from goim.protocol.close_codes import CloseCode
-from goim.protocol.frames import Frame
+from goim.protocol.frames import Frame, body_of
 from goim.protocol.replies import SentData
 from goim.protocol.requests import SendData
 from goim.ratelimit.memory import MemoryRateLimiter
@@ -30,6 +31,7 @@ from goim.services.behind import Behind
 from goim.services.changes import ChangeDesk
 from goim.services.conversations import ConversationList
 from goim.services.favourites import FavouriteBook
+from goim.services.file_grants import FileGrants
 from goim.services.group_door import GroupDoor
 from goim.services.group_gate import GroupGate
 from goim.services.group_index import GroupIndex
@@ -56,6 +58,7 @@ from goim.stores.memory_admissions import MemoryAdmissions, MemoryNoticeBoard
 from goim.stores.memory_conversations import MemoryConversations, MemoryReceipts
 from goim.stores.memory_data import MemoryData
 from goim.stores.memory_favourites import MemoryFavourites
+from goim.stores.memory_files import MemoryFiles, MemoryGrants
 from goim.stores.memory_friends import MemoryBlocks, MemoryFriends
 from goim.stores.memory_groups import MemoryGroups, MemoryMembers
 from goim.stores.memory_log import MemoryChanges, MemoryConvDeletes, MemoryMessages, MemoryPending
@@ -73,6 +76,7 @@ class Phone:
         self.user_id = user_id
         self.device_id = device_id
         self.session_id = f"session-{device_id}"
+        self.token_ends = None
         self.transport_name = "ws"
         self.connected_at = 0
         self.queued_bytes = 0
@@ -81,12 +85,12 @@ class Phone:
         self._news = asyncio.Event()
 
     def send(self, frame: Frame) -> None:
-        self.pushes.append(json.loads(frame.body))
+        self.pushes.append(json.loads(body_of(frame)))
         self._news.set()
 
     async def until_pushed(self) -> None:
         """Wait until there is a push that was not taken."""
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             while not self.pushes:
                 self._news.clear()
                 await self._news.wait()
@@ -127,6 +131,22 @@ class Counted:
         return counted
 
 
+class Held(asyncio.Event):
+    """Holds an answer back, the first or the one `after` so many; `reached`: there is one."""
+
+    def __init__(self, *, after: int = 0) -> None:
+        super().__init__()
+        self.reached = asyncio.Event()
+        self._after = after
+
+    async def wait(self) -> Literal[True]:
+        if self._after:
+            self._after -= 1
+            return True
+        self.reached.set()
+        return await super().wait()
+
+
 class House:
     """Everything under one roof.
 
@@ -155,6 +175,7 @@ class House:
         self.favourites = self._counted(MemoryFavourites(data))
         self.conversations = self._counted(MemoryConversations(data))
         self.receipts = self._counted(MemoryReceipts(data))
+        self.files, self.grants = self._counted(MemoryFiles(data)), self._counted(MemoryGrants(data))
         table = MemoryMessages()
         self.table = self._counted(table)
         self.tail = self._counted(MemoryLogTail(table))
@@ -168,10 +189,12 @@ class House:
 
     def _make_services(self) -> None:
         bus, metrics, clock = MemoryBus(), Metrics(), self.clock
+        limiter = MemoryRateLimiter(clock, per_second=1e6, burst=1_000_000)
         self.tasks = Tasks()
         self.notices = Notices(bus)
         self.delivery = Delivery(bus, self.notices, metrics)
         self.second_look = SecondLook(self.notices, clock)
+        self.sharing = FileGrants(self.grants, clock)
         self.log = Log(self.table, clock, metrics)
         self.access = AccessBook(
             self.conversations, self.friends, self.blocks, self.groups, self.members, self.notices, clock
@@ -185,19 +208,24 @@ class House:
             self.conversations,
             self.deletes,
             self.delivery,
+            limiter,
             clock,
+            self.sharing,
             recall_window=300,
+            edit_window=900,
         )
         self.specials = Specials(
             self.table,
             self.pending,
             self.members,
             self.conversations,
+            self.receipts,
             self.deletes,
             self.desk,
             self.delivery,
             self.notices,
             clock,
+            self.sharing,
         )
         self.book = ReceiptBook(
             self.receipts,
@@ -210,9 +238,17 @@ class House:
             clock,
             receipt_limit=200,
         )
-        limiter = MemoryRateLimiter(clock, per_second=1e6, burst=1_000_000)
         self.messages = Messages(
-            self.access, self.log, self.book, self.delivery, limiter, clock, metrics, self.tasks, self.specials
+            self.access,
+            self.log,
+            self.book,
+            self.delivery,
+            limiter,
+            clock,
+            metrics,
+            self.tasks,
+            self.specials,
+            self.sharing,
         )
         self.streams = self.new_streams()
         self.history = History(self.access, self.table, self.changes, self.deletes, self.log, self.streams, clock)
@@ -228,7 +264,9 @@ class House:
             self.one_message,
             self.behind,
         )
-        self.favourite_book = FavouriteBook(self.favourites, self.users, self.access, self.one_message, clock)
+        self.favourite_book = FavouriteBook(
+            self.favourites, self.users, self.access, self.one_message, self.sharing, clock
+        )
         self.readers = Readers(
             self.access,
             self.one_message,
@@ -254,7 +292,7 @@ class House:
             self.second_look,
         )
         self.presence = PresenceBook(
-            self.delivery, self.sessions, self.friends, self.blocks, self.members, self.access, clock
+            self.delivery, self.sessions, self.friends, self.blocks, self.members, self.access, Nobody(), clock
         )
 
     def _make_groups(self, *, history_for_new_members: bool = True) -> None:
@@ -283,6 +321,7 @@ class House:
             self.roster,
             delivery,
             clock,
+            self.sharing,
         )
         self.group_door = GroupDoor(self.gate, self.groups, self.users, self.admissions, self.roster, delivery, clock)
         self.group_notices = GroupNotices(self.gate, self.notice_board, delivery, clock)
@@ -301,9 +340,12 @@ class House:
             self.table,
             self.pending,
             self.delivery,
+            self.notices,
+            Nobody(),
             self.clock,
             idle_timeout=60,
             max_bytes=1000,
+            max_live=3,
         )
 
     def unread(self, *, chunk_size: int = 200, concurrency: int = 4, retry: int = 3) -> Unread:
@@ -311,7 +353,12 @@ class House:
 
     @contextlib.asynccontextmanager
     async def open(self) -> AsyncIterator[House]:
-        async with self.tasks, self.book.batches.running(), self.messages.batches.running():
+        async with (
+            self.tasks,
+            self.sharing.batches.running(),
+            self.book.batches.running(),
+            self.messages.batches.running(),
+        ):
             yield self
 
     # people

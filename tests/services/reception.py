@@ -13,22 +13,25 @@ import pytest
 
 from goim.bus.memory import MemoryBus, MemoryHub
 from goim.delivery import Delivery
+from goim.elsewhere.base import Nobody
 from goim.errors import ErrorCode, GoimError
 from goim.metrics import Metrics
 from goim.model.users import Login
 from goim.notices import Notices
 from goim.protocol.close_codes import CloseCode
-from goim.protocol.frames import Frame
+from goim.protocol.frames import Frame, body_of
 from goim.ratelimit.memory import MemorySharedLimiter
 from goim.services.access import AccessBook
 from goim.services.accounts import Accounts, Credentials
 from goim.services.devices import DeviceBook
+from goim.services.file_grants import FileGrants
 from goim.services.friends import FriendBook
 from goim.services.passwords import Passwords
 from goim.services.sessions import SessionDesk, Tokens
 from goim.stores.memory_accounts import MemorySessions, MemoryUsers
 from goim.stores.memory_conversations import MemoryConversations
 from goim.stores.memory_data import MemoryData
+from goim.stores.memory_files import MemoryGrants
 from goim.stores.memory_friends import MemoryBlocks, MemoryFriends
 from goim.stores.memory_groups import MemoryGroups, MemoryMembers
 from tests.fake_clock import FakeClock
@@ -48,13 +51,14 @@ class Socket:
     def __init__(self, login: Login, device_id: str, connected_at: int) -> None:
         self.user_id = login.user_id
         self.session_id = login.session_id
+        self.token_ends = login.token_ends
         self.device_id = device_id
         self.connected_at = connected_at
         self.pushes: list[dict[str, Any]] = []
         self.closed: CloseCode | None = None
 
     def send(self, frame: Frame) -> None:
-        self.pushes.append(json.loads(frame.body))
+        self.pushes.append(json.loads(body_of(frame)))
 
     def close(self, code: CloseCode) -> None:
         self.closed = code
@@ -126,7 +130,7 @@ class Reception:
             token_ttl=3600,
             refresh_ttl=86400,
         )
-        self.devices = DeviceBook(sessions, self.desk, self.delivery, self.notices, clock)
+        self.devices = DeviceBook(sessions, self.desk, self.delivery, self.notices, Nobody(), clock)
         self.friends = FriendBook(users, friends, blocks, self.access, self.delivery, clock)
         self.accounts = Accounts(
             users,
@@ -144,6 +148,7 @@ class Reception:
             ),
             MemorySharedLimiter(clock, per_second=600 / 60, burst=600),
             clock,
+            FileGrants(MemoryGrants(data), clock),
         )
 
     @property

@@ -10,7 +10,7 @@ from goim.errors import ErrorCode, StoreDown
 from goim.model.conversations import c2c
 from goim.model.users import Login
 from goim.protocol.close_codes import CloseCode
-from goim.services.accounts import Profile, PublicUser
+from goim.services.accounts import QUIET_SECONDS, Profile, PublicUser
 from tests.services.reception import HERE, PASSWORD, Reception, refused
 
 ELSEWHERE = "198.51.100.9"
@@ -219,6 +219,23 @@ async def test_a_new_password_ends_the_other_sessions(reception: Reception) -> N
     await reception.accounts.login("alice", "battery staple", None, HERE)
 
 
+async def test_of_two_new_passwords_at_once_one_is_taken(two_receptions: tuple[Reception, Reception]) -> None:
+    """Else whoever knows the old one, too, could replace the new one that its owner was just told is theirs."""
+    here, there = two_receptions
+    alice = await here.person("alice")
+    wanted = {
+        "battery staple": (here, await _login(here, alice)),
+        "purple elephant": (there, await _login(there, alice)),
+    }
+    results = await asyncio.gather(
+        *(node.accounts.change_password(login, PASSWORD, new, HERE) for new, (node, login) in wanted.items()),
+        return_exceptions=True,
+    )
+    assert [getattr(result, "code", None) for result in results].count(ErrorCode.BAD_CREDENTIALS) == 1
+    taken = list(wanted)[results.index(None)]
+    await here.accounts.login("alice", taken, None, HERE)
+
+
 async def test_the_old_password_must_be_right_and_cannot_be_guessed_either(reception: Reception) -> None:
     mine = await _login(reception, await reception.person("alice"))
     for _ in range(10):
@@ -307,10 +324,8 @@ async def test_nobody_is_not_found(reception: Reception, user_id: str) -> None:
 
 async def test_an_erased_account_is_gone_and_its_name_free(reception: Reception) -> None:
     alice = await reception.person("alice")
-    socket = await reception.online(alice)
     login = await _login(reception, alice)
     await reception.accounts.erase_own(login, PASSWORD, HERE)
-    assert socket.closed is CloseCode.SESSION_ENDED
     with refused(ErrorCode.NOT_FOUND):
         await reception.accounts.get(alice)
     with refused(ErrorCode.BAD_CREDENTIALS):
@@ -338,6 +353,23 @@ async def test_friends_of_an_erased_account_are_told_and_can_no_longer_write(rec
     assert await reception.friends.friends(bob, 50, 0) == []
     with refused(ErrorCode.NOT_FRIEND):
         (await reception.access.of(bob, conv.conv_id)).check_write(0)
+
+
+async def test_who_is_erased_while_they_are_connected_is_cut_off_first(reception: Reception) -> None:
+    alice = await reception.person("alice")
+    socket, login, asked = await reception.online(alice), await _login(reception, alice), asyncio.Event()
+
+    async def forget(_: str) -> None:
+        asked.set()
+
+    reception.accounts.on_erase.append(forget)
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(reception.accounts.erase_own(login, PASSWORD, HERE))
+        await reception.clock.until_asleep()
+        assert socket.closed is CloseCode.SESSION_ENDED
+        assert not asked.is_set(), "what they were at may not be done yet"
+        reception.clock.advance(QUIET_SECONDS)
+    assert asked.is_set()
 
 
 async def test_others_are_asked_to_forget_an_account_before_it_goes(reception: Reception) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from goim.errors import StoreDown
@@ -87,3 +89,42 @@ async def test_much_is_written_a_part_at_a_time(house: House) -> None:
     await house.behind.flush()
     assert house.calls["Conversations.bump"] - bumps == 3
     assert house.calls["Receipts.advance"] - rises == 3
+
+
+async def test_what_is_said_is_written_within_100_ms_then_twice_a_second_and_at_rest_nobody_even_looks(
+    house: House,
+) -> None:
+    await house.friends_of_each_other("ann", "bob")
+    begun = house.calls["Conversations.bump"]
+    async with house.behind.running():
+        for tenth in range(20):
+            await house.say("ann", "bob")
+            await house.clock.until_asleep()
+            house.clock.advance(0.1001)
+            await house.clock.until_asleep()
+            assert house.calls["Conversations.bump"] - begun == tenth // 5 + 1
+        await quiet(house)
+        assert house.calls["Conversations.bump"] - begun == 5
+        assert house.clock.sleepers == 0
+
+
+async def quiet(house: House) -> None:
+    """Let the time pass that was asked for, until none is any more."""
+    while house.clock.sleepers:
+        house.clock.advance(1)
+        await asyncio.sleep(0)  # noqa: TID251 who was woken runs
+        await house.behind.flush()
+
+
+async def test_a_store_that_takes_nothing_keeps_nobody_from_their_list(house: House) -> None:
+    """As a full disk does: the order may be an older one, what is shown as a number is not."""
+    await house.friends_of_each_other("ann", "bob", "cleo")
+    for peer in ("bob", "cleo"):
+        await house.say("ann", peer)
+    await house.behind.flush()
+    house.clock.advance(1)
+    await house.say("ann", "bob")
+    house.failures["Conversations.bump"] = [StoreDown("the disk is full")]
+    stale, now = [(await house.list.page("ann", None, 50)).conversations for _ in range(2)]
+    assert [(view.conv_id, view.last_seq) for view in stale] == [("c2c:ann:cleo", 1), ("c2c:ann:bob", 2)]
+    assert [view.conv_id for view in now] == ["c2c:ann:bob", "c2c:ann:cleo"]

@@ -14,13 +14,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from msgspec import Raw
 
+from goim.elsewhere.base import Nobody
 from goim.errors import ErrorCode, GoimError, StoreDown
 from goim.livecalls.memory import MemoryLiveCalls
 from goim.model.calls import Call, CallStatus, CallType
 from goim.model.conversations import pair_subject
 from goim.model.signals import SignalType
 from goim.protocol.calls import SignalData
-from goim.protocol.frames import Frame
+from goim.protocol.frames import Frame, body_of
 from goim.protocol.requests import SendData
 from goim.ratelimit.memory import MemoryRateLimiter
 from goim.services.calls import CallDesk
@@ -44,7 +45,7 @@ class Handset(Phone):
 
     async def push(self, action: str) -> Any:
         """Wait for a push of this kind, take it out and return its data."""
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             while action not in self.actions():
                 self._news.clear()
                 await self._news.wait()
@@ -61,11 +62,13 @@ class Exchange:
         self.desk = CallDesk(
             self.calls,
             house.conversations,
+            house.users,
             house.access,
             house.messages,
             house.delivery,
             house.notices,
             MemoryRateLimiter(house.clock, per_second=1, burst=options.pop("burst", 10_000)),
+            options.pop("elsewhere", Nobody()),
             house.clock,
             **({"enabled": True, "ring_timeout": 60, "reconnect_grace": 30} | options),
         )
@@ -332,7 +335,7 @@ async def test_of_two_who_call_the_same_friend_at_once_one_gets_through(exchange
     gate = exchange.house.held["Blocks.is_between"] = asyncio.Event()
     async with asyncio.TaskGroup() as tasks:
         tries = [
-            tasks.create_task(asyncio.wait_for(_code(exchange.desk.start(handset, "bob", AUDIO)), 5))
+            tasks.create_task(asyncio.wait_for(_code(exchange.desk.start(handset, "bob", AUDIO)), 20))
             for handset in (ann, cleo)
         ]
         gate.set()
@@ -466,6 +469,17 @@ async def test_a_device_that_went_while_its_request_was_on_the_way_is_missed(exc
     assert (await (bob if who == "ann" else ann).push("call_ended"))["reason"] == "connection_lost"
 
 
+@pytest.mark.parametrize(("erased", "left"), [("ann", 0), ("bob", 1)])
+async def test_a_caller_who_was_erased_leaves_no_record(erased: str, left: int) -> None:
+    async with opened() as exchange:
+        ann = exchange.connect("ann")
+        exchange.connect("bob")
+        call = await exchange.desk.start(ann, "bob", AUDIO)
+        await exchange.house.users.erase(erased)
+        await exchange.desk.end(ann, call.call_id)
+    assert len(await exchange.records("ann", "bob")) == left  # all that was to be written is
+
+
 @pytest.mark.parametrize("is_answered", [False, True])
 async def test_a_block_ends_the_call_for_both(exchange: Exchange, *, is_answered: bool) -> None:
     ann, bob = exchange.connect("ann"), exchange.connect("bob")
@@ -558,7 +572,7 @@ async def test_candidates_pass_byte_by_byte(exchange: Exchange, ann: Handset) ->
     frames: list[bytes] = []
     bob = exchange.connect("bob")
     call = await exchange.desk.start(ann, "bob", AUDIO)
-    bob.send = lambda frame: frames.append(frame.body)  # type: ignore[method-assign]
+    bob.send = lambda frame: frames.append(body_of(frame))  # type: ignore[method-assign]
     raw = b'{"sdpMLineIndex" : 0,"x":1.50e2,"candidate":"\\u0063andidate:1"}'
     await exchange.signal(ann, call, "bob", type=SignalType.CANDIDATE, sdp=None, candidate=Raw(raw))
     assert raw in frames[0]

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Literal
 
 import pytest
 
 from goim.errors import ErrorCode
 from goim.services.conversations import ConversationView
-from tests.services.house import House, open_house, refused  # noqa: F401
+from tests.services.house import Held, House, open_house, refused  # noqa: F401
 
 
 async def listed(house: House, user_id: str) -> list[ConversationView]:
@@ -164,18 +163,6 @@ async def test_what_waits_to_be_written_does_not_bring_a_deleted_one_back(house:
     entry = await house.conversations.entry("ann", conv_id)
     assert entry is not None
     assert entry.updated_at == 0
-
-
-class Held(asyncio.Event):
-    """Holds an answer back; `reached`: there is one."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.reached = asyncio.Event()
-
-    async def wait(self) -> Literal[True]:
-        self.reached.set()
-        return await super().wait()
 
 
 async def test_a_message_sent_while_the_conversation_is_deleted_is_listed(house: House) -> None:

@@ -12,8 +12,8 @@ from goim.errors import StoreDown
 from goim.metrics import Metrics
 from goim.model.hooks import retry_seconds
 from goim.services.courier import Courier, Failure, Lane
+from goim.stores.base_outbox import Parcel, ParcelState
 from goim.stores.memory_outbox import MemoryOutbox
-from goim.stores.outbox import Parcel, ParcelState
 from tests.fake_clock import FakeClock
 
 BROKEN = Failure("answered 500")
@@ -56,8 +56,13 @@ class Street:
         await self.outbox.put([Parcel(event_id, lane, "", "t", "{}", now, now) for event_id, lane in parcels])
 
     @contextlib.asynccontextmanager
-    async def courier(self, *lanes: str, concurrency: int = 4, is_one: bool = True) -> AsyncIterator[Courier]:
-        made = [Lane(name, self.deliver, concurrency=concurrency, is_one=is_one) for name in lanes or ("a",)]
+    async def courier(
+        self, *lanes: str, concurrency: int = 4, is_one: bool = True, expires_ms: int | None = None
+    ) -> AsyncIterator[Courier]:
+        made = [
+            Lane(name, self.deliver, concurrency=concurrency, is_one=is_one, expires_ms=expires_ms)
+            for name in lanes or ("a",)
+        ]
         courier = Courier(
             self.outbox,
             made,
@@ -73,7 +78,7 @@ class Street:
 
     async def until(self, number: int) -> list[str]:
         """Wait until so many came."""
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             while len(self.got) < number:
                 self._news.clear()
                 await self._news.wait()
@@ -214,6 +219,19 @@ async def test_one_of_many_receivers_in_a_lane_does_not_make_it_pause(street: St
     await street.put(*((f"e{number}", "a") for number in range(50)))
     async with street.courier(is_one=False):
         await street.until(50)
+
+
+async def test_what_is_of_no_use_after_a_time_is_forgotten_then_and_not_given_up(street: Street) -> None:
+    street.always["a"] = BROKEN
+    await street.put(("e1", "a"))
+    async with street.courier(expires_ms=60_000):
+        await street.until(1)
+        await street.settled()
+        assert (await street.state("e1")).state == ParcelState.WAITING
+        street.clock.advance(60)
+        await street.settled()
+        await street.pass_time(70)
+        assert (await street.state("e1")).state == ParcelState.DONE
 
 
 async def test_two_nodes_do_not_send_the_same(street: Street) -> None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from goim.errors import ErrorCode, StoreDown
 from goim.model.users import Login
 from goim.protocol.close_codes import CloseCode
-from goim.services.devices import FLUSH_SECONDS, DeviceView
+from goim.services.accounts import QUIET_SECONDS
+from goim.services.devices import FLUSH_SECONDS, MOST_KEPT, DeviceView
 from tests.services.reception import PASSWORD, Reception, Socket, refused
 
 
@@ -52,6 +55,20 @@ async def test_connected_devices_come_first_then_the_latest_seen(reception: Rece
         reception.delivery.detach(await reception.connect(tokens, name))
     await reception.connect(tokens, "here")
     assert await _names(reception, alice) == ["here", "third", "second", "first"]
+
+
+async def test_who_connects_under_ever_new_names_leaves_a_bounded_number_of_devices(reception: Reception) -> None:
+    alice, bob = await reception.person("alice"), await reception.person("bob")
+    await reception.online(bob)
+    tokens = await reception.log_in(alice)
+    for number in range(2 * MOST_KEPT):
+        reception.clock.advance(1)
+        reception.delivery.detach(await reception.connect(tokens, f"made up {number}"))
+        await reception.devices.flush()
+    names = await _names(reception, alice)
+    assert MOST_KEPT <= len(names) < 1.5 * MOST_KEPT
+    assert names[0] == f"made up {2 * MOST_KEPT - 1}"
+    assert await _names(reception, bob) == ["phone"]
 
 
 async def test_nobody_sees_the_devices_of_others(reception: Reception) -> None:
@@ -186,7 +203,10 @@ async def test_nothing_is_written_about_the_devices_of_an_erased_account(recepti
     alice = await reception.person("alice")
     socket: Socket = await reception.online(alice)
     login = await reception.desk.verify((await reception.log_in(alice)).token)
-    await reception.accounts.erase_own(login, PASSWORD, "here")
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(reception.accounts.erase_own(login, PASSWORD, "here"))
+        await reception.clock.until_asleep()
+        reception.clock.advance(QUIET_SECONDS)
     reception.delivery.detach(socket)
     await reception.devices.flush()
     assert await reception.stores["sessions"].devices([alice]) == []

@@ -20,8 +20,8 @@ from goim.outbound.http import HttpPoster
 from goim.services import event_feed
 from goim.services.event_feed import EventFeed, Told
 from goim.services.webhooks import Webhooks
+from goim.stores.base_outbox import FeedMark, Outcome, Parcel, ParcelState
 from goim.stores.memory_outbox import MemoryFeedMarks, MemoryLogScan, MemoryOutbox
-from goim.stores.outbox import FeedMark, Outcome, Parcel, ParcelState
 from tests.services.house import House, Phone, open_house  # noqa: F401
 
 

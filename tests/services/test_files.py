@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from io import BytesIO
 from urllib.parse import unquote
 
@@ -10,7 +11,7 @@ from msgspec import UNSET
 from PIL import Image
 
 from goim.errors import ErrorCode, GoimError
-from goim.model.files import blob_path
+from goim.model.files import Grant, blob_path
 from goim.services.file_links import LinkSigner, Signature
 from goim.stores.base import Taken
 from tests.services.cabinet import Cabinet, open_cabinet, picture, pieces  # noqa: F401
@@ -178,7 +179,7 @@ async def test_pages_are_of_ones_own_files_latest_first(cabinet: Cabinet) -> Non
 async def test_a_deleted_file_is_gone_for_everybody_with_its_bytes(cabinet: Cabinet) -> None:
     conv_id = await cabinet.talk("ann", "bob")
     view = await cabinet.upload(data=picture())
-    await cabinet.sharing.share("ann", conv_id, {view.file_id})
+    await cabinet.sharing.share("ann", {Grant(view.file_id, conv_id)})
     link = await cabinet.desk.link("ann", view.file_id)
     await cabinet.desk.delete("ann", view.file_id)
     assert await cabinet.stored() == set()
@@ -205,7 +206,7 @@ async def test_nobody_else_sees_lists_or_deletes_my_file(cabinet: Cabinet) -> No
 
 async def test_members_read_and_link_what_was_sent_to_them_but_do_not_own_it(cabinet: Cabinet) -> None:
     view = await cabinet.upload()
-    await cabinet.sharing.share("ann", await cabinet.talk("ann", "bob"), {view.file_id})
+    await cabinet.sharing.share("ann", {Grant(view.file_id, await cabinet.talk("ann", "bob"))})
     assert await cabinet.read(view.url, "bob") == b"some bytes"
     assert (await cabinet.desk.link("bob", view.file_id)).url.startswith(view.url)
     with refused(ErrorCode.NOT_FOUND):
@@ -224,6 +225,19 @@ async def test_erasing_an_account_takes_all_its_files_and_nobody_elses(cabinet: 
     assert await cabinet.desk.page("ann", 20, 0) == []
     assert await cabinet.stored() == {blob_path(kept.file_id)}
     await cabinet.desk.erase("ann")
+
+
+async def test_a_file_that_comes_while_its_owner_is_erased_is_not_kept(cabinet: Cabinet) -> None:
+    async def slowly() -> AsyncIterator[bytes]:
+        yield b"x"
+        cabinet.erased.add("ann")
+        await cabinet.desk.erase("ann")
+        yield b"y"
+
+    with refused(ErrorCode.UNAUTHORIZED):
+        await cabinet.desk.upload("ann", "a", slowly())
+    assert await cabinet.stored() == set()
+    assert await cabinet.files.page("ann", 20, 0) == []
 
 
 async def test_an_address_must_be_right_to_the_last_letter(cabinet: Cabinet) -> None:

@@ -177,6 +177,27 @@ async def test_there_is_nothing_to_remove_between_strangers(reception: Reception
 # blocks
 
 
+async def test_nothing_is_left_of_a_request_that_comes_while_it_is_blocked(
+    reception: Reception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alice, bob = await _pair(reception)
+    socket = await reception.online(bob)
+    blocks = reception.stores["blocks"]
+    ask = blocks.is_between
+
+    async def answer_late(one: str, other: str) -> bool:
+        answer: bool = await ask(one, other)
+        monkeypatch.setattr(blocks, "is_between", ask)
+        await reception.friends.block(bob, alice)
+        return answer
+
+    monkeypatch.setattr(blocks, "is_between", answer_late)
+    with refused(ErrorCode.BLOCKED):
+        await reception.friends.befriend(alice, bob, "let me in")
+    assert await reception.friends.requests(bob, 10, 0) == []
+    assert "friend_request" not in [push["action"] for push in socket.pushes]
+
+
 @pytest.mark.parametrize("is_me_who_blocks", [True, False])
 async def test_a_block_keeps_both_from_befriending(reception: Reception, is_me_who_blocks: bool) -> None:
     alice, bob = await _pair(reception)

@@ -21,6 +21,7 @@ from goim.stores.sql import SqlPending
 from tests.fake_clock import FakeClock
 from tests.node import started_node
 
+YEARS = 1e9
 PARTS: dict[str, tuple[type, str]] = {
     "sessions": (SessionDesk, "sweep"),
     "devices": (DeviceBook, "flush"),
@@ -49,11 +50,12 @@ async def test_a_defect_ends_neither_what_is_done_again_and_again_nor_the_node(
 
     for name, (kind, method) in PARTS.items():
         monkeypatch.setattr(kind, method, breaks_twice(name, getattr(kind, method)))
-    async with started_node(tmp_path, clock=clock) as (_, people):
-        device = await people.device(await people.person())
+    async with started_node(tmp_path, clock=clock, auth={"token_ttl": YEARS}) as (_, people):  # time flies here
+        ann, bob = await people.friends(None, None)
+        device = await people.device(ann)
         with capture_logs() as logs:
             has_begun = True
             while min(calls[name] for name in PARTS) < 4:
                 clock.advance(3600)
-                assert "timestamp" in await device.ask("ping")
+                assert "seq" in await device.ask("send", ann.text(bob, "on and on"))
         assert len([each for each in logs if each["log_level"] == "error" and each.get("exc_info")]) == 2 * len(PARTS)

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Any
 
 import pytest
+from msgspec import Raw
 
 from goim.errors import ErrorCode
-from goim.model.groups import JoinPolicy, Role
-from tests.services.house import House, open_house, refused  # noqa: F401
+from goim.model.groups import JoinPolicy, Member, Role
+from goim.protocol.requests import SendData
+from tests.services.house import Held, House, Phone, open_house, refused  # noqa: F401
 
 HOUR_MS = 3_600_000
 
@@ -380,6 +384,101 @@ async def test_an_erased_account_leaves_its_groups_to_an_admin_else_to_the_earli
     assert await house.role(others, "bob") is Role.OWNER
     assert await house.groups.ids_of_users(["ann"]) == {}
     assert [push["userId"] for push in dora.take("member_left")] == ["ann", "ann"]
+
+
+async def test_a_group_whose_heir_leaves_at_the_same_moment_goes_to_the_next_one(house: House) -> None:
+    await house.friends_of_each_other("ann", "bob", "cleo")
+    group_id = await house.group("ann", "cleo", admins=("bob",))
+    held = house.held["Members.page"] = Held()
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(house.group_desk.leave_all("ann"))
+        await held.reached.wait()
+        await house.members.remove(group_id, "bob")  # by another node
+        held.set()
+    assert await house.role(group_id, "cleo") is Role.OWNER
+    assert await house.role(group_id, "ann") is None
+
+
+async def test_who_is_made_the_owner_while_they_leave_is_told_to_hand_over(house: House) -> None:
+    await house.friends_of_each_other("ann", "bob")
+    group_id = await house.group("ann", "bob")
+    held = house.held["Members.get"] = Held()
+    with refused(ErrorCode.FORBIDDEN):
+        await _meanwhile(held, house.group_desk.leave("bob", group_id), house.members.hand_over(group_id, "ann", "bob"))
+    assert await house.role(group_id, "bob") is Role.OWNER
+
+
+async def test_a_group_that_somebody_joins_while_its_last_member_leaves_does_not_end(house: House) -> None:
+    await house.people("ann", "bob")
+    group_id = await house.group("ann")
+    held = house.held["Members.get"] = Held()
+    with refused(ErrorCode.FORBIDDEN):
+        bob = Member(group_id=group_id, user_id="bob", joined_at=0)
+        await _meanwhile(held, house.group_desk.leave("ann", group_id), house.members.add(group_id, [bob], 0))
+    assert [await house.role(group_id, name) for name in ("ann", "bob")] == [Role.OWNER, Role.MEMBER]
+
+
+async def test_a_group_that_somebody_joins_while_its_last_member_is_erased_is_theirs(house: House) -> None:
+    await house.people("ann", "abe")
+    group_id = await house.group("ann")
+    held = house.held["Members.page"] = Held()
+    abe = Member(group_id=group_id, user_id="abe", joined_at=0)
+    await _meanwhile(held, house.group_desk.leave_all("ann"), house.members.add(group_id, [abe], 0))
+    assert [await house.role(group_id, name) for name in ("ann", "abe")] == [None, Role.OWNER]
+
+
+@pytest.mark.parametrize("what", ["kick", "mute", "promote", "hand over"])
+@pytest.mark.parametrize(("by_then", "code"), [("owner", ErrorCode.FORBIDDEN), ("gone", ErrorCode.NOT_FOUND)])
+async def test_what_another_node_has_made_impossible_meanwhile_is_refused(
+    house: House, what: str, by_then: str, code: ErrorCode
+) -> None:
+    await house.friends_of_each_other("ann", "bob")
+    group_id = await house.group("ann", "bob")
+    bob = await house.phone("bob")
+    desk = house.group_desk
+    acts: dict[str, Callable[[], Coroutine[Any, Any, None]]] = {
+        "kick": lambda: desk.kick("ann", group_id, "bob"),
+        "mute": lambda: desk.set_member("ann", group_id, "bob", mute_until=house.clock.now_ms() + HOUR_MS),
+        "promote": lambda: desk.set_member("ann", group_id, "bob", role=Role.ADMIN),
+        "hand over": lambda: desk.set_member("ann", group_id, "bob", role=Role.OWNER),
+    }
+    held = house.held["Members.get"] = Held(after=1)  # Bob is looked at after Ann
+    with refused(code):
+        if by_then == "owner":
+            await _meanwhile(held, acts[what](), house.members.hand_over(group_id, "ann", "bob"))
+        else:
+            await _meanwhile(held, acts[what](), house.members.remove(group_id, "bob"))
+    assert await house.role(group_id, "bob") is (Role.OWNER if by_then == "owner" else None)
+    assert bob.take() == []
+
+
+async def _meanwhile(held: Held, act: Coroutine[Any, Any, Any], deed: Coroutine[Any, Any, Any]) -> None:
+    """Have an act look at what there is, and go on when another node has done a deed."""
+
+    async def other() -> None:
+        await held.reached.wait()
+        await deed
+        held.set()
+
+    await asyncio.gather(act, other())
+
+
+async def test_who_is_put_out_while_they_read_is_not_told_that_they_have_read_nothing(house: House) -> None:
+    await house.friends_of_each_other("ann", "bob")
+    conv_id = f"group:{await house.group('ann', 'bob')}"
+    for _ in range(3):
+        await house.messages.send_now(
+            Phone("ann", "pen"), SendData(type="text", payload=Raw(b'{"text":""}'), conv_id=conv_id)
+        )
+    assert await house.book.mark_read_now("bob", conv_id, 3) == 3
+    house.log.is_shared = lambda: True  # other nodes may write, too
+    held = house.held["Messages.last_seqs"] = Held()
+    async with asyncio.TaskGroup() as tasks:
+        reading = tasks.create_task(house.book.mark_read_now("bob", conv_id, 1))
+        await held.reached.wait()
+        await house.group_desk.kick("ann", conv_id.removeprefix("group:"), "bob")
+        held.set()
+    assert reading.result() == 3
 
 
 async def test_of_a_join_and_a_kick_at_once_the_later_decides_who_receives(house: House) -> None:

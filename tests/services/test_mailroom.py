@@ -15,7 +15,7 @@ from goim.notices import Notices, SessionsEnded
 from goim.protocol.close_codes import CloseCode
 from goim.protocol.pushes import FriendAccepted, UserData
 from goim.services.mailroom import KEPT_SECONDS, POLL_SECONDS, Mailroom, Postbox
-from goim.stores.mailbox import Letter
+from goim.stores.base_mailbox import Letter
 from goim.stores.memory_mailbox import MemoryMailbox
 from tests.fake_clock import START_MS, FakeClock
 from tests.services.house import Phone

@@ -176,7 +176,7 @@ async def test_a_first_message_asks_for_what_it_needs_at_once_and_for_nothing_tw
     house.calls.clear()
     both = cast(asyncio.Event, asyncio.Barrier(2))  # either answer waits for the other
     house.held["Blocks.is_between"] = house.held["Friends.halves"] = both
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(20):
         assert (await house.say("ann", "bob")).seq == 1
     assert house.calls["Conversations.by_subject"] == 1
     assert house.calls["Conversations.get"] == 0
@@ -327,6 +327,6 @@ async def _refusal(house: House, sender: str, to: str) -> ErrorCode:
 
 
 async def _until(is_so: Callable[[], bool]) -> None:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         while not is_so():  # noqa: ASYNC110 the others run meanwhile, and nothing tells when
             await asyncio.sleep(0)  # noqa: TID251

@@ -16,8 +16,8 @@ from goim.model.push import PushDevice, PushKind
 from goim.model.users import Session
 from goim.services.event_feed import Told
 from goim.services.push_feed import TOO_OLD_MS, PushFeed
+from goim.stores.base_outbox import Parcel
 from goim.stores.memory_push import MemoryPushDevices
-from goim.stores.outbox import Parcel
 from tests.services.house import House, open_house  # noqa: F401
 
 PAIR = c2c("ann", "bob")

@@ -15,16 +15,20 @@ from goim.outbound.guard import Guard
 from goim.outbound.http import HttpPoster
 from goim.services.courier import Failure
 from goim.services.push_sender import WebPushSender
+from goim.stores.base_outbox import Parcel
 from goim.stores.memory_accounts import MemorySessions
 from goim.stores.memory_data import MemoryData
 from goim.stores.memory_push import MemoryPushDevices
-from goim.stores.outbox import Parcel
 from tests.e2e.browser import Browser
 from tests.fake_clock import FakeClock
 from tests.receiver import receiving
 
 DOWN = Failure("RemoteProtocolError: Server disconnected without sending a response.")
 PAUSED = Failure("its push service did not answer lately")
+
+
+async def _stands(_user_id: str, _conv_id: str, _seq: int) -> bool:
+    return True
 
 
 class Post:
@@ -38,7 +42,7 @@ class Post:
         self.poster = HttpPoster(Guard(["127.0.0.1"]))
         key = private_key(new_private_key())
         self.sender = WebPushSender(
-            self.devices, self.poster, self.clock, key, "mailto:ops@goim.test", timeout=30, ttl=60
+            self.devices, _stands, self.poster, self.clock, key, "mailto:ops@goim.test", timeout=30, ttl=60
         )
 
     async def register(self, device_id: str, endpoint: str) -> None:
@@ -65,7 +69,7 @@ class Post:
 
     async def push(self, device_id: str) -> Failure | None:
         now = self.clock.now_ms()
-        body = '{"type":"message","convId":"c"}'
+        body = '{"type":"message","convId":"c","seq":1}'
         return await self.sender.deliver(Parcel("e", "web_push", f"ann/{device_id}", "push", body, now, now))
 
 

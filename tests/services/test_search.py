@@ -13,8 +13,9 @@ from msgspec import Raw
 from goim.errors import ErrorCode, StoreDown
 from goim.model.conversations import c2c
 from goim.protocol.requests import SendData
+from goim.services import search
 from goim.services.search import MAX_LIMIT
-from goim.services.search_indexer import MOST_FOR_A_SEARCH, SearchIndexer
+from goim.services.search_indexer import BEAT_SECONDS, MOST_FOR_A_SEARCH, SearchIndexer
 from tests.services.house import House, Phone, open_house, refused  # noqa: F401
 
 ANN = Phone("ann", "a")
@@ -63,6 +64,19 @@ async def test_chinese_is_found_wherever_it_stands(house: House, q: str, expecte
         data = SendData(type="text", payload=Raw(f'{{"text": "{text}"}}'.encode()), to="bob")
         await house.messages.send_now(ANN, data)
     assert await texts(house, "bob", q) == expected
+
+
+async def test_what_many_seem_to_say_and_none_does_is_looked_for_in_a_bounded_number(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(search, "_MOST_HITS", 6)
+    await house.friends_of_each_other("ann", "bob")
+    for text in ("好世界", *["世界 好世"] * 20):
+        await house.say("ann", "bob", text)
+    assert await texts(house, "bob", "好世界", limit=2) == []
+    assert house.calls["SearchIndex.find"] == 3
+    monkeypatch.setattr(search, "_MOST_HITS", 30)
+    assert await texts(house, "bob", "好世界", limit=2) == ["好世界"]
 
 
 async def test_what_a_message_shows_is_found_by_its_name(house: House) -> None:
@@ -221,7 +235,7 @@ async def test_the_index_follows_by_itself_a_moment_later(house: House) -> None:
         await house.clock.until_asleep()
         conv_id = (await house.say("ann", "bob", "hello")).conv_id
         assert await house.index.position() == 0, "sending does not wait for it"
-        house.clock.advance(1)
+        house.clock.advance(BEAT_SECONDS)
         await house.clock.until_asleep()
         assert len(await house.index.find([conv_id], [], None, 10)) == 1
 
@@ -232,7 +246,7 @@ async def test_what_is_left_to_index_is_indexed_without_a_beat_in_between(house:
         await house.say("ann", "bob", f"hello {number}")
     async with house.indexer.running():
         await house.clock.until_asleep()
-        house.clock.advance(1)
+        house.clock.advance(BEAT_SECONDS)
         for _ in range(2):  # each step takes no time here, and so does the rest after it
             await house.clock.until_asleep()
             house.clock.advance(0)
@@ -247,7 +261,7 @@ async def test_the_index_waits_for_a_database_that_is_down(house: House) -> None
     async with house.indexer.running():
         for position in (0, 1):
             await house.clock.until_asleep()
-            house.clock.advance(1)
+            house.clock.advance(BEAT_SECONDS)
             await house.clock.until_asleep()
             assert await house.index.position() == position
 

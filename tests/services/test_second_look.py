@@ -92,3 +92,14 @@ async def test_who_comes_in_through_another_node_while_they_leave_here_receives_
     joined = {"groupId": group_id, "userId": "bob", "role": "member", "by": ""}
     assert await told(house, phone) == [("member_joined", joined)]
     assert house.delivery.groups() == [group_id]
+
+
+async def test_a_node_that_is_alone_looks_at_nothing_again(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(MemoryBus, "has_company", False)
+    await house.friends_of_each_other("ann", "bob")
+    conv_id = (await house.say("ann", "bob")).conv_id
+    await house.list.pin("ann", conv_id, pinned=True)
+    house.calls.clear()
+    house.clock.advance(2)
+    await house.second_look.look()
+    assert not house.calls

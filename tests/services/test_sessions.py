@@ -12,7 +12,7 @@ from goim.model.users import Login
 from goim.notices import SessionsEnded
 from goim.protocol.close_codes import CloseCode
 from goim.services.sessions import CHECK_SECONDS, MAX_SESSIONS
-from tests.services.reception import Reception, refused
+from tests.services.reception import HERE, PASSWORD, Reception, refused
 
 
 async def test_a_token_speaks_for_its_user_and_session(reception: Reception) -> None:
@@ -147,6 +147,26 @@ async def test_sockets_of_a_session_that_went_behind_our_back_are_closed(recepti
     assert stays.closed is None
 
 
+async def test_a_socket_ends_with_its_token_and_the_session_goes_on(reception: Reception) -> None:
+    alice = await reception.person("alice")
+    tokens = await reception.log_in(alice)
+    socket = await reception.connect(tokens)
+    reception.clock.advance(1800)
+    fresh = await reception.desk.refresh(tokens.refresh_token)
+    later = await reception.connect(fresh, "laptop")
+    reception.stores["sessions"].fails["living"] = StoreDown()
+    async with reception.desk.running():
+        await reception.clock.until_asleep()
+        reception.clock.advance(1740)
+        await reception.clock.until_asleep()
+        assert [socket.closed, later.closed] == [None, None]
+        reception.clock.advance(CHECK_SECONDS)
+        await reception.clock.until_asleep()
+    assert [socket.closed, later.closed] == [CloseCode.SESSION_ENDED, None]
+    reception.stores["sessions"].fails.clear()
+    assert (await reception.desk.verify(fresh.token)).user_id == alice
+
+
 async def test_a_database_that_is_down_closes_no_socket(reception: Reception) -> None:
     socket = await reception.online(await reception.person("alice"))
     reception.stores["sessions"].fails["living"] = StoreDown()
@@ -217,6 +237,22 @@ async def test_an_account_disabled_while_it_logs_in_gets_no_session(reception: R
     await reception.accounts.disable(alice)  # after the login asked for the user, before it opened the session
     with refused(ErrorCode.UNAUTHORIZED):
         await reception.desk.issue(user, None)
+    assert await reception.desk.of_user(alice) == []
+
+
+async def test_a_password_that_is_changed_while_somebody_logs_in_with_it_opens_nothing(reception: Reception) -> None:
+    """Be it by its owner or by an administrator: whoever else knew it would be in, and stay."""
+    alice = await reception.person("alice")
+    mine = await reception.desk.verify((await reception.log_in(alice)).token)
+    user = await reception.accounts.get(alice)  # a login has looked at the password, and not opened its session yet
+    await reception.accounts.change_password(mine, PASSWORD, "battery staple", HERE)
+    with refused(ErrorCode.BAD_CREDENTIALS):
+        await reception.desk.issue(user, None)
+    assert [session.session_id for session in await reception.desk.of_user(alice)] == [mine.session_id]
+    user = await reception.accounts.get(alice)
+    await reception.accounts.set_password(alice, "purple elephant")
+    with refused(ErrorCode.BAD_CREDENTIALS):
+        await reception.desk.issue(user, "phone")
     assert await reception.desk.of_user(alice) == []
 
 

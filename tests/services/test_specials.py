@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from msgspec import Raw
+from msgspec import UNSET, Raw
 
 from goim.errors import ErrorCode
+from goim.notices import Interrupted
 from goim.protocol.replies import SentData
 from goim.protocol.requests import SendData
-from tests.services.house import House, Phone, open_house, refused
+from tests.services.house import Held, House, Phone, open_house, refused
 
 __all__ = ["open_house"]
 
@@ -18,6 +19,15 @@ __all__ = ["open_house"]
 async def say(house: House, sender: str, **more: Any) -> SentData:
     data = SendData(type="text", payload=Raw(b'{"text":"hello"}'), **more)
     return await house.messages.send_now(Phone(sender, "pen"), data)
+
+
+async def test_who_is_mentioned_often_in_one_message_is_called_once(house: House) -> None:
+    await house.friends_of_each_other("ann", "bob")
+    group = await house.group("ann", "bob")
+    bob = await house.phone("bob")
+    await say(house, "ann", group_id=group, mentions=["bob"] * 1000)
+    assert bob.actions().count("mention") == 1
+    assert [message["mentions"] for message in bob.take("message")] == [["bob"]]
 
 
 async def test_a_mention_calls_those_it_names_and_is_in_the_message(house: House) -> None:
@@ -82,6 +92,17 @@ async def test_a_message_that_burns_is_recalled_for_both_when_it_is_read(house: 
     for phone in (ann, bob):
         (recalled,) = phone.take("recalled")
         assert (recalled["seq"], recalled["reason"]) == (2, "burned")
+    *_, left = (await house.history.after("ann", burning.conv_id, 0, 10)).messages
+    assert (left.recalled, left.payload, left.burn_after_read) == (True, None, True)
+
+
+async def test_what_was_taken_back_before_it_burned_is_not_said_to_have_burned(house: House) -> None:
+    await house.friends_of_each_other("ann", "bob")
+    burning = await say(house, "ann", to="bob", burn_after_read=True)
+    await house.desk.recall(await house.phone("ann"), burning.conv_id, burning.server_msg_id)
+    await house.book.mark_read_now("bob", burning.conv_id, 1)
+    (left,) = (await house.history.after("bob", burning.conv_id, 0, 10)).messages
+    assert (left.recalled, left.burn_after_read) == (True, UNSET)
 
 
 async def test_an_answer_reads_what_it_answers(house: House) -> None:
@@ -117,6 +138,72 @@ async def test_burning_is_remembered_over_a_restart(house: House) -> None:
     assert row.recalled
 
 
+async def test_what_was_read_before_this_node_heard_that_it_burns_is_burned_when_it_hears(house: House) -> None:
+    """Another node's word was lost with Redis; what it sent was found by asking, and read."""
+    await house.friends_of_each_other("ann", "bob")
+    async with house.specials.running():
+        await house.clock.until_asleep()
+        sent = [await say(house, "ann", to="bob", burn_after_read=True) for _ in range(3)]
+        house.specials.burning.clear()  # as if it was told elsewhere
+        await house.book.mark_read_now("bob", sent[1].conv_id, sent[1].seq)
+        assert await recalled(house, sent[0].conv_id, 1, 2, 3) == [False, False, False]
+        house.notices.tell_here(Interrupted(0))
+        for _ in range(2):  # the second time there is nothing new to look at
+            house.clock.advance(5)
+            await house.clock.until_asleep()
+    assert await recalled(house, sent[0].conv_id, 1, 2, 3) == [True, True, False]
+    await house.book.mark_read_now("bob", sent[2].conv_id, sent[2].seq)
+    assert await recalled(house, sent[0].conv_id, 1, 2, 3) == [True, True, True]
+
+
+async def test_a_message_that_is_under_way_while_an_earlier_one_is_read_burns_when_it_is_read(house: House) -> None:
+    await house.friends_of_each_other("ann", "bob")
+    first = await say(house, "ann", to="bob", burn_after_read=True)
+    held = house.held["Pending.put"] = Held()
+    async with asyncio.TaskGroup() as tasks:
+        sending = tasks.create_task(say(house, "ann", to="bob", burn_after_read=True))
+        await held.reached.wait()
+        await house.book.mark_read_now("bob", first.conv_id, first.seq)
+        held.set()
+    second = sending.result()
+    await house.book.mark_read_now("bob", second.conv_id, second.seq)
+    assert await recalled(house, second.conv_id, first.seq, second.seq) == [True, True]
+
+
+async def test_a_message_that_is_stored_while_an_earlier_one_burns_burns_when_it_is_read(house: House) -> None:
+    await house.friends_of_each_other("ann", "bob")
+    first = await say(house, "ann", to="bob", burn_after_read=True)
+    await house.book.batches.drain()
+    held = house.held["Pending.of_conversation"] = Held()
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(house.book.mark_read_now("bob", first.conv_id, first.seq))
+        await held.reached.wait()
+        second = await say(house, "ann", to="bob", burn_after_read=True)
+        held.set()
+    await house.book.mark_read_now("bob", second.conv_id, second.seq)
+    assert await recalled(house, second.conv_id, first.seq, second.seq) == [True, True]
+
+
+async def test_what_was_to_burn_and_was_never_sent_is_forgotten_in_the_end(house: House) -> None:
+    await house.friends_of_each_other("ann", "bob")
+    place = await say(house, "ann", to="bob")
+    lost = (place.conv_id, "ann", "never-sent")
+    await house.pending.put("burn", lost, house.clock.now_ms())
+    house.specials.burning[place.conv_id] = 0
+    await house.book.mark_read_now("bob", place.conv_id, place.seq)
+    assert lost in await house.pending.of_conversation("burn", place.conv_id)
+    house.clock.advance(3600)
+    later = await say(house, "ann", to="bob")
+    await house.book.mark_read_now("bob", later.conv_id, later.seq)
+    assert await house.pending.of_conversation("burn", place.conv_id) == {}
+    assert not house.specials.burning
+
+
+async def recalled(house: House, conv_id: str, *seqs: int) -> list[bool]:
+    rows = [await house.table.get(conv_id, seq) for seq in seqs]
+    return [row is not None and bool(row.recalled) for row in rows]
+
+
 async def test_burning_is_for_two(house: House) -> None:
     await house.friends_of_each_other("ann", "bob")
     group = await house.group("ann", "bob")
@@ -139,6 +226,43 @@ async def test_an_expired_message_is_hidden_at_once_and_emptied_later(house: Hou
     assert row is not None
     assert row.payload is None
     assert (await say(house, "ann", to="bob")).seq == 2
+
+
+async def test_what_expires_while_it_is_on_its_way_into_the_log_is_emptied_once_it_is_there(house: House) -> None:
+    """A database that was slow, or a question before it was sent that took its time."""
+    await house.friends_of_each_other("ann", "bob")
+    held = house.held["Pending.put"] = Held()
+    async with asyncio.TaskGroup() as tasks:
+        sending = tasks.create_task(say(house, "ann", to="bob", expire_at_ms=house.clock.now_ms() + 1000))
+        await held.reached.wait()
+        house.clock.advance(2)
+        await house.specials.sweep()
+        held.set()
+    sent = sending.result()
+    row = await house.table.get(sent.conv_id, sent.seq)
+    assert row is not None
+    assert row.payload is not None
+    await house.specials.sweep()
+    row = await house.table.get(sent.conv_id, sent.seq)
+    assert row is not None
+    assert row.payload is None
+    assert await house.pending.due("expire", house.clock.now_ms(), 10) == []
+
+
+async def test_what_was_to_expire_and_was_never_sent_keeps_nothing_from_being_emptied(house: House) -> None:
+    await house.friends_of_each_other("ann", "bob")
+    now = house.clock.now_ms()
+    for number in range(1200):  # more than are looked at together
+        await house.pending.put("expire", ("c2c:ann:bob", "ann", f"never-sent-{number}"), now)
+    sent = await say(house, "ann", to="bob", expire_at_ms=now + 1000)
+    house.clock.advance(2)
+    await house.specials.sweep()
+    row = await house.table.get(sent.conv_id, sent.seq)
+    assert row is not None
+    assert row.payload is None
+    house.clock.advance(3600)
+    await house.specials.sweep()
+    assert await house.pending.due("expire", house.clock.now_ms(), 10) == []
 
 
 async def test_what_edits_said_is_deleted_with_the_message_they_changed(house: House) -> None:

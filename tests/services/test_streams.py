@@ -14,7 +14,7 @@ from goim.errors import ErrorCode, GoimError, StoreDown
 from goim.protocol.replies import StreamStartedData
 from goim.protocol.requests import SendData, SyncConv
 from goim.ratelimit.memory import MemoryRateLimiter
-from tests.services.house import House, Phone, open_house, refused
+from tests.services.house import Held, House, Phone, open_house, refused
 
 __all__ = ["open_house"]
 BURST = 40
@@ -117,6 +117,23 @@ async def test_begun_twice_is_begun_once(house: House) -> None:
     assert bytes(message.payload) == b'{"text":"ab"}'
 
 
+async def test_one_person_has_so_many_streams_at_once_and_no_more_until_one_is_over(house: House) -> None:
+    await house.friends_of_each_other("ann", "bob")
+    begun = [await begin(house, "ann", "bob", client_msg_id=name) for name in ("s1", "s2", "s3")]
+    with pytest.raises(GoimError) as error:
+        await begin(house, "ann", "bob", client_msg_id="s4")
+    assert (error.value.code, error.value.retry_after_ms) == (ErrorCode.RATE_LIMIT, 1000)
+    assert await house.log.last_seqs([begun[0].conv_id]) == {begun[0].conv_id: 3}, "nothing is stored"
+    assert (await begin(house, "ann", "bob", client_msg_id="s2")).duplicate, "its ack may have been lost"
+    await begin(house, "bob", "ann", client_msg_id="of another")
+    await house.streams.end(Phone("ann", "pen"), begun[0].stream_id, None, None)
+    await begin(house, "ann", "bob", client_msg_id="s4")
+    with refused(ErrorCode.RATE_LIMIT):
+        await begin(house, "ann", "bob", client_msg_id="s5")
+    await house.desk.recall(Phone("ann", "pen"), begun[1].conv_id, begun[1].server_msg_id)
+    await begin(house, "ann", "bob", client_msg_id="s5")
+
+
 async def test_streams_are_bounded_in_bytes_and_rate(house: House) -> None:
     await house.friends_of_each_other("ann", "bob")
     begun = await begin(house, "ann", "bob")
@@ -141,6 +158,34 @@ async def test_who_may_no_longer_write_there_may_not_feed_either(house: House) -
     await house.group_desk.kick("ann", group, "bob")
     with refused(ErrorCode.NOT_FOUND):
         await feed(house, "bob", begun.stream_id, "not fine")
+
+
+@pytest.mark.parametrize(("final", "error"), [("more to say", None), (None, "more to say"), ("more", "to say")])
+async def test_who_may_no_longer_write_there_does_not_say_more_by_ending_it(
+    house: House, final: str | None, error: str | None
+) -> None:
+    await house.friends_of_each_other("ann", "bob")
+    begun = await begin(house, "bob", "ann", "so far")
+    screen, pen = await house.phone("ann"), await house.phone("bob")
+    await house.blocks.add("ann", "bob", 1)
+    await house.access.relation_changed("ann", "bob")
+    with refused(ErrorCode.BLOCKED):
+        await house.streams.end(pen, begun.stream_id, final, error)
+    for phone in (screen, pen):
+        (end,) = phone.take("stream_end")
+        assert (end["text"], end["streamStatus"], end["error"]) == ("so far", "failed", "not_allowed")
+
+
+@pytest.mark.parametrize("final", [None, "so far, and on"])
+async def test_who_may_no_longer_write_there_may_end_it_as_it_has_grown(house: House, final: str | None) -> None:
+    await house.friends_of_each_other("ann", "bob")
+    begun = await begin(house, "bob", "ann", "so far")
+    await feed(house, "bob", begun.stream_id, ", and on")
+    await house.blocks.add("ann", "bob", 1)
+    await house.access.relation_changed("ann", "bob")
+    await house.streams.end(Phone("bob", "pen"), begun.stream_id, final, None)
+    message = await last_message(house, "ann", begun.conv_id)
+    assert (bytes(message.payload), message.stream_status) == (b'{"text":"so far, and on"}', "done")
 
 
 async def test_a_stream_whose_owner_is_gone_ends_as_failed_with_what_there_is(house: House) -> None:
@@ -174,7 +219,22 @@ async def test_a_node_that_comes_back_takes_up_what_was_saved(house: House) -> N
         await other.end(Phone("ann", "pen"), begun.stream_id, None, None)
     message = await last_message(house, "bob", begun.conv_id)
     assert bytes(message.payload) == b'{"text":"one two three"}'
-    assert await house.pending.of_conversation("stream", begun.conv_id) == []
+    assert await house.pending.of_conversation("stream", begun.conv_id) == {}
+
+
+async def test_a_stream_that_is_being_stored_while_others_are_looked_for_ends_after_a_crash(house: House) -> None:
+    await house.friends_of_each_other("ann", "bob")
+    held = house.held["Pending.put"] = Held()
+    async with asyncio.TaskGroup() as tasks:
+        starting = tasks.create_task(begin(house, "ann", "bob", "one"))
+        await held.reached.wait()
+        await house.streams.take_up_orphans()
+        held.set()
+    conv_id = starting.result().conv_id
+    await house.pending.put("stream", (conv_id, "ann", "never-sent"), house.clock.now_ms())
+    house.clock.advance(3600)
+    async with house.new_streams().running():
+        assert list(await house.pending.of_conversation("stream", conv_id)) == [(conv_id, "ann", "s1")]
 
 
 async def test_who_feeds_streams_that_are_not_there_asks_the_database_once_each_and_no_more_than_they_may_send(
@@ -230,6 +290,20 @@ async def test_a_stream_is_not_sent_as_a_plain_message(house: House) -> None:
         await house.streams.start(Phone("ann", "pen"), text)
 
 
+def hold_saves(house: House, monkeypatch: pytest.MonkeyPatch) -> tuple[asyncio.Event, asyncio.Event]:
+    """Let what has grown wait before it is stored: the first says that something waits, the second lets it go on."""
+    waits, go_on = asyncio.Event(), asyncio.Event()
+    overwrite = house.streams._table.overwrite
+
+    async def slow(*args: Any) -> bool:
+        waits.set()
+        await go_on.wait()
+        return await overwrite(*args)
+
+    monkeypatch.setattr(house.streams._table, "overwrite", slow)
+    return waits, go_on
+
+
 async def test_what_is_saved_while_a_stream_ends_does_not_undo_its_end(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -237,15 +311,8 @@ async def test_what_is_saved_while_a_stream_ends_does_not_undo_its_end(
     begun = [await begin(house, "ann", "bob", "so far", f"s{number}") for number in (1, 2)]
     for stream in begun:
         await feed(house, "ann", stream.stream_id, " more")
-    written, go_on = asyncio.Event(), asyncio.Event()
     overwrite = house.streams._table.overwrite
-
-    async def slow(*args: Any) -> bool:
-        written.set()
-        await go_on.wait()
-        return await overwrite(*args)
-
-    monkeypatch.setattr(house.streams._table, "overwrite", slow)
+    written, go_on = hold_saves(house, monkeypatch)
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(house.streams.save())
         await written.wait()
@@ -267,3 +334,25 @@ async def test_what_could_not_be_saved_is_saved_later(house: House) -> None:
     await house.streams.save()
     (row,) = await house.table.after(begun.conv_id, 0, 1, 0)
     assert row.payload == '{"text":"one two"}'
+
+
+async def test_what_is_saved_late_does_not_undo_the_end_that_another_node_made(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its owner went to another node while this one was about to save, or this one stood still and was taken for
+    dead."""
+    await house.friends_of_each_other("ann", "bob")
+    begun = await begin(house, "ann", "bob", "so far")
+    await feed(house, "ann", begun.stream_id, " more")
+    about_to_write, go_on = hold_saves(house, monkeypatch)
+    other = house.new_streams()
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(house.streams.save())
+        await about_to_write.wait()
+        await other.take_up_orphans()
+        await other.end(Phone("ann", "pen"), begun.stream_id, "the end", None)
+        go_on.set()
+    message = await last_message(house, "bob", begun.conv_id)
+    assert (bytes(message.payload), message.stream_status) == (b'{"text":"the end"}', "done")
+    with refused(ErrorCode.STREAM_STATE):
+        house.streams.chunk(Phone("ann", "pen"), begun.stream_id, "x")

@@ -17,7 +17,7 @@ from tests.services.reception import SECRET, refused
 NOW = 1_766_000_000_000
 LATER = NOW + 3_600_000
 OTHER = "another secret of 32 characters!"
-LOGIN = Login("alice", "session-1", "phone")
+LOGIN = Login("alice", "session-1", "phone", LATER)
 
 
 def test_a_token_says_whose_it_is_until_it_ends() -> None:
@@ -31,7 +31,7 @@ def test_a_token_says_whose_it_is_until_it_ends() -> None:
 
 def test_a_session_of_no_device_has_a_token_of_no_device() -> None:
     signer = TokenSigner([SECRET])
-    login = Login("alice", "session-1", None)
+    login = Login("alice", "session-1", None, LATER)
     signed = signer.sign(login, NOW, LATER)
     assert signer.read(signed.token, NOW) == login
     assert "did" not in jwt.decode(signed.token, options={"verify_signature": False})

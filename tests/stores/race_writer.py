@@ -63,6 +63,8 @@ class Writer:
         self.name = name
         self._asked = folder / f"{name}.asked"
         self._acked = folder / f"{name}.acked"
+        for path in (self._asked, self._acked):
+            _drop_torn_line(path)
         self._dice = random.Random(f"{name}{self._asked.exists()}")
         self._number = len(self._lines(self._asked))
 
@@ -93,6 +95,12 @@ class Writer:
 
     def _lines(self, path: Path) -> list[str]:
         return path.read_text().splitlines() if path.exists() else []
+
+
+def _drop_torn_line(path: Path) -> None:
+    """A write that ends in another page than it began in is cut at the page by a `kill -9`."""
+    if path.exists():
+        os.truncate(path, path.read_bytes().rfind(b"\n") + 1)
 
 
 async def main(dsn: str, name: str, batches: int, folder: Path) -> None:

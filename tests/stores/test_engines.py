@@ -43,8 +43,6 @@ FANS = "SELECT name, fans FROM bands WHERE name = ?"
 LAST = "SELECT conv, seq FROM log WHERE conv = ? ORDER BY seq DESC LIMIT 1"
 ALL_OF = "SELECT seq, body FROM log WHERE conv = ? ORDER BY seq DESC"
 
-pytestmark = pytest.mark.timeout(30)
-
 
 class Band(Table, tablename="bands", db=ROUTED):
     """A table bound to no engine."""

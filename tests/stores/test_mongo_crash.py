@@ -101,13 +101,14 @@ async def test_the_server_is_killed_in_the_middle_and_comes_back(tmp_path: Path)
         async with server.migrated() as (uri, database):
             told = asyncio.Event()
             writers = [Writer(uri, name, told) for name in NAMES]
-            runs = asyncio.gather(*(writer.run() for writer in writers))
-            for acks in (20, 60):
-                while sum(len(writer.acks) for writer in writers) < acks:
-                    await told.wait()
-                    told.clear()
-                server.kill()
-                server.start()
-            await runs
+            async with asyncio.TaskGroup() as tasks:
+                for writer in writers:
+                    tasks.create_task(writer.run())
+                for acks, kill in zip((20, 60, 100), server.kills, strict=False):
+                    while sum(len(writer.acks) for writer in writers) < acks:
+                        await told.wait()
+                        told.clear()
+                    kill()
+                    server.start()
         async with mongo_database(uri) as database:
             await check(database, writers)

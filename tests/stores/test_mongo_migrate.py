@@ -10,9 +10,11 @@ import pytest
 
 from goim.errors import MigrationError
 from goim.resources import bundled
+from goim.stores import mongo
 from goim.stores.migrate import State
-from goim.stores.mongo import MongoDatabase
+from goim.stores.mongo import MongoDatabase, mongo_database
 from goim.stores.mongo_migrate import MongoMigrator
+from tests.mongo_proxy import Accident, How, MongoProxy
 from tests.mongo_server import MongoServer
 
 FILE = '{"store": "messages", "why": "birds", "collections": {"birds": [{"name": "by_name", "keys": {"name": 1}}]}}'
@@ -46,6 +48,28 @@ async def test_a_file_is_applied_once_and_remembered(database: MongoDatabase, fo
 async def test_of_several_at_once_one_says_that_it_applied_a_file(database: MongoDatabase, folder: Path) -> None:
     applied = await asyncio.gather(*(MongoMigrator(database, folder).up() for _ in range(3)))
     assert sorted(len(each) for each in applied) == [0, 0, 1]
+
+
+async def test_who_comes_upon_a_file_that_another_has_just_applied_does_not_say_that_it_did(
+    database: MongoDatabase, folder: Path
+) -> None:
+    late = MongoMigrator(database, folder)
+    (status,) = await late.status()
+    await MongoMigrator(database, folder).up()
+    assert not await late._apply(status.migration)
+
+
+async def test_indexes_may_take_longer_than_other_things(
+    mongo_server: MongoServer, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with mongo_server.empty() as (uri, _), MongoProxy(uri).running() as proxy:
+        monkeypatch.setitem(mongo._OPTIONS, "socketTimeoutMS", 2_000)
+        proxy.accidents.append(Accident(How.HOLD, "createIndexes", "birds"))
+        async with mongo_database(proxy.uri) as database, asyncio.TaskGroup() as tasks:
+            applied = tasks.create_task(MongoMigrator(database, folder).up())
+            await proxy.is_holding.wait()
+            asyncio.get_running_loop().call_later(3.0, proxy.release.set)
+    assert len(applied.result()) == 1
 
 
 async def test_an_edited_file_is_refused(database: MongoDatabase, folder: Path) -> None:

@@ -18,12 +18,13 @@ from goim.model.messages import Draft
 from goim.stores.log import Log
 from goim.stores.mysql import MysqlEngine
 from goim.stores.sql import SqlMessages
-from tests.mysql_server import needs_mariadb, running_mariadb
+from tests.mysql_server import needs_mariadb, own_server
 
+LITTLE = ("--loose-innodb-log-file-size=4M", "--loose-innodb-redo-log-capacity=8M")  # MariaDB, MySQL
 DISK = 160 << 20
 PAYLOAD = "x" * (256 << 10)
 
-pytestmark = pytest.mark.timeout(90)
+pytestmark = pytest.mark.timeout(240)
 
 
 @pytest.fixture
@@ -50,7 +51,7 @@ def draft(number: int) -> Draft:
 
 
 async def test_messages_on_a_full_disk_are_refused_and_go_on_when_there_is_room(small_disk: Path) -> None:
-    with running_mariadb(small_disk, "--innodb-log-file-size=4M", "--innodb-buffer-pool-size=16M") as mariadb:
+    with own_server(small_disk, *LITTLE, "--innodb-buffer-pool-size=16M") as mariadb:
         async with MysqlEngine(await mariadb.migrated("messages")) as engine:
             log = Log(SqlMessages(engine), SystemClock(), Metrics())
             filler = small_disk / "filler"

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 import pytest
+from asyncmy.errors import MySQLError
 from msgspec.structs import replace
 
 from goim.clock import SystemClock
@@ -21,7 +22,7 @@ from goim.stores import mysql_pool
 from goim.stores.base import Taken
 from goim.stores.log import Log
 from goim.stores.mysql import MysqlEngine
-from goim.stores.mysql_errors import Conflict
+from goim.stores.mysql_errors import Conflict, refused, told
 from goim.stores.sql import SqlMessages
 from goim.stores.sql_turns import SqlTurns
 from tests.fake_clock import FakeClock
@@ -29,7 +30,7 @@ from tests.mysql_server import MysqlServer
 
 T = TypeVar("T")
 
-pytestmark = pytest.mark.timeout(60)
+pytestmark = pytest.mark.timeout(240)
 
 
 @dataclass
@@ -290,9 +291,11 @@ async def test_a_conversation_reaches_no_further_than_what_is_committed(dsn: Dsn
         appending = tasks.create_task(log.append_alone([draft(1), draft(2)]))
         await turns.is_inserted.wait()
         assert await log.last_seqs([conv_id]) == {conv_id: 0}
+        assert await log.sent(draft(1).sent_key) is None, "a resend must not be acknowledged by it"
         turns.may_commit.set()
         await appending
         assert await log.last_seqs([conv_id]) == {conv_id: 2}
+        assert await log.sent(draft(1).sent_key) is not None
 
 
 async def test_of_two_who_hold_a_conversation_one_waits_for_the_other(dsn: Dsn) -> None:
@@ -348,6 +351,49 @@ class _HangsUp:
         raise RuntimeError("Transport does not expose socket instance")
 
     def close(self) -> None: ...
+
+
+@contextlib.asynccontextmanager
+async def user_of(server: MysqlServer, *settings: str) -> AsyncIterator[Dsn]:
+    """Somebody whom the server treats like this."""
+    name = "'somebody'@'127.0.0.1', 'somebody'@'localhost'"
+    async with MysqlEngine(server.database("information_schema"), connections=1) as engine:
+        await engine.run_ddl("DROP USER IF EXISTS " + name)
+        for host in name.split(", "):
+            await engine.run_ddl(f"CREATE USER {host} IDENTIFIED BY 'their own'")
+            for setting in settings:
+                await engine.run_ddl(f"ALTER USER {host} {setting}")
+        try:
+            yield replace(server.database("information_schema"), user="somebody", password="their own")
+        finally:
+            await engine.run_ddl("DROP USER " + name)
+
+
+@pytest.mark.parametrize(
+    ("setting", "says"), [("ACCOUNT LOCK", "lets nobody in .*locked"), ("PASSWORD EXPIRE", "expired|must (SET|reset)")]
+)
+async def test_who_is_not_let_in_is_told_why(mysql_server: MysqlServer, setting: str, says: str) -> None:
+    async with user_of(mysql_server, setting) as dsn:
+        with pytest.raises(StoreDown, match=says):
+            await MysqlEngine(dsn).open()
+
+
+async def test_a_password_may_be_known_to_the_server_or_not_yet(mysql_server: MysqlServer) -> None:
+    """MySQL checks the first one by a key of its own, or by TLS, and the next ones by what it has kept."""
+    async with user_of(mysql_server) as dsn:
+        for _ in range(2):
+            async with MysqlEngine(dsn) as engine:
+                [(who,)] = await engine.fetch_rows("SELECT CURRENT_USER()")
+                assert who.startswith("somebody@")
+        with pytest.raises(StoreDown, match="Access denied"):
+            await MysqlEngine(replace(dsn, password="another")).open()
+
+
+def test_what_an_operator_did_is_trouble_and_what_a_group_of_servers_refused_is_done_again() -> None:
+    for code in (1142, 1227, 1665, 1820, 3032):
+        assert isinstance(told(MySQLError(code, "no")), StoreDown)
+    assert isinstance(told(MySQLError(3101, "rolled back")), Conflict)
+    assert "?tls=true" in str(refused(MySQLError(3159, "insecure"), "here"))
 
 
 async def test_a_database_that_hangs_up_at_once_is_away(dsn: Dsn, monkeypatch: pytest.MonkeyPatch) -> None:

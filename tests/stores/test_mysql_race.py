@@ -18,7 +18,7 @@ from tests.process import ROOT
 
 NAMES = ("ann", "bob", "cleo", "dora")
 
-pytestmark = pytest.mark.timeout(180)
+pytestmark = pytest.mark.timeout(240)
 
 
 async def start(dsn: str, name: str, batches: int, folder: Path) -> Process:

@@ -3,22 +3,14 @@
 from __future__ import annotations
 
 import ast
-import importlib
 import re
 from pathlib import Path
 
 import pytest
 
 from goim.stores.mysql_dialect import compiled, filled, many, union
+from tests.contract.statements import FILES, STATEMENTS
 
-STORES = Path(__file__).parents[2] / "goim/stores"
-MODULES = sorted(path for path in STORES.glob("sql*.py") if not path.stem.startswith("sqlite"))
-STATEMENTS = {
-    f"{path.stem}.{name}": text
-    for path in MODULES
-    for name, text in vars(importlib.import_module(f"goim.stores.{path.stem}")).items()
-    if name.isupper() and isinstance(text, str)
-}
 REFUSED = {
     r"\bRETURNING\b": "MySQL and TiDB have none",
     r"\|\|": "means OR in MySQL: CONCAT is no help either, so join text in Python",
@@ -53,7 +45,7 @@ def test_an_upsert_compares_with_a_column_before_it_sets_it(name: str) -> None:
         done.append(column)
 
 
-@pytest.mark.parametrize("path", MODULES, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
 def test_queries_are_built_with_what_works_on_all_databases(path: Path) -> None:
     called = {node.attr for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Attribute)}
     assert not called & PICCOLO

@@ -16,6 +16,7 @@ from goim.errors import StoreDown
 from goim.stores import sqlite_worker
 from goim.stores.base import Taken
 from goim.stores.sqlite import SqliteEngine
+from goim.stores.sqlite_worker import told
 
 CREATE = "CREATE TABLE marks (name TEXT NOT NULL PRIMARY KEY, number BIGINT NOT NULL)"
 ADD = "INSERT INTO marks VALUES (?, ?)"
@@ -134,7 +135,7 @@ async def test_what_is_queued_when_it_closes_is_still_done(tmp_path: Path) -> No
 
 async def engine_is_closing(engine: SqliteEngine) -> None:
     """Return when the engine takes no more."""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         while True:
             try:
                 await engine.fetch_rows("SELECT 1")
@@ -338,6 +339,14 @@ async def execute_all(engine: SqliteEngine, *statements: tuple[str, tuple[object
     async with engine.transaction():
         for sql, args in statements:
             await engine.execute(sql, args)
+
+
+def test_where_there_is_no_room_to_open_a_database_it_is_asked_whether_the_disk_is_full() -> None:
+    """What SQLite says when its file of shared memory (-shm) finds no room."""
+    error = sqlite3.OperationalError("disk I/O error")
+    error.sqlite_errorcode = sqlite3.SQLITE_IOERR_SHMSIZE
+    assert str(told(error)) == "SQLite: disk I/O error; is the disk full?"
+    assert isinstance(told(error), StoreDown)
 
 
 async def test_a_full_disk_is_a_store_that_is_down_and_nothing_of_the_work_stands(engine: SqliteEngine) -> None:

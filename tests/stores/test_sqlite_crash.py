@@ -6,11 +6,7 @@ import asyncio
 import sys
 from pathlib import Path
 
-import pytest
-
 from goim.stores.sqlite import SqliteEngine
-
-pytestmark = pytest.mark.timeout(20)
 
 WRITE = """
 import asyncio, sys

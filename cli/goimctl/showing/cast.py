@@ -47,7 +47,7 @@ ROOMS = (
         (
             Line("demo_ada", "Morning all! Four days to go. Who has the release notes?"),
             Line("demo_max", "I do. First draft by noon.", answers=1),
-            Line("demo_lin", "新的登录页好了,大家看看 👀"),
+            Line("demo_lin", "新的登录页好了，大家看看 👀"),
             Line("demo_lin", "The new sign-in page", "image", reactions=(("demo_ada", "😍"), ("demo_max", "👍"))),
             Line("demo_ada", "This looks so much calmer than the old one.", answers=1),
             Line("demo_sam", "Load test of last night: 500 senders, nothing lost, nothing doubled.", fate="kept"),
@@ -64,9 +64,9 @@ ROOMS = (
         "周末爬山 ⛰️",
         ("demo_mei", "demo_lin", "demo_sam", YOU),
         (
-            Line("demo_mei", "周六去香山吗?天气预报说是晴天。"),
-            Line("demo_lin", "去!几点集合?", answers=1),
-            Line("demo_mei", "八点半,地铁站东口", reactions=(("demo_lin", "👌"), ("demo_sam", "👌"))),
+            Line("demo_mei", "周六去香山吗？天气预报说是晴天。"),
+            Line("demo_lin", "去！几点集合？", answers=1),
+            Line("demo_mei", "八点半，地铁站东口", reactions=(("demo_lin", "👌"), ("demo_sam", "👌"))),
             Line("demo_mei", "香山公园东门", "location"),
             Line("demo_sam", "I'll bring the tea 🍵"),
             Line("demo_mei", "去年秋天拍的", "image", reactions=(("demo_lin", "🍁"),)),
@@ -86,7 +86,7 @@ ROOMS = (
 
 LETTERS = {
     "demo_ada": ("Hey! Have you seen how quickly messages arrive here?", "Open a second browser and watch the ticks."),
-    "demo_lin": ("在吗?", "设计稿我放在群里了,有空看一下 🙏"),
+    "demo_lin": ("在吗？", "设计稿我放在群里了，有空看一下 🙏"),
     BOT: ("I am a bot. Ask me anything: I answer in a streamed message, as a language model does.",),
 }
 
@@ -96,12 +96,12 @@ CHATTER = (
     (1, Line("demo_lin", "我带相机 📷")),
     (2, Line("demo_ada", "Chapter three is so good.")),
     (0, Line("demo_sam", "All green on staging ✅")),
-    (1, Line("demo_mei", "别忘了带水!")),
+    (1, Line("demo_mei", "别忘了带水！")),
     (2, Line("demo_max", "No spoilers!")),
     (0, Line("demo_lin", "Icons are final, I promise.")),
 )
 
-REPLIES = ("Good point!", "Ha, yes 😄", "Let me think about it.", "好的,没问题 👍", "Tell me more?")
+REPLIES = ("Good point!", "Ha, yes 😄", "Let me think about it.", "好的，没问题 👍", "Tell me more?")
 
 SPEECH = (
     "You said: “{said}”. ",

@@ -32,6 +32,13 @@ class Stage:
         return self.people[cast.YOU]
 
 
+async def you(url: str, password: str) -> None:
+    """Make the account to look at it with, or see that this is its password."""
+    await _register(url, cast.YOU, cast.PEOPLE[cast.YOU], password)
+    async with Client(url, username=cast.YOU, password=password, device_id="demo"):
+        pass
+
+
 @asynccontextmanager
 async def set_up(url: str, password: str, tell: Tell) -> AsyncIterator[Stage]:
     """Make what is not there yet. `Failed` if somebody else has these accounts, `Unreachable` if no server answers."""
@@ -173,8 +180,10 @@ def _picture(made: File) -> dict[str, object]:
 
 
 async def _rooms(stage: Stage) -> list[MadeGroup]:
-    """The groups of an earlier demo; those that somebody has disbanded are opened again."""
+    """The groups of an earlier demo; those that it did not come to, or that somebody has disbanded, are opened."""
     there = {group.name: group for group in await stage.you.api.groups()}
+    if any(room.name not in there for room in cast.ROOMS):
+        await _befriend(stage)  # only friends are put into a group
     return [
         msgspec.convert(
             {"groupId": there[room.name].group_id, "convId": there[room.name].conv_id, "added": [], "invited": []},

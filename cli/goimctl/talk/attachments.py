@@ -25,7 +25,7 @@ def path_of(typed: str) -> Path:
 async def send(session: Session, room: Room, path: Path) -> None:
     """Upload a file and say it: a picture as a picture, anything else as a file."""
     content = await asyncio.to_thread(path.read_bytes)
-    made = await session.client.api.upload(path.name, content)
+    made = await session.api.upload(path.name, content)
     kind = "image" if made.mime_type.startswith("image/") and made.width else "file"
     session.send(room, kind, _payload(made))
 
@@ -48,9 +48,9 @@ async def save(session: Session, message: Message, folder: Path) -> Path:
     if shown is None:
         raise GoimError(ErrorCode.INVALID, t("there is no file in this message"))
     url, name = shown
-    if not url.startswith("/") and not url.startswith(f"{session.client.api.http.url}/"):
+    if not url.startswith("/") and not url.startswith(f"{session.api.http.url}/"):
         raise GoimError(ErrorCode.INVALID, t("this file lies elsewhere: {url}", url=url))
-    content = await session.client.api.download(url)
+    content = await session.api.download(url)
     return await asyncio.to_thread(_keep, folder, Path(name).name or "file", content)
 
 

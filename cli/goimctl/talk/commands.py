@@ -7,8 +7,9 @@ from collections.abc import Awaitable, Callable, Sequence
 from msgspec import Struct
 
 from goim.client import Unreachable
+from goim.client.answers import Message
 from goim.errors import ErrorCode, GoimError
-from goimctl.talk import attachments
+from goimctl.talk import attachments, forwards
 from goimctl.talk.rooms import Room
 from goimctl.talk.session import Session
 from goimctl.talk.texts import clean
@@ -65,7 +66,7 @@ def _group_id(session: Session) -> str:
 
 
 async def show_help(session: Session, _: Words) -> None:
-    session.face.note("\n".join(f"{entry.usage:24} {t(entry.meaning)}" for entry in COMMANDS.values()))
+    session.face.show_help()
 
 
 async def people(session: Session, _: Words) -> None:
@@ -110,7 +111,7 @@ async def friend(session: Session, words: Words) -> None:
     if len(words) != 1:
         raise Misused
     person = await session.people.find(words[0])
-    if await session.client.api.befriend(person.user_id) == "pending":
+    if await session.api.befriend(person.user_id) == "pending":
         session.face.note(t("{name} is asked", name=clean(person.username)))
     await session.refresh()
     session.face.changed(None)
@@ -128,8 +129,8 @@ async def group(session: Session, words: Words) -> None:
 async def _new_group(session: Session, words: Words) -> None:
     if not words:
         raise Misused
-    made = await session.client.api.make_group(words[0], await _ids(session, words[1:]))
-    room = session.enter_group(await session.client.api.group(made.group_id))
+    made = await session.api.make_group(words[0], await _ids(session, words[1:]))
+    room = session.enter_group(await session.api.group(made.group_id))
     room.updated_at = session.clock.now_ms()
     go_to(session, room)
     await _tell_invited(session, made.invited)
@@ -138,25 +139,25 @@ async def _new_group(session: Session, words: Words) -> None:
 async def _join(session: Session, words: Words) -> None:
     if len(words) != 1:
         raise Misused
-    if not await session.client.api.join_group(words[0]):
+    if not await session.api.join_group(words[0]):
         session.face.note(t("owner or an admin decides whether you come in"))
 
 
 async def _add(session: Session, words: Words) -> None:
     if not words:
         raise Misused
-    added = await session.client.api.add_members(_group_id(session), await _ids(session, words))
+    added = await session.api.add_members(_group_id(session), await _ids(session, words))
     await _tell_invited(session, added.invited)
 
 
 async def _members(session: Session, _: Words) -> None:
-    members = (await session.client.api.members(_group_id(session))).members
+    members = (await session.api.members(_group_id(session))).members
     await session.people.learn(member.user_id for member in members)
     session.face.note("\n".join(_person(session, member.user_id, member.role) for member in members))
 
 
 async def _leave(session: Session, _: Words) -> None:
-    await session.client.api.leave_group(_group_id(session))
+    await session.api.leave_group(_group_id(session))
     go_to(session, None)
 
 
@@ -186,15 +187,30 @@ async def read(session: Session, _: Words) -> None:
 
 async def recall(session: Session, _: Words) -> None:
     """Take my last message here back."""
-    room = _here(session)
-    await session.all_sent()
-    if not room.is_loaded:
-        await session.load(room)
-    mine = [m for m in room.ordered() if m.from_ == session.me.user_id and not m.recalled]
+    mine = [message for message in await _said(session) if message.from_ == session.me.user_id]
     if not mine:
         raise GoimError(ErrorCode.NOT_FOUND, t("you have said nothing here lately"))
     await session.recall(mine[-1])
     session.face.note(t("message {seq} is taken back", seq=mine[-1].seq))
+
+
+async def _said(session: Session) -> list[Message]:
+    """What was said here lately and was not taken back, the latest last."""
+    room = _here(session)
+    await session.all_sent()
+    if not room.is_loaded:
+        await session.load(room)
+    return [message for message in room.ordered() if not message.recalled]
+
+
+async def forward(session: Session, words: Words) -> None:
+    """Send the latest message here to others."""
+    if not words:
+        raise Misused
+    said = await _said(session)
+    if not said:
+        raise GoimError(ErrorCode.NOT_FOUND, t("nothing was said here lately"))
+    await forwards.forward(session, said[-1], words)
 
 
 async def send(session: Session, words: Words) -> None:
@@ -222,6 +238,7 @@ COMMANDS: dict[str, Entry] = {
     "with": Entry("/with [NAME]", "talk to somebody or a group; alone: list the conversations", with_),
     "group": Entry("/group new NAME [WHO…]", "also: add WHO…, members, join ID, leave", group),
     "send": Entry("/send FILE", "send a picture or another file", send),
+    "forward": Entry("/forward WHO…", "forward the latest message here to others", forward),
     "read": Entry("/read", "say that everything here is read", read),
     "recall": Entry("/recall", "take your last message here back", recall),
     "help": Entry("/help", "this list", show_help),

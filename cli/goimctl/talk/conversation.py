@@ -109,7 +109,7 @@ async def _visit(session: Session, greeting: str) -> None:
     if session.ended is not None:
         raise Failed(session.ended)
     with contextlib.suppress(GoimError, Unreachable):  # we are going anyway
-        await session.client.api.log_out()
+        await session.api.log_out()
     if face.unsent:
         raise Failed(f"not everything was sent: {count(face.unsent, 'message')} did not arrive")
 

@@ -7,17 +7,19 @@ import contextlib
 import sys
 import threading
 
+import msgspec
 import typer
+from msgspec import Raw
 from msgspec.structs import replace
 
 from goim.client.answers import Message
 from goim.client.events import Connected, Disconnected, Event, MessagePush
 from goim.protocol import pushes
-from goimctl.talk.commands import Quit, obey
+from goimctl.talk.commands import COMMANDS, Quit, obey
 from goimctl.talk.news import told_of
 from goimctl.talk.rooms import Pending, Room
 from goimctl.talk.session import Session
-from goimctl.talk.texts import clock_time, line_of
+from goimctl.talk.texts import clean, clock_time, line_of
 from goimctl.talk.words import t
 
 
@@ -85,6 +87,9 @@ class Lines:
         for line in text.splitlines():
             typer.echo(f"* {line}", err=True)
 
+    def show_help(self) -> None:
+        self.note("\n".join(f"{entry.usage:24} {t(entry.meaning)}" for entry in COMMANDS.values()))
+
     def _show(self, message: Message, room: Room | None) -> None:
         people, me = self._session.people, self._session.me.user_id
         who = t("you") if message.from_ == me else people.name(message.from_)
@@ -102,8 +107,16 @@ class Lines:
                 return t("the connection is lost; trying again …")
             case pushes.Recalled(data):
                 return t("{name} took message {seq} back", name=name(data.by), seq=data.seq)
+            case pushes.Edited(data) | pushes.Replaced(data) if text := _text_in(data.payload):
+                return t("message {seq} says now: {text}", seq=data.seq, text=text)
             case pushes.ReadBy(data) if room is self._session.here and data.user_id != self._session.me.user_id:
                 return t("{name} has read up to {seq}", name=name(data.user_id), seq=data.seq)
             case pushes.Presence(data):
                 return t("{name} is here" if data.online else "{name} is gone", name=name(data.user_id))
         return told_of(self._session, event)
+
+
+def _text_in(payload: Raw) -> str:
+    """What a payload says; "" if it says nothing, or there is none any more."""
+    fields = msgspec.json.decode(payload, type=dict[str, object] | None) or {}
+    return clean(str(fields.get("text", "")))

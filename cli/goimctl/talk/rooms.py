@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 import msgspec
-from msgspec import Struct, field
+from msgspec import UNSET, Struct, field
 from msgspec.structs import replace
 
 from goim.client.answers import Conversation, Message
@@ -115,7 +115,7 @@ class Room(Struct, kw_only=True, eq=False):
         if message.seq in self.messages:
             self._put(message)
 
-    def take_change(self, event: Changed) -> None:
+    def take_change(self, event: Changed | pushes.Replaced) -> None:
         """Something happened to a message."""
         for held in (self.messages.get(event.data.seq), self.latest):
             if held is not None and held.seq == event.data.seq:
@@ -136,14 +136,17 @@ class Room(Struct, kw_only=True, eq=False):
             self.latest = message
 
 
-def _changed(message: Message, event: Changed) -> Message:
+def _changed(message: Message, event: Changed | pushes.Replaced) -> Message:
     match event:
-        case pushes.Recalled():
-            return replace(message, recalled=True, payload=None, reactions=[])
+        case pushes.Recalled(data):
+            is_burned = True if data.reason == "burned" else UNSET
+            return replace(message, recalled=True, payload=None, reactions=[], burn_after_read=is_burned)
         case pushes.Edited(data):
             payload = msgspec.json.decode(data.payload, type=_Payload | None)
             # Without one the message is gone by now, which a later change or its own time says.
             return message if payload is None else replace(message, payload=payload, edited_at=data.edited_at)
+        case pushes.Replaced(data):
+            return replace(message, payload=msgspec.json.decode(data.payload, type=_Payload))
         case pushes.Reacted(data):
             return replace(message, reactions=_reacted(message.reactions or [], data))
         case pushes.StreamEnd(data):

@@ -1,4 +1,4 @@
-"""Somebody who talks: their conversations and people, kept as the server tells of them, whatever shows them."""
+"""Somebody who talks: hears what the server tells, reads and says things, whatever shows it."""
 
 from __future__ import annotations
 
@@ -11,21 +11,19 @@ import msgspec
 from msgspec import UNSET, Raw
 
 from goim.client import Client, SessionOver, Unreachable
-from goim.client.answers import Conversation, Friend, Group, Message, Readers, User
+from goim.client.answers import Message, Readers, User
 from goim.client.events import Event
 from goim.clock import Clock
 from goim.errors import ErrorCode, GoimError
-from goim.model.conversations import ConvType
 from goim.protocol import pushes
 from goim.protocol.replies import SentData
+from goimctl.talk.chats import Chats
 from goimctl.talk.news import take
-from goimctl.talk.people import People
 from goimctl.talk.rooms import Pending, Room
 from goimctl.talk.texts import clean
 from goimctl.talk.words import reason, t
 
 _PAGE = 50
-_MOST = 200
 _PATIENCE = 10.0
 _TYPING_EVERY = 3.0
 
@@ -49,23 +47,17 @@ class Face(Protocol):
         """A line to read."""
         ...
 
+    def show_help(self) -> None:
+        """What there is to do here."""
+        ...
 
-class Session:
+
+class Session(Chats):
     """What commands and faces work on. Lives while `run` does."""
 
     def __init__(self, client: Client, clock: Clock) -> None:
+        super().__init__(client.api, User(user_id=client.user_id, username=client.login.username), clock)
         self.client = client
-        self.clock = clock
-        self.me = User(user_id=client.user_id, username=client.login.username)
-        self.people = People(client.api, self.me)
-        self.rooms: dict[str, Room] = {}
-        self.friends: dict[str, Friend] = {}
-        self.requests: dict[str, User] = {}
-        self.invitations: dict[str, str] = {}  # groups that asked us in
-        self.groups: dict[str, Group] = {}
-        self.online: set[str] = set()
-        self.here: Room | None = None
-        self.is_connected = False
         self.ended: str | None = None
         self.face: Face
         self._sending: set[asyncio.Task[None]] = set()
@@ -92,84 +84,7 @@ class Session:
                 return
         self.face.heard(event, room)
 
-    async def refresh(self) -> None:
-        """Ask for everything that no push brings again."""
-        api = self.client.api
-        me, lines, friends, requests, groups = await asyncio.gather(
-            api.user(self.me.user_id), self._lines(), api.friends(), api.friend_requests(), api.groups()
-        )
-        self.friends = {friend.user_id: friend for friend in friends}
-        self.requests = {person.user_id: person for person in requests}
-        self.groups = {group.group_id: group for group in groups}
-        self.people.meet(me, *requests, *friends)
-        for line in lines:
-            self.take_line(line)
-        for group in groups:
-            self.enter_group(group)
-        if friends:
-            found = await api.presence([friend.user_id for friend in friends[:_MOST]])
-            self.online = {each.user_id for each in found if each.online}
-
-    async def _lines(self) -> list[Conversation]:
-        found: list[Conversation] = []
-        cursor: str | None = None
-        while True:
-            page = await self.client.api.conversations(_MOST, cursor)
-            found += page.conversations
-            cursor = page.next_cursor
-            if not cursor:
-                return found
-
-    # the conversations
-
-    def take_line(self, line: Conversation) -> None:
-        other_id = line.peer_id or line.group_id or ""
-        self.room(other_id, line.conv_type, line.title).take_line(line)
-
-    def room(self, other_id: str, conv_type: ConvType, title: str = "") -> Room:
-        """The conversation with a person or in a group, be there anything in it yet or not."""
-        room = self.rooms.get(other_id)
-        if room is None:
-            room = self.rooms[other_id] = Room(other_id=other_id, conv_type=conv_type, title="")
-        if conv_type is ConvType.GROUP:
-            name = self.groups[other_id].name if other_id in self.groups else title
-        else:
-            name = self.people.name(other_id) if self.people.knows(other_id) else title
-        room.title = clean(name or room.title or other_id)
-        return room
-
-    def room_of(self, message: Message) -> Room:
-        other = message.to if message.from_ == self.me.user_id else message.from_
-        return self.room(str(message.group_id or other), message.conv_type)
-
-    def by_conv(self, conv_id: str) -> Room | None:
-        return next((room for room in self.rooms.values() if room.conv_id == conv_id), None)
-
-    def ordered(self) -> list[Room]:
-        """Those that the server knows or where something is being said: pinned ones first, then the latest."""
-        shown = [room for room in self.rooms.values() if room.conv_id or room.pending or room is self.here]
-        return sorted(shown, key=lambda room: (not room.is_pinned, -room.updated_at, room.title))
-
-    async def find_room(self, name: str) -> Room:
-        """A conversation by its number in the list, a person by username or a group by name; `NOT_FOUND` otherwise."""
-        rooms = self.ordered()
-        if name.isdecimal() and 0 < int(name) <= len(rooms):
-            return rooms[int(name) - 1]
-        try:
-            person = await self.people.find(name)
-        except GoimError as refusal:
-            wanted = (g for g in self.groups.values() if name.lower() == g.name.lower() or name == g.group_id)
-            group = next(wanted, None)
-            if group is None:
-                raise refusal from None
-            return self.enter_group(group)
-        return self.room(person.user_id, ConvType.C2C)
-
-    def enter_group(self, group: Group) -> Room:
-        self.groups[group.group_id] = group
-        room = self.room(group.group_id, ConvType.GROUP, group.name)
-        room.conv_id = group.conv_id
-        return room
+    # reading
 
     async def load(self, room: Room, limit: int = _PAGE) -> None:
         """Load the latest messages, or the page before the earliest that is there."""
@@ -178,20 +93,13 @@ class Session:
                 room.is_loaded = True
                 return
             before = min(room.messages, default=None)
-            page = await self.client.api.history(room.conv_id, before=before, limit=limit)
+            page = await self.api.history(room.conv_id, before=before, limit=limit)
             await self.people.learn(self.named_in(page.messages))
             is_first = not room.is_loaded
             room.add_earlier(page.messages, has_more=page.has_more)
         self.face.changed(room)
         if is_first:
             await self._load_reads(room)
-
-    async def load_members(self, room: Room) -> None:
-        """Learn who may be mentioned here."""
-        if room.other_id in self.groups:
-            members = (await self.client.api.members(room.other_id)).members
-            await self.people.learn(member.user_id for member in members)
-            room.members = [member.user_id for member in members if member.user_id != self.me.user_id]
 
     async def _load_reads(self, room: Room) -> None:
         """How far others have read: that is pushed while we are here, and asked for when we come."""
@@ -213,7 +121,7 @@ class Session:
         """Who has read a message of a group or of two; nobody where that is not told."""
         room = self.by_conv(message.conv_id)
         try:
-            found = await self.client.api.readers(message.conv_id, message.server_msg_id)
+            found = await self.api.readers(message.conv_id, message.server_msg_id)
         except GoimError as error:
             if error.code is not ErrorCode.UNSUPPORTED:
                 raise
@@ -287,13 +195,25 @@ class Session:
             room.pending.remove(pending)
             self.face.refused(room, pending, self.why(room, error))
             return
-        room.add(self._said(room, pending, acked), self.me.user_id)
+        room.add(await self._stored(room, pending, acked), self.me.user_id)
         self.face.changed(room)
 
     def why(self, room: Room, error: GoimError) -> str:
         """What a refusal says, and what to type next."""
         way_out = f": /friend {self.people.username(room.other_id)}" if error.code is ErrorCode.NOT_FRIEND else ""
-        return t("not sent: {why}", why=f"{clean(reason(error))}{way_out}")
+        told = f"{clean(reason(error))}{way_out}"
+        if room is not self.here:
+            return t("not sent to {name}: {why}", name=room.title, why=told)
+        return t("not sent: {why}", why=told)
+
+    async def _stored(self, room: Room, pending: Pending, acked: SentData) -> Message:
+        """What was said; what an earlier try has stored may be something else, of which only that try was told."""
+        if acked.duplicate:
+            page = await self.api.history(acked.conv_id, after=acked.seq - 1, limit=1)
+            for message in page.messages:
+                if message.seq == acked.seq:
+                    return message
+        return self._said(room, pending, acked)
 
     def _said(self, room: Room, pending: Pending, acked: SentData) -> Message:
         return Message(

@@ -54,7 +54,7 @@ def content_of(message: Message) -> str:
     """What a message says, with the lines it has."""
     payload = message.payload
     if payload is None:
-        return t("(taken back)")
+        return t("(disappeared once read)" if message.burn_after_read is True else "(taken back)")
     if message.type in ("text", "stream"):
         return clean_lines(str(payload.get("text", "")))
     shown = f"[{t(message.type)}] {_described(message.type, payload)}"

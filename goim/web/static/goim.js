@@ -14,7 +14,7 @@
  */
 import { Calls } from "./client/calls.js";
 import { Emitter } from "./client/emitter.js";
-import { GoimError, SessionOver, Unreachable } from "./client/errors.js";
+import { GoimError, NoCalls, SessionOver, Unreachable } from "./client/errors.js";
 import { Feed } from "./client/feed.js";
 import { Http } from "./client/http.js";
 import { Link, TIMING } from "./client/link.js";
@@ -22,7 +22,7 @@ import { Outbox } from "./client/outbox.js";
 import { LocalStore, MemoryStore } from "./client/stores.js";
 import { Stream } from "./client/streams.js";
 
-export { Calls, GoimError, LocalStore, MemoryStore, SessionOver, Stream, TIMING, Unreachable };
+export { Calls, GoimError, LocalStore, MemoryStore, NoCalls, SessionOver, Stream, TIMING, Unreachable };
 
 /** A random id of 16 characters, as for `clientMsgId` and `deviceId`. */
 export function newId() {

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from typing import ClassVar
 
-from rich.cells import cell_len
+from rich.table import Table
+from rich.text import Text
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical, VerticalScroll
@@ -90,22 +91,22 @@ class Reading(ModalScreen[None]):
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,enter,q,f1", "leave", t("Leave"))]
 
-    def __init__(self, title: str, text: str) -> None:
+    def __init__(self, title: str, text: str | Table) -> None:
         super().__init__()
         self._title, self._text = title, text
 
     def compose(self) -> ComposeResult:
-        with Vertical(classes="dialog -wide"):
-            yield Static(self._title, classes="dialog-title", markup=False)
-            with VerticalScroll():
-                yield Static(self._text, markup=False)
-            yield Static(t("Esc closes"), classes="dialog-hint")
+        with VerticalScroll(classes="dialog -wide") as dialog:
+            dialog.border_title, dialog.border_subtitle = self._title, t("Esc closes")
+            yield Static(self._text, markup=False)
 
     def action_leave(self) -> None:
         self.dismiss(None)
 
 
-def table_of(rows: Sequence[tuple[str, str]]) -> str:
-    """Two columns; of names in Chinese each sign is two cells wide."""
-    width = max(cell_len(left) for left, _ in rows)
-    return "\n".join(f"{left}{' ' * (width - cell_len(left))}   {right}" for left, right in rows)
+def table_of(rows: Iterable[tuple[str, str]]) -> Table:
+    """Two columns; what is too long for the terminal goes on below itself."""
+    table = Table.grid("", "", padding=(0, 3, 0, 0))
+    for left, right in rows:
+        table.add_row(Text(left), Text(right))
+    return table

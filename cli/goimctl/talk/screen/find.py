@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, ClassVar, TypeVar
+from typing import ClassVar, TypeVar
 
 from msgspec import Struct
 from textual.app import ComposeResult
@@ -20,12 +20,10 @@ from goim.model.conversations import ConvType
 from goimctl.talk.commands import run
 from goimctl.talk.rooms import Room
 from goimctl.talk.screen.thread import Thread
+from goimctl.talk.screen.view import ChatView
 from goimctl.talk.session import Session
 from goimctl.talk.texts import clean, line_of
 from goimctl.talk.words import reason, t
-
-if TYPE_CHECKING:
-    from goimctl.talk.screen.app import ChatApp
 
 T = TypeVar("T")
 _MOST = 8
@@ -143,8 +141,8 @@ def _matching(words: str, things: Iterable[T], name: Callable[[T], str]) -> list
 async def asked(session: Session, words: str) -> list[Found]:
     """What the server knows: people who are no friends, and messages."""
     try:
-        people = await session.client.api.find_users(words, limit=_MOST)
-        messages = await session.client.api.search(words, limit=_MOST)
+        people = await session.api.find_users(words, limit=_MOST)
+        messages = await session.api.search(words, limit=_MOST)
         await session.people.learn(message.from_ for message in messages)
     except (GoimError, Unreachable) as error:
         return [Found("!", clean(reason(error)), "")]
@@ -165,26 +163,26 @@ async def asked(session: Session, words: str) -> list[Found]:
     return found
 
 
-def follow(app: ChatApp, found: Found | None) -> None:
+def follow(view: ChatView, found: Found | None) -> None:
     """Go where it leads, or do what it says."""
     if found is None:
         return
     if found.command is not None:
-        app.go(run(app.session, found.command[0], found.command[1].split()))
+        view.go(run(view.session, found.command[0], found.command[1].split()))
     elif found.room is not None:
-        app.visit(found.room)
+        view.visit(found.room)
         if found.message is not None:
-            app.go(_look_at(app, found.room, found.message))
+            view.go(_look_at(view, found.room, found.message))
 
 
-async def _look_at(app: ChatApp, room: Room, message: Message) -> None:
+async def _look_at(view: ChatView, room: Room, message: Message) -> None:
     """See a message, and what was said since, as far as that is not too much."""
     for _ in range(_PAGES_BACK):
         if message.seq in room.messages or not room.has_earlier:
             break
-        await app.session.load(room, _PAGE)
+        await view.session.load(room, _PAGE)
     if message.seq not in room.messages:
-        app.tell(t("that was said long ago: scroll up to it"))
+        view.tell(t("that was said long ago: scroll up to it"))
         return
-    await app.draw()
-    app.screen.query_one(Thread).choose_message(message.seq)
+    await view.draw()
+    view.screen.query_one(Thread).choose_message(message.seq)

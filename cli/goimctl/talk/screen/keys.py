@@ -1,18 +1,9 @@
-"""What the keys do, as F1 tells it, and what Ctrl+P finds."""
+"""What the keys do, as F1 tells it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from functools import partial
-from typing import TYPE_CHECKING
-
-from textual.app import SystemCommand
-
 from goimctl.talk.commands import COMMANDS
 from goimctl.talk.words import t
-
-if TYPE_CHECKING:
-    from goimctl.talk.screen.app import ChatApp
 
 KEYS = (
     ("Enter", "send; in the list: open"),
@@ -22,7 +13,7 @@ KEYS = (
     ("Alt+↑  Alt+↓", "the conversation above or below"),
     ("PgUp  PgDn", "scroll; further up comes what was said earlier"),
     ("↑", "in an empty field: choose a message, then"),
-    ("  Enter  E  D", "  reply, edit, take back"),
+    ("  Enter  F  E  D", "  reply, forward, edit, take back"),
     ("  X  S  C  W", "  react, save its file, copy, see who read it"),
     ("Ctrl+O", "send a picture or another file"),
     ("Esc", "give up a reply or an edit; otherwise: to the list"),
@@ -36,12 +27,3 @@ def all_of_them() -> list[tuple[str, str]]:
     """The keys, a gap, the commands, each with what it does."""
     keys = [(key, t(does)) for key, does in KEYS]
     return [*keys, ("", ""), *((entry.usage, t(entry.meaning)) for entry in COMMANDS.values())]
-
-
-def commands_of(app: ChatApp) -> Iterable[SystemCommand]:
-    """The keys by their names, and the commands, ready to be completed."""
-    yield SystemCommand(t("Light or dark"), t("Change the colours"), app.action_theme)
-    yield SystemCommand(t("Keys"), t("What the keys do"), app.action_help)
-    yield SystemCommand(t("Send a file"), t("A picture or anything else"), app.action_send_file)
-    for name, entry in COMMANDS.items():
-        yield SystemCommand(entry.usage, t(entry.meaning), partial(app.write, f"/{name} "))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from itertools import groupby
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from textual.binding import Binding, BindingType
 from textual.containers import VerticalScroll
@@ -18,7 +18,7 @@ from goim.client.answers import Message
 from goimctl.talk.screen.drawing import Row
 from goimctl.talk.words import t
 
-_NEAR_TOP = 2
+NEAR_TOP = 2
 
 
 def while_it_stands() -> contextlib.AbstractContextManager[None]:
@@ -55,6 +55,7 @@ class Thread(VerticalScroll):
         Binding("up,k", "choose(-1)", t("Earlier"), show=False),
         Binding("down,j", "choose(1)", t("Later"), show=False),
         Binding("enter,r", "do('reply')", t("Reply")),
+        Binding("f", "do('forward')", t("Forward")),
         Binding("e", "do('edit')", t("Edit")),
         Binding("d,delete", "do('recall')", t("Take back")),
         Binding("x", "do('react')", t("React")),
@@ -122,11 +123,15 @@ class Thread(VerticalScroll):
     def is_at_end(self) -> bool:
         return self.max_scroll_y <= 0 or self.scroll_y >= self.max_scroll_y - 1
 
+    def scroll_to(self, x: float | None = None, y: float | None = None, **options: Any) -> None:
+        """At once: a little later it would be another place, if earlier rows come above meanwhile."""
+        super().scroll_to(x, y, **(options | {"immediate": True}))
+
     def watch_scroll_y(self, old_value: float, new_value: float) -> None:
         super().watch_scroll_y(old_value, new_value)
         if self._held is not None:  # somebody scrolls on meanwhile
             self._held = self.max_scroll_y - new_value
-        if new_value <= _NEAR_TOP and self._rows and self._held is None:
+        if new_value <= NEAR_TOP and self._rows and self._held is None:
             self.post_message(self.NearTop())
         if self.is_at_end:
             self.post_message(self.AtEnd())
@@ -134,11 +139,11 @@ class Thread(VerticalScroll):
     def watch_virtual_size(self) -> None:
         """Earlier rows have their place above now: stay with those that were visible."""
         if self._held is not None:
-            self.scroll_to(y=self.max_scroll_y - self._held, animate=False, immediate=True)
+            self.scroll_to(y=self.max_scroll_y - self._held, animate=False)
 
     def _release(self) -> None:
         self._held = None
-        if self.scroll_y <= _NEAR_TOP:
+        if self.scroll_y <= NEAR_TOP:
             self.post_message(self.NearTop())
 
     # choosing

@@ -1,4 +1,5 @@
 // A call with somebody: what the two pages agree on through the server, and the pictures and sounds between them.
+import { NoCalls } from "./errors.js";
 import { MemoryStore } from "./stores.js";
 
 /** What is asked of a camera. */
@@ -50,7 +51,7 @@ export class Calls {
 
   // what one does
 
-  /** Call a friend. The devices come first: nobody is rung by who cannot speak. */
+  /** Call a friend. The devices come first: nobody is rung by who cannot speak, nor in a browser without WebRTC. */
   async start(to, type) {
     if (this.#isBusy || (this.current && this.current.state !== "ended")) return;
     await this.#busy(async () => {
@@ -139,6 +140,7 @@ export class Calls {
   }
 
   async #busy(work) {
+    if (!("RTCPeerConnection" in globalThis)) throw new NoCalls("this browser has no WebRTC, or it is switched off");
     this.#isBusy = true;
     try {
       await work();
@@ -208,8 +210,11 @@ export class Calls {
     this.changed();
   }
 
-  /** After a connection was lost, or a reload: a call that rings here, one that is over meanwhile, one to mend. */
+  /** After a connection was lost, or a reload: a call that is over meanwhile, one to mend. Else nothing is asked: of one
+   * that rings each new connection is told. */
   async #catchUp() {
+    const isIn = this.current && this.current.state !== "ended";
+    if (!isIn && this.#kept.load()?.userId !== this.#client.userId) return;
     const call = await this.#client.http.get("/api/webrtc/current-call").catch((error) => (error.code === "NOT_FOUND" ? null : undefined));
     if (call === undefined || this.#isBusy) return;
     const { state } = this.current ?? {};

@@ -26,6 +26,11 @@ export class SessionOver extends Error {
   }
 }
 
+/** This browser has no WebRTC, or it is switched off there. */
+export class NoCalls extends Error {
+  name = "NoCalls";
+}
+
 /** Close codes after which a client must not come back by itself. */
 export const FOR_GOOD = {
   4001: "the server ended this session",

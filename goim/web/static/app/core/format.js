@@ -2,11 +2,11 @@
 import { html } from "../../vendor/preact-htm.js";
 
 const BLOCK = /```(?:[\w+-]*\n)?([\s\S]*?)(?:```|$)/g;
-const INLINE = /`([^`\n]+)`|\*\*([^*\n]+)\*\*|(https?:\/\/[^\s<>"'）」】]+[^\s<>"'.,;:!?)\]）」】。，；：！？])/gu;
-const ONLY_EMOJI = /^(?:\p{Extended_Pictographic}[\p{Emoji_Modifier}\uFE0F\u200D]*){1,3}$/u;
+const INLINE = /`([^`\n]+)`|\*\*([^*\n]+)\*\*|(https?:\/\/[^\s<>"'\uFF00-\uFF60\u3000-\u303F…“”‘’]+[^\s<>"'.,;:!?)\]\uFF00-\uFF60\u3000-\u303F…“”‘’])/gu;
+const ONLY_EMOJI = /^(?:\p{RGI_Emoji}|\p{Extended_Pictographic}){1,3}$/v;
 
 /** Whether it is one to three emoji, which are shown large. */
-export const isEmoji = (text) => text.length < 30 && ONLY_EMOJI.test(text.trim());
+export const isEmoji = (text) => text.length < 60 && ONLY_EMOJI.test(text.trim());
 
 /** `names`: the mentioned ones, as they stand behind an @. */
 export function format(text, names = []) {

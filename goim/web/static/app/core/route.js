@@ -12,10 +12,24 @@ function parse() {
 }
 
 export const route = new Signal(parse());
-addEventListener("hashchange", () => (route.value = parse()));
+
+/** Each entry of the browser's history knows whether the one before it is the list that it stands in. */
+const mark = (isBelow) => history.state ?? history.replaceState({ isBelow }, "");
+mark(false);
+addEventListener("hashchange", () => {
+  const before = route.value;
+  route.value = parse();
+  mark(before.place === route.value.place && !before.id);
+});
 
 export const hrefOf = (place, id = "") => `#/${place}${id ? `/${encodeURIComponent(id)}` : ""}`;
 
 export function go(place, id = "") {
   if (location.hash !== hrefOf(place, id)) location.hash = hrefOf(place, id);
+}
+
+/** From what is open to its list, as the browser's own way back leads there. */
+export function back(place) {
+  if (history.state?.isBelow) history.back();
+  else location.replace(hrefOf(place));
 }

@@ -23,9 +23,11 @@ export function day(at) {
   if (ago === 0) return t("time.today");
   if (ago === 1) return t("time.yesterday");
   if (ago < 7) return format({ weekday: "long" }, at);
-  const isThisYear = new Date(at).getFullYear() === new Date().getFullYear();
-  return format({ day: "numeric", month: "long", ...(isThisYear ? {} : { year: "numeric" }) }, at);
+  return format({ day: "numeric", month: "long", ...yearOf(at) }, at);
 }
+
+/** The year, where it is not this one. */
+const yearOf = (at) => (new Date(at).getFullYear() === new Date().getFullYear() ? {} : { year: "numeric" });
 
 /** For a list: the time today, else the day. */
 export function brief(at) {
@@ -33,8 +35,11 @@ export function brief(at) {
   if (ago === 0) return clock(at);
   if (ago === 1) return t("time.yesterday");
   if (ago < 7) return format({ weekday: "short" }, at);
-  return format({ day: "numeric", month: "short" }, at);
+  return format({ day: "numeric", month: "short", ...yearOf(at) }, at);
 }
+
+/** The time, and the day where it is another one. */
+export const moment = (at) => (daysAgo(at) === 0 ? clock(at) : `${brief(at)} ${clock(at)}`);
 
 /** When somebody was last here. */
 export function ago(at) {

@@ -1,9 +1,19 @@
 // What each change of the protocol makes of a message.
 
-export const recalled = () => (message) => ({ ...message, recalled: true, payload: null, reactions: undefined });
+/** Of what was to disappear once read, only what did is shown as that. */
+export const recalled = ({ reason } = {}) => (message) => ({
+  ...message,
+  recalled: true,
+  payload: null,
+  reactions: undefined,
+  burnAfterRead: reason === "burned" || undefined,
+});
 
 /** Without a payload: the message is gone by now, which a later change or its own time says. */
 export const edited = ({ payload, editedAt }) => (message) => (payload ? { ...message, payload, editedAt } : message);
+
+/** A server of the operator's has put something else in the place of what was said here. */
+export const replaced = ({ payload }) => (message) => (message.recalled ? message : { ...message, payload });
 
 export function reacted({ userId, emoji, removed }) {
   return (message) => {

@@ -3,10 +3,11 @@ import { go, route } from "../core/route.js";
 import { Signal } from "../core/signal.js";
 import { summary } from "../core/summary.js";
 import * as changes from "./changes.js";
+import { Drafts } from "./drafts.js";
+import { Refused } from "./refused.js";
 import { Timeline } from "./timeline.js";
 
 const KEPT = 20;
-const DRAFT_PAUSE = 800;
 
 export class Conversations {
   #client;
@@ -14,18 +15,20 @@ export class Conversations {
   #groups;
   #fading;
   #timelines = new Map(); // convId → Timeline, the one opened last at the end
-  #drafts = new Map(); // convId → {timer, save} of those that are not kept yet
+  #drafts;
   #reading = new Map(); // convId → seq on its way
   #byId = new Map();
   #order = null;
   /** convId → userId → the timer that ends it. */
   #typing = new Map();
   isLoaded = false;
+  refused = new Refused();
   changed = new Signal(0);
   onNews = () => {};
 
   constructor(client, people, groups, fading) {
     this.#client = client;
+    this.#drafts = new Drafts(client);
     this.#fading = fading;
     this.#people = people;
     this.#groups = groups;
@@ -33,9 +36,10 @@ export class Conversations {
     client.on("message", (message) => this.#receive(message));
     client.on("sending", (data) => this.#placeOf(data)?.changed.poke());
     client.on("sent", ({ data, ack }) => this.#sent(data, ack));
-    client.on("refused", ({ data, error }) => this.#placeOf(data)?.fail(data, error));
-    client.on("recalled", (data) => this.#change(data, changes.recalled()));
+    client.on("refused", ({ data, error }) => this.refused.add(data, error));
+    client.on("recalled", (data) => this.#change(data, changes.recalled(data)));
     client.on("edited", (data) => this.#change(data, changes.edited(data)));
+    client.on("replaced", (data) => this.#change(data, changes.replaced(data)));
     client.on("reaction", (data) => this.#change(data, changes.reacted(data)));
     client.on("stream_chunk", (data) => this.#timelines.get(data.convId)?.update(data.seq, changes.grown(data)));
     client.on("stream_text", (message) => this.#timelines.get(message.convId)?.update(message.seq, changes.regrown(message)));
@@ -49,14 +53,14 @@ export class Conversations {
     client.on("group_disbanded", ({ groupId }) => this.#drop(this.#ofGroup(groupId)?.convId));
     client.on("member_joined", ({ userId }) => userId === client.userId && this.reload());
     client.on("member_left", (data) => data.userId === client.userId && this.#drop(this.#ofGroup(data.groupId)?.convId));
-    addEventListener("pagehide", () => this.#drafts.forEach(({ save }) => save()));
   }
 
   clear() {
     clearTimeout(this.#expiry);
-    for (const { timer } of this.#drafts.values()) clearTimeout(timer);
     for (const who of this.#typing.values()) who.forEach(clearTimeout);
-    for (const kept of [this.#timelines, this.#drafts, this.#reading, this.#byId, this.#typing]) kept.clear();
+    for (const kept of [this.#timelines, this.#reading, this.#byId, this.#typing]) kept.clear();
+    this.#drafts.clear();
+    this.refused.clear();
     this.isLoaded = false;
     this.#reloading = null;
     this.#poke();
@@ -85,12 +89,13 @@ export class Conversations {
   }
 
   #take(lines, { isAll = false } = {}) {
-    const fresh = lines.map((line) => ({ isMentioned: this.#byId.get(line.convId)?.isMentioned ?? false, ...line }));
+    const fresh = lines.map((line) => ({ isMentioned: this.#byId.get(line.convId)?.isMentioned ?? false, ...line, draft: this.#drafts.of(line.convId) ?? line.draft }));
     if (isAll) this.#byId = new Map(fresh.map((line) => [line.convId, line]));
     else for (const line of fresh) this.#byId.set(line.convId, line);
     for (const { lastMessage } of fresh) if (lastMessage && lastMessage.convType === "group") this.#people.name(lastMessage.from);
     this.isLoaded = true;
     this.#poke();
+    if (isAll) this.#drafts.saveAgain((convId) => this.#byId.has(convId));
     this.#expireNext();
   }
 
@@ -146,7 +151,7 @@ export class Conversations {
     const [kind, ...pair] = convId.split(":");
     const peerId = pair.find((id) => id !== this.#client.userId);
     if (kind !== "c2c" || !peerId || pair.length !== 2 || !pair.includes(this.#client.userId)) return null;
-    const nothing = { pinned: false, muted: false, draft: "", lastSeq: 0, readSeq: 0, unread: 0, lastMessage: null };
+    const nothing = { pinned: false, muted: false, draft: this.#drafts.of(convId) ?? "", lastSeq: 0, readSeq: 0, unread: 0, lastMessage: null };
     return { convId, convType: "c2c", peerId, title: "", avatarUrl: "", isNew: true, updatedAt: 0, ...nothing };
   }
 
@@ -163,7 +168,7 @@ export class Conversations {
   timeline(convId) {
     let timeline = this.#timelines.get(convId);
     this.#timelines.delete(convId);
-    timeline ??= new Timeline(this.#client, () => this.get(convId) ?? { convId, lastSeq: 0 });
+    timeline ??= new Timeline(this.#client, () => this.get(convId) ?? { convId, lastSeq: 0 }, this.refused);
     this.#timelines.set(convId, timeline);
     if (this.#timelines.size > KEPT) this.#timelines.delete(this.#timelines.keys().next().value);
     return timeline;
@@ -243,17 +248,25 @@ export class Conversations {
       this.#timelines.get(convId)?.clear();
       return this.#drop(convId);
     }
-    if (news.draft !== undefined && this.#drafts.has(convId)) delete news.draft; // we are writing it ourselves
+    if (news.draft !== undefined && this.#drafts.of(convId) !== undefined) delete news.draft; // we are writing it ourselves
     this.#set(convId, news);
   }
 
   // what we do
 
   /** `send` of the client, to this conversation. */
-  say(conv, text, more = {}) {
+  say = (conv, text, more) => this.#send(conv, text, more).catch(() => {}); // `refused` shows it at its place
+
+  /** The same of what was said before, here or elsewhere; what was refused goes under its id. Rejects with a refusal. */
+  sayAgain(conv, { clientMsgId, ...said }) {
+    this.refused.remove(clientMsgId);
+    return this.#send(conv, said.payload.text, { ...said, clientMsgId });
+  }
+
+  #send(conv, text, more = {}) {
     const where = conv.groupId ? { group: conv.groupId } : conv.isNew ? { to: conv.peerId } : { conv: conv.convId };
     const fades = more.burnAfterRead || more.expireAtMs ? {} : this.#fading.fieldsFor(conv.convId);
-    return this.#client.send(text, { ...where, ...fades, ...more }).catch(() => {}); // `refused` shows it at its place
+    return this.#client.send(text, { ...where, ...fades, ...more });
   }
 
   #sent(data, ack) {
@@ -263,6 +276,13 @@ export class Conversations {
     const where = conv.groupId ? { convType: "group", groupId: conv.groupId } : { convType: "c2c", to: conv.peerId };
     const message = { ...where, ...said, convId, serverMsgId, seq, timestamp, from: this.#client.userId, recalled: false };
     this.#receive(expireAtMs ? { ...message, expireAt: expireAtMs } : message);
+    if (ack.duplicate) this.#lookUp(message);
+  }
+
+  /** It was stored by an earlier try, perhaps not as it was said: only whoever gets the first ack is told. */
+  async #lookUp({ convId, seq }) {
+    const { messages } = await this.#client.history(convId, { fromSeq: seq - 1, limit: 1 }).catch(() => ({ messages: [] }));
+    for (const stored of messages) if (stored.seq === seq) this.#change(stored, () => stored);
   }
 
   async recall(message) {
@@ -286,7 +306,7 @@ export class Conversations {
   uncover(message) {
     const { convId, seq } = message;
     this.#timelines.get(convId)?.uncover(message, () => {
-      this.#change(message, changes.recalled());
+      this.#change(message, changes.recalled({ reason: "burned" }));
       this.seen(convId, seq);
     });
   }
@@ -302,19 +322,11 @@ export class Conversations {
     if (this.#reading.get(convId) === seq) this.#reading.delete(convId);
   }
 
-  setDraft(conv, text) {
-    if (conv.isNew || text === conv.draft) return;
-    this.#set(conv.convId, { draft: text });
-    clearTimeout(this.#drafts.get(conv.convId)?.timer);
-    const body = JSON.stringify({ draft: text.slice(0, 4096) });
-    const save = () => {
-      clearTimeout(timer);
-      this.#drafts.delete(conv.convId);
-      const request = { method: "POST", headers: { "content-type": "application/json" }, body, keepalive: true }; // the page may be left
-      this.#client.http.fetch(this.#path(conv, "draft"), request).catch(() => {});
-    };
-    const timer = setTimeout(save, DRAFT_PAUSE);
-    this.#drafts.set(conv.convId, { timer, save });
+  setDraft({ convId }, text) {
+    const conv = this.get(convId);
+    if (!conv || text === conv.draft) return;
+    this.#drafts.write(conv, text);
+    this.#set(convId, { draft: text });
   }
 
   #path = ({ convId }, act) => `/api/conversations/${encodeURIComponent(convId)}/${act}`;

@@ -38,7 +38,7 @@ export class Devices {
       return await ask(this.chosen.value);
     } catch (error) {
       if (error.name !== "OverconstrainedError") throw error;
-      return ask({});
+      return await ask({}).catch(noneThere);
     }
   };
 
@@ -48,6 +48,11 @@ export class Devices {
     if (!canChooseSpeaker || element.sinkId === id) return;
     await element.setSinkId(id).catch(() => element.setSinkId("")); // it is not there any more
   }
+}
+
+/** WebKit finds fault with what was asked for where there is no device at all. */
+function noneThere(error) {
+  throw error.name === "OverconstrainedError" ? new DOMException(error.message, "NotFoundError") : error;
 }
 
 const exactly = (deviceId, more) => (deviceId ? { ...more, deviceId: { exact: deviceId } } : more);

@@ -6,6 +6,9 @@ const kept = new LocalStore("goim.fading");
 /** Seconds that one may choose. */
 export const TERMS = [60, 3600, 86_400, 604_800];
 
+/** Whether it is not meant to stay: its files are kept nowhere longer than they are shown. */
+export const isFading = ({ burnAfterRead, expireAt, expireAtMs }) => Boolean(burnAfterRead || expireAt || expireAtMs);
+
 /** How long one may look at what disappears once read, in seconds. */
 export function secondsFor({ type, payload }) {
   const spoken = ["voice", "video"].includes(type) ? Number(payload?.duration) || 0 : 0;

@@ -22,8 +22,9 @@ export class Files {
   /** Whether it is a file of this server; what is elsewhere is never loaded by itself. */
   isOurs = (address) => typeof address === "string" && /^\/files\/[^/]/.test(address);
 
-  /** A blob: URL of what is at the address. */
-  url(address) {
+  /** A blob: URL of what is at the address. What is to fade is not kept, by the browser neither: who asked revokes it. */
+  url(address, isFading = false) {
+    if (isFading) return this.blob(address, true).then(URL.createObjectURL);
     const kept = this.#urls.get(address) ?? this.#load(address);
     this.#urls.delete(address);
     this.#urls.set(address, kept);
@@ -35,10 +36,14 @@ export class Files {
     return kept;
   }
 
+  async blob(address, isFading = false) {
+    const cache = isFading ? "no-store" : "default";
+    return (await this.#client.http.fetch(address, { cache, patience: 120_000 })).blob();
+  }
+
   async #load(address) {
     try {
-      const answer = await this.#client.http.fetch(address, { patience: 120_000 });
-      return URL.createObjectURL(await answer.blob());
+      return URL.createObjectURL(await this.blob(address));
     } catch (error) {
       this.#urls.delete(address);
       throw error;
@@ -46,21 +51,28 @@ export class Files {
   }
 
   /** Save it under a name, as the browser saves any download. */
-  async save(address, name) {
+  async save(address, name, isFading) {
     const link = document.createElement("a");
-    link.href = await this.url(address);
+    link.href = await this.url(address, isFading);
     link.download = name;
     link.click();
+    if (isFading) setTimeout(() => URL.revokeObjectURL(link.href), 60_000); // the browser has read it by then
   }
 }
 
 /** {url, failed} of a file for a view; nothing is loaded while `address` is "". It has failed if it is not there; what
- * cannot be had now is asked for with the next connection. */
-export function useFile(files, address) {
+ * cannot be had now is asked for with the next connection. What is to fade is gone with the view. */
+export function useFile(files, address, isFading = false) {
   const [state, setState] = useState({});
   useEffect(() => {
     let isWanted = true;
-    const load = () => files.url(address).then((url) => isWanted && setState({ url }), missed);
+    let own = "";
+    const show = (url) => {
+      if (isFading) own = url;
+      if (isWanted) setState({ url });
+      else URL.revokeObjectURL(own);
+    };
+    const load = () => files.url(address, isFading).then(show, missed);
     const missed = (error) => {
       if (!isWanted) return;
       if (isPassing(error)) files.onceConnected(() => isWanted && load());
@@ -68,7 +80,10 @@ export function useFile(files, address) {
     };
     setState({});
     if (files.isOurs(address)) load();
-    return () => (isWanted = false);
+    return () => {
+      isWanted = false;
+      URL.revokeObjectURL(own);
+    };
   }, [address]);
   return state;
 }

@@ -8,6 +8,8 @@ export class People {
   friends = new Map(); // userId → the same with remark
   presence = new Map(); // userId → {online, lastSeen}
   blocked = new Set();
+  /** Who was asked on this page and has not answered yet: the server lists only who asks us. */
+  waiting = new Set();
   requests = [];
   me = null;
   isLoaded = false;
@@ -23,13 +25,14 @@ export class People {
     client.on("friend_removed", ({ userId }) => {
       this.friends.delete(userId);
       this.presence.delete(userId);
+      this.waiting.delete(userId);
       this.requests = this.requests.filter((each) => each.userId !== userId);
       this.changed.poke();
     });
   }
 
   clear() {
-    for (const kept of [this.known, this.friends, this.presence, this.blocked, this.#asked]) kept.clear();
+    for (const kept of [this.known, this.friends, this.presence, this.blocked, this.waiting, this.#asked]) kept.clear();
     this.requests = [];
     this.me = null;
     this.isLoaded = false;
@@ -118,6 +121,7 @@ export class People {
   async add(userId, remark) {
     const { status } = await this.#client.http.post("/api/friends", { friendId: userId, ...(remark ? { remark } : {}) });
     this.requests = this.requests.filter((each) => each.userId !== userId);
+    if (status === "pending") this.waiting.add(userId);
     await this.refresh();
     return status;
   }

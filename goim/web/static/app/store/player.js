@@ -1,11 +1,13 @@
 // Plays voice messages: one at a time, and on while one looks at something else.
 import { Signal } from "../core/signal.js";
+import { unpacked } from "./wav.js";
 
 export class Player {
   #files;
   #devices;
   #audio = new Audio();
   #loading = new AbortController();
+  #own = []; // URLs of what was unpacked, or is to fade
   /** {id, isPlaying, isLoading, at}: which message, and how many seconds of it have been played. */
   state = new Signal({ id: null, isPlaying: false, isLoading: false, at: 0 });
 
@@ -27,12 +29,18 @@ export class Player {
     this.#loading.abort();
     this.#audio.pause();
     this.#audio.removeAttribute("src");
+    this.#own.splice(0).forEach(URL.revokeObjectURL);
     this.state.value = { id: null, isPlaying: false, isLoading: false, at: 0 };
   }
 
+  /** Stop if it is this one: its message is gone. */
+  forget(id) {
+    if (this.state.value.id === id) this.clear();
+  }
+
   /** Play the message `id` with the sound at `address`, or pause it; from `at` seconds on if that is said. */
-  async toggle(id, address, at) {
-    if (this.state.value.id !== id) await this.#load(id, address);
+  async toggle(id, address, { at, fades }) {
+    if (this.state.value.id !== id) await this.#load(id, address, fades);
     if (this.state.value.id !== id) return; // another one meanwhile
     if (at !== undefined) this.seek(at);
     if (this.#audio.paused) await this.#audio.play().catch(onlyRefused);
@@ -44,16 +52,19 @@ export class Player {
     this.#set({ at });
   }
 
-  async #load(id, address) {
+  async #load(id, address, fades) {
     this.clear();
     this.state.value = { id, isPlaying: false, isLoading: true, at: 0 };
     const { signal } = (this.#loading = new AbortController());
     try {
-      const url = await this.#files.url(address);
+      const url = await this.#files.url(address, fades);
+      if (fades) this.#own.push(url);
       if (signal.aborted) return; // another one meanwhile
       this.#audio.src = url;
       await this.#devices.direct(this.#audio);
-      await this.#measure(signal);
+      await heard(this.#audio, "loadedmetadata", signal);
+      if (this.#audio.seekable.length) await this.#measure(signal);
+      else await this.#unpack(address, fades, signal);
       this.#set({ isLoading: false, at: 0 });
     } catch (error) {
       if (signal.aborted) return;
@@ -65,12 +76,20 @@ export class Player {
   /** What browsers record does not say how long it is, and only that can be sought in whose end is known. */
   async #measure(signal) {
     const audio = this.#audio;
-    await heard(audio, "loadedmetadata", signal);
     if (Number.isFinite(audio.duration)) return;
     for (const place of [1e7, 0]) {
       audio.currentTime = place;
       await heard(audio, "seeked", signal);
     }
+  }
+
+  /** Firefox can seek in nothing without an index, and what browsers record has none. */
+  async #unpack(address, fades, signal) {
+    const file = await unpacked(await (await this.#files.blob(address, fades)).arrayBuffer());
+    signal.throwIfAborted();
+    this.#own.push(URL.createObjectURL(file));
+    this.#audio.src = this.#own.at(-1);
+    await heard(this.#audio, "loadedmetadata", signal);
   }
 }
 

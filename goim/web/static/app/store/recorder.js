@@ -25,7 +25,7 @@ export function loudness(stream) {
     analyser.getFloatTimeDomainData(samples);
     return Math.min(1, Math.sqrt(samples.reduce((sum, each) => sum + each * each, 0) / samples.length) * 3);
   };
-  return { look, close: () => context.state !== "closed" && context.close() };
+  return { look, close: () => context.state !== "closed" && context.close().catch(() => {}) }; // it may be closing already
 }
 
 /** One recording, from `start` to `stop` or `cancel`. `changed()` is called while it goes on. */

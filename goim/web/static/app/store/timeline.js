@@ -1,6 +1,7 @@
 // The messages of one conversation, as far as they are loaded: one stretch without gaps that can grow at both ends.
 import { Signal } from "../core/signal.js";
 import { secondsFor } from "./fading.js";
+import { isSaidIn } from "./refused.js";
 
 const PAGE = 50;
 /** Of so many loaded messages the older ones are let go again as soon as nobody looks at them. */
@@ -9,11 +10,11 @@ const MOST = 500;
 export class Timeline {
   #client;
   #conv;
+  #refused;
   #loading = null;
   #late = []; // what happened to messages while they were being fetched
   #arrived = []; // and those that came meanwhile
   messages = []; // by seq, without gaps
-  failed = []; // {data, error}: refused by the server
   reads = new Map(); // userId → up to which seq they have read
   isAtStart = false;
   isAtEnd = false;
@@ -24,8 +25,9 @@ export class Timeline {
   wanted = null;
   changed = new Signal(0);
 
-  constructor(client, conv) {
+  constructor(client, conv, refused) {
     this.#client = client;
+    this.#refused = refused;
     this.#conv = conv; // a function: the conversation as it is now
   }
 
@@ -44,8 +46,12 @@ export class Timeline {
 
   /** Whether this is said here. */
   has(data) {
-    const { convId, peerId, groupId } = this.#conv();
-    return data.convId === convId || (data.to ?? data.groupId ?? "-") === (peerId ?? groupId);
+    return isSaidIn(this.#conv(), data);
+  }
+
+  /** {data, error}: what the server has refused of it. */
+  get failed() {
+    return this.#refused.of(this.#conv());
   }
 
   bySeq = (seq) => this.messages[this.#indexOf(seq)];
@@ -98,7 +104,7 @@ export class Timeline {
 
   /** Where a message stands, with what is before and after it. */
   async around(seq) {
-    if (this.bySeq(seq)) return;
+    if (this.isLoaded && this.bySeq(seq)) return;
     await this.#load({ beforeSeq: seq + PAGE / 2 }, (page) => this.#replace(page, !page.hasMore, false));
   }
 
@@ -151,7 +157,7 @@ export class Timeline {
   /** A new message, perhaps our own. */
   receive(message) {
     if (this.#loading) this.#arrived.push(message);
-    if (this.isAtEnd) this.#insert(message);
+    if (this.isAtEnd || !this.isLoaded) this.#insert(message); // the rest is still to come
     if (message.expireAt) this.#hideExpired();
     this.changed.poke();
   }
@@ -223,16 +229,6 @@ export class Timeline {
     this.messages = [];
     this.#quoted.clear();
     this.isLoaded = this.isAtEnd = this.isAtStart = false;
-    this.changed.poke();
-  }
-
-  fail(data, error) {
-    this.failed = [...this.failed, { data, error }];
-    this.changed.poke();
-  }
-
-  unfail(clientMsgId) {
-    this.failed = this.failed.filter(({ data }) => data.clientMsgId !== clientMsgId);
     this.changed.poke();
   }
 

@@ -59,6 +59,7 @@ export default {
   "chat.to_end": "To the latest message",
 
   "composer.placeholder": "Write a message",
+  "composer.too_long": "A message has at most {most} characters; this one has {count}.",
 
   "conv.delete": "Delete conversation",
   "conv.delete_sure": "It is deleted for you only. A new message brings it back, without the old ones.",
@@ -87,6 +88,7 @@ export default {
   "do.delete": "Delete",
   "do.discard": "Discard",
   "do.edit": "Edit",
+  "do.forward": "Forward",
   "do.more": "More",
   "do.next": "Next",
   "do.react": "React",
@@ -112,6 +114,7 @@ export default {
   "error.CALL_STATE": "This call is over.",
   "error.NotAllowedError": "The browser does not give microphone or camera.",
   "error.NotFoundError": "No microphone or camera was found.",
+  "error.NoCalls": "This browser makes no calls: it has no WebRTC, or it is switched off there.",
   "error.WEBRTC_DISABLED": "This server has no calls.",
   "error.FORBIDDEN": "You may not do that.",
   "error.MUTED": "You are muted in this group.",
@@ -138,6 +141,16 @@ export default {
   "file.play": "Play video",
   "file.save": "Save {name}",
 
+  "forward.chosen": "Forward to",
+  "forward.done": "Forwarded to {count} conversations.",
+  "forward.done.one": "Forwarded to 1 conversation.",
+  "forward.leave_out": "Leave out {name}",
+  "forward.lost": "This message cannot be forwarded any more.",
+  "forward.partly": "Forwarded to {sent} of {all}. Refused by:",
+  "forward.search": "Search conversations and friends",
+  "forward.to": "Forward to {count}",
+  "forward.waiting": "There is no connection. It is sent with the next one, also if you close this.",
+
   "group.add": "Add people",
   "group.asking": "Want to join",
   "group.disband": "Disband group",
@@ -154,6 +167,7 @@ export default {
   "group.mute_all": "Only admins write",
   "group.name": "Name of the group",
   "group.policy": "Who may join",
+  "group.policy_is": "Who may join: {policy}",
   "group.rename": "Rename group",
 
   "join.ask": "Ask to join",
@@ -285,6 +299,7 @@ export default {
   "people.unblock": "Unblock",
   "people.unblock_who": "Unblock {name}",
   "people.unblocked": "{name} is not blocked any more.",
+  "people.waiting": "Asked",
   "people.wants": "wants to be your friend",
 
   "policy.approval": "Admins decide",

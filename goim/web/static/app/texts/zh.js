@@ -59,6 +59,7 @@ export default {
   "chat.to_end": "回到最新消息",
 
   "composer.placeholder": "输入消息",
+  "composer.too_long": "一条消息最多 {most} 个字符，现在有 {count} 个。",
 
   "conv.delete": "删除会话",
   "conv.delete_sure": "仅为你删除。收到新消息时会话会重新出现，但不含旧消息。",
@@ -87,6 +88,7 @@ export default {
   "do.delete": "删除",
   "do.discard": "放弃",
   "do.edit": "编辑",
+  "do.forward": "转发",
   "do.more": "更多",
   "do.next": "下一步",
   "do.react": "表情回应",
@@ -112,6 +114,7 @@ export default {
   "error.CALL_STATE": "通话已结束。",
   "error.NotAllowedError": "浏览器不允许使用麦克风或摄像头。",
   "error.NotFoundError": "没有找到麦克风或摄像头。",
+  "error.NoCalls": "此浏览器不能通话：没有 WebRTC，或已被关闭。",
   "error.WEBRTC_DISABLED": "此服务器不支持通话。",
   "error.FORBIDDEN": "你没有权限这样做。",
   "error.MUTED": "你在本群中被禁言。",
@@ -119,7 +122,7 @@ export default {
   "error.NOT_FRIEND": "你们还不是好友。",
   "error.RATE_LIMIT": "操作过于频繁，请稍候再试。",
   "error.RECALL_EXPIRED": "已超过时限。",
-  "error.SessionOver": "你已退出登录。",
+  "error.SessionOver": "登录已失效。",
   "error.TOO_LARGE": "内容过大。",
   "error.UNAVAILABLE": "服务器暂时无法处理，请稍后再试。",
   "error.USERNAME_TAKEN": "该用户名已被使用。",
@@ -138,10 +141,19 @@ export default {
   "file.play": "播放视频",
   "file.save": "保存 {name}",
 
+  "forward.chosen": "转发给",
+  "forward.done": "已转发到 {count} 个会话。",
+  "forward.leave_out": "移除 {name}",
+  "forward.lost": "这条消息已不能转发。",
+  "forward.partly": "已转发到 {all} 个会话中的 {sent} 个。以下未能送出：",
+  "forward.search": "搜索会话和好友",
+  "forward.to": "转发给 {count} 个会话",
+  "forward.waiting": "没有连接。重新连上后就会发出，关闭这里也一样。",
+
   "group.add": "添加成员",
   "group.asking": "入群申请",
   "group.disband": "解散群聊",
-  "group.disband_sure": "“{name}”将对所有人解散。",
+  "group.disband_sure": "解散后，所有成员都将无法再查看“{name}”。",
   "group.invitations": "群邀请",
   "group.invited_by": "{name} 邀请 · {count} 人",
   "group.join": "加入",
@@ -153,6 +165,7 @@ export default {
   "group.mute_all": "仅管理员可发言",
   "group.name": "群名称",
   "group.policy": "加群方式",
+  "group.policy_is": "加群方式：{policy}",
   "group.rename": "修改群名称",
 
   "join.ask": "申请加入",
@@ -220,10 +233,10 @@ export default {
   "mention.label": "选择要@的人",
 
   "message.broke_off": "已中断",
-  "message.burned": "已阅后即焚",
+  "message.burned": "消息已焚毁",
   "message.burns": "阅后即焚",
   "message.edited": "已编辑",
-  "message.expires": "距消失",
+  "message.expires": "距离消失",
   "message.recalled": "消息已撤回",
   "message.unknown": "消息",
   "message.writing": "正在输出…",
@@ -257,7 +270,7 @@ export default {
   "notify.unsupported": "此浏览器不支持网页通知。",
 
 
-  "over.ended": "你已退出登录，请重新登录。",
+  "over.ended": "登录已失效，请重新登录。",
   "over.kicked": "此设备已从你的账号中移除。",
 
   "people.add": "加好友",
@@ -283,6 +296,7 @@ export default {
   "people.unblock": "取消拉黑",
   "people.unblock_who": "将{name}移出黑名单",
   "people.unblocked": "{name} 已移出黑名单。",
+  "people.waiting": "已申请",
   "people.wants": "想加你为好友",
 
   "policy.approval": "管理员审批",

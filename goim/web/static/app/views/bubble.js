@@ -8,7 +8,7 @@ import { Avatar, colourOf } from "./avatar.js";
 import { contentOf, hasNoFrame } from "./contents.js";
 import { Burning, Cover, Sign } from "./fading.js";
 import { Icon, Ticks } from "./icons.js";
-import { wordsFor } from "./overlay.js";
+import { whyRefused } from "./overlay.js";
 import { Quote } from "./quote.js";
 
 const LONG_PRESS = 500;
@@ -31,13 +31,10 @@ function Reactions({ message, acts }) {
   </div>`;
 }
 
-/** Why it was refused: where somebody's program decides that, it has words of its own for it. */
-const refusal = (error) => (error.code === "FORBIDDEN" ? error.message : wordsFor(error));
-
 export class Bubble extends Pure {
   #press = null;
 
-  render({ message, at, isMine, isFirst, isLast, name, avatarUrl, quoted, names, state, error, isLit, isCovered, uncovered, acts }) {
+  render({ message, at, isMine, isFirst, isLast, who, name, avatarUrl, quoted, names, state, error, isLit, isCovered, uncovered, acts }) {
     const { seq, recalled, from, type } = message;
     const isGone = recalled === true;
     const Content = contentOf(type);
@@ -46,7 +43,7 @@ export class Bubble extends Pure {
     const classes = ["message", isMine ? "mine" : "theirs", isFirst && "first", isLast && "last", isLit && "lit", isFrameless && "frameless", isGone && "gone", isSystem && "system", state === "failed" && "failed", name && "named"];
     const menu = (event) => !isGone && seq && acts.menu(event, message, isMine);
     const time = at ?? message.timestamp;
-    return html`<div class=${classes.filter(Boolean).join(" ")} data-seq=${seq} data-id=${message.serverMsgId} onContextMenu=${menu}
+    return html`<div class=${classes.filter(Boolean).join(" ")} role="article" aria-label=${who} data-seq=${seq} data-id=${message.serverMsgId} onContextMenu=${menu}
       onPointerDown=${(event) => event.pointerType === "touch" && this.hold(event, menu)} onPointerUp=${() => this.let()} onPointerMove=${() => this.let()} onPointerCancel=${() => this.let()}>
       ${avatarUrl !== undefined && name && html`<span class="message-avatar">${isLast && html`<${Avatar} id=${from} name=${name} url=${avatarUrl} size=${32} />`}</span>`}
       <div class="message-body">
@@ -63,7 +60,7 @@ export class Bubble extends Pure {
           </span>
         </div>
         <${Reactions} message=${message} acts=${acts} />
-        ${state === "failed" && html`<p class="refused">${refusal(error)} <button type="button" class="link" onClick=${() => acts.again(message)}>${t("do.again")}</button> <button type="button" class="link" onClick=${() => acts.discard(message)}>${t("do.discard")}</button></p>`}
+        ${state === "failed" && html`<p class="refused">${whyRefused(error)} <button type="button" class="link" onClick=${() => acts.again(message)}>${t("do.again")}</button> <button type="button" class="link" onClick=${() => acts.discard(message)}>${t("do.discard")}</button></p>`}
       </div>
       ${!isGone && seq && !isSystem && html`<div class="tools">
         <button type="button" class="button-icon" onClick=${(event) => acts.emoji(event, message)} aria-label=${t("do.react")} title=${t("do.react")}><${Icon} name="smile" size=${17} /></button>

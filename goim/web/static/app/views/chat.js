@@ -2,7 +2,7 @@
 import { html, useCallback, useLayoutEffect, useRef, useState } from "../../vendor/preact-htm.js";
 import { client, conversations, groups, people } from "../core/app.js";
 import { t } from "../core/i18n.js";
-import { go } from "../core/route.js";
+import { back } from "../core/route.js";
 import { Signal, useSignals } from "../core/signal.js";
 import { summary } from "../core/summary.js";
 import { ago, brief } from "../core/times.js";
@@ -39,7 +39,7 @@ function Head({ conv, onSearch }) {
   const actions = HEADER_ACTIONS.map((action) => action(conv)).filter(Boolean);
   const toggle = () => (areDetailsOpen.value = !areDetailsOpen.value);
   return html`<header class="chat-head">
-    <button type="button" class="button-icon only-phone" onClick=${() => go("chats")} aria-label=${t("do.back")}><${Icon} name="back" /></button>
+    <button type="button" class="button-icon only-phone" onClick=${() => back("chats")} aria-label=${t("do.back")}><${Icon} name="back" /></button>
     <button type="button" class="chat-who" onClick=${toggle} title=${t("details.open", { title })}>
       <${Avatar} id=${conv.peerId ?? conv.groupId} name=${title} url=${conversations.avatarOf(conv)} size=${40} isOnline=${Boolean(conv.peerId) && people.isOnline(conv.peerId)} />
       <span class="chat-title"><b>${title}</b><small><${Subtitle} conv=${conv} /></small></span>
@@ -91,7 +91,7 @@ function Open({ conv }) {
     event.preventDefault();
     setOver(true);
   };
-  return html`<div class="chat ${isOver ? "is-over" : ""}" onDragOver=${over} onDragLeave=${() => setOver(false)} onDrop=${drop}>
+  return html`<div class="chat ${isOver ? "is-over" : ""}" onDragOver=${over} onDragLeave=${(event) => event.currentTarget.contains(event.relatedTarget) || setOver(false)} onDrop=${drop}>
     <${Head} conv=${conv} onSearch=${() => setSearching(!isSearching)} />
     ${isSearching && html`<${Search} conv=${conv} close=${() => setSearching(false)} />`}
     <${TimelineView} conv=${conv} timeline=${timeline} about=${replyTo} />
@@ -108,7 +108,7 @@ export function Chat({ id }) {
   const conv = conversations.get(id);
   if (!conv && !conversations.isLoaded) return html`<div class="nothing-open"><span class="spinner"></span></div>`;
   if (!conv) {
-    return html`<div class="nothing-open"><p>${t("chat.gone")}</p><button type="button" class="button" onClick=${() => go("chats")}>${t("do.back")}</button></div>`;
+    return html`<div class="nothing-open"><p>${t("chat.gone")}</p><button type="button" class="button" onClick=${() => back("chats")}>${t("do.back")}</button></div>`;
   }
   if (conv.isNew && !conversations.isLoaded) return html`<div class="nothing-open"><span class="spinner"></span></div>`;
   return html`<${Open} conv=${conv} />`;

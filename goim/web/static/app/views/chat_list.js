@@ -11,12 +11,14 @@ import { Avatar } from "./avatar.js";
 import { convMenu } from "./conv_menu.js";
 import { searchMessages, useFound } from "./found.js";
 import { Icon } from "./icons.js";
-import { openNewChat, openNewGroup } from "./new_chat.js";
+import { openNewChat, openNewGroup, Person } from "./new_chat.js";
 import { attempt, openMenu } from "./overlay.js";
 import { jumpTo } from "./open.js";
 
+const Sender = ({ name }) => html`<bdi class="sender">${name}:</bdi> `;
+
 class Row extends Pure {
-  render({ conv, title, avatarUrl, isOnline, isCurrent, typist, sender }) {
+  render({ conv, title, avatarUrl, isOnline, isCurrent, isRefused, typist, sender }) {
     const { lastMessage, unread, muted, pinned, draft, isMentioned } = conv;
     const at = lastMessage?.timestamp ?? conv.updatedAt;
     const isMine = lastMessage?.from === client.userId;
@@ -30,13 +32,14 @@ class Row extends Pure {
           <time class="row-time" title=${whole(at)}>${at ? brief(at) : ""}</time>
         </span>
         <span class="row-line">
-          <span class="row-last">
+          <span class="row-last" dir="auto">
             ${typist !== undefined
               ? html`<em class="typing">${typist ? t("typing.who", { name: typist }) : t("typing.one")}</em>`
               : draft && !isCurrent
                 ? html`<em class="draft">${t("list.draft")}</em> ${draft}`
-                : html`${sender && html`<span class="sender">${sender}: </span>`}${summary(lastMessage)}`}
+                : html`${sender && html`<${Sender} name=${sender} />`}${summary(lastMessage)}`}
           </span>
+          ${isRefused && html`<span class="state bad" role="img" aria-label=${t("state.failed")}><${Icon} name="alert" size=${17} /></span>`}
           ${isMentioned && unread > 0 && html`<span class="badge" aria-label=${t("list.mentioned")}><${Icon} name="at" size=${12} /></span>`}
           ${unread > 0
             ? html`<span class=${muted ? "badge quiet" : "badge"} aria-label=${t("list.unread", { count: unread })}>${unread > 999 ? "999+" : unread}</span>`
@@ -53,7 +56,7 @@ const rowOf = (conv, current) => {
   const isGroup = convType === "group";
   const sender = !isGroup || !lastMessage || lastMessage.recalled ? "" : lastMessage.from === client.userId ? t("you") : people.name(lastMessage.from);
   return html`<${Row} key=${convId} conv=${conv} title=${conversations.titleOf(conv)} avatarUrl=${conversations.avatarOf(conv)}
-    isOnline=${Boolean(peerId) && people.isOnline(peerId)} isCurrent=${convId === current} sender=${sender}
+    isOnline=${Boolean(peerId) && people.isOnline(peerId)} isCurrent=${convId === current} isRefused=${conversations.refused.of(conv).length > 0} sender=${sender}
     typist=${typists.length ? (isGroup ? people.name(typists[0]) : "") : undefined} />`;
 };
 
@@ -66,17 +69,20 @@ function Found({ message }) {
     <${Avatar} id=${conv.peerId ?? conv.groupId} name=${title} url=${conversations.avatarOf(conv)} size=${40} />
     <span class="row-text">
       <span class="row-line"><b class="row-title">${title}</b><time class="row-time">${brief(message.timestamp)}</time></span>
-      <span class="row-line"><span class="row-last">${message.from === client.userId ? t("you") : people.name(message.from)}: ${summary(message)}</span></span>
+      <span class="row-line"><span class="row-last" dir="auto"><${Sender} name=${message.from === client.userId ? t("you") : people.name(message.from)} />${summary(message)}</span></span>
     </span>
   </a>`;
 }
 
 export function ChatList({ id }) {
-  useSignals(conversations.changed, people.changed);
+  useSignals(conversations.changed, conversations.refused.changed, people.changed);
   const [q, setQ] = useState("");
   const wanted = q.trim().toLowerCase();
   const messages = useFound(wanted, 2, searchMessages(client));
-  const list = conversations.list.filter((conv) => !wanted || conversations.titleOf(conv).toLowerCase().includes(wanted));
+  const isNamed = (name) => name.toLowerCase().includes(wanted);
+  const list = conversations.list.filter((conv) => !wanted || isNamed(conversations.titleOf(conv)));
+  const isNew = (userId) => conversations.get(conversations.with(userId))?.isNew;
+  const others = wanted ? [...people.friends.keys()].filter((userId) => isNamed(people.name(userId)) && isNew(userId)) : []; // nothing was said to them yet
   const more = (event) =>
     openMenu(event, [
       { label: t("new.chat"), icon: "user", act: openNewChat },
@@ -91,9 +97,12 @@ export function ChatList({ id }) {
     <${SearchField} value=${q} onInput=${setQ} label=${t("list.search")} />
     <div class="list-rows">
       ${list.map((conv) => rowOf(conv, id))}
+      ${others.length > 0 && html`<ul class="people">
+        ${others.map((userId) => html`<${Person} key=${userId} userId=${userId} size=${48} onClick=${() => conversations.open(conversations.with(userId))} />`)}
+      </ul>`}
       ${wanted && messages && html`<h2 class="list-title">${t("list.messages")}</h2>`}
       ${wanted && messages?.map((message) => html`<${Found} key=${message.serverMsgId} message=${message} />`)}
-      ${wanted && !list.length && messages?.length === 0 && html`<p class="list-empty">${t("list.nothing")}</p>`}
+      ${wanted && !list.length && !others.length && messages?.length === 0 && html`<p class="list-empty">${t("list.nothing")}</p>`}
       ${!wanted && conversations.isLoaded && !list.length && html`<div class="list-empty">
         <${Icon} name="chats" size=${36} />
         <p>${t("list.empty")}</p>

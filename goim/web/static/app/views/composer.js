@@ -1,31 +1,23 @@
 // Where one writes: text, answers, edits, mentions, pictures and files.
 import { html, useEffect, useLayoutEffect, useRef, useState } from "../../vendor/preact-htm.js";
 import { client, conversations, groups, people } from "../core/app.js";
-import { t } from "../core/i18n.js";
+import { language, t } from "../core/i18n.js";
 import { useSignals } from "../core/signal.js";
 import { summary } from "../core/summary.js";
 import { sendCard, sendFiles, sendLocation, Uploads } from "./attach.js";
 import { Avatar } from "./avatar.js";
+import { whyClosed } from "./closed.js";
 import { EmojiPicker } from "./emoji.js";
 import { chooseTerm, FadingNotice } from "./fading.js";
 import { Icon } from "./icons.js";
-import { attempt, closeMenu, openMenu } from "./overlay.js";
+import { attempt, closeMenu, note, openMenu } from "./overlay.js";
 import { RecordButton, RecordingBar } from "./voice.js";
 
 const TYPING_EVERY = 3000;
+const MOST = 16_000; // characters: with four bytes each they fit into a message
 
 /** Buttons beside the field: `({conv}) => vnode or null`. Others may add to it. */
 export const COMPOSER_TOOLS = [];
-
-/** Why nobody can write here now; "" if one can. */
-function reasonFor(conv) {
-  if (conv.groupId) {
-    const group = groups.mine.get(conv.groupId);
-    return group?.muted && !groups.mayManage(conv.groupId) ? t("chat.muted_group") : "";
-  }
-  if (people.blocked.has(conv.peerId)) return t("chat.blocked");
-  return people.isLoaded && !people.friends.has(conv.peerId) ? t("chat.no_friend") : "";
-}
 
 function About({ about }) {
   const [value] = useSignals(about);
@@ -41,7 +33,7 @@ function About({ about }) {
 
 /** Whom an @ at the cursor may mean. */
 function useMentions(conv, text, cursor) {
-  const word = /(?:^|\s)@([\p{L}\p{N}_.-]*)$/u.exec(text.slice(0, cursor))?.[1];
+  const word = /(?<![A-Za-z0-9_.@-])@([\p{L}\p{N}_.-]*)$/u.exec(text.slice(0, cursor))?.[1];
   const [members, setMembers] = useState([]);
   useEffect(() => {
     if (word !== undefined && conv.groupId) groups.loadMembers(conv.groupId).then(setMembers, () => {});
@@ -63,7 +55,7 @@ export function Composer({ conv, timeline, about, dropped }) {
   const mentioned = useRef(new Map()); // name → userId
   const typedAt = useRef(0);
   const { word, found } = useMentions(conv, text, cursor);
-  const reason = reasonFor(conv);
+  const reason = whyClosed(conv);
 
   useLayoutEffect(() => {
     if (matchMedia("(pointer: fine)").matches) field.current?.focus();
@@ -114,14 +106,17 @@ export function Composer({ conv, timeline, about, dropped }) {
     insert(`@${name} `, cursor - word.length - 1);
   };
 
+  /** What is refused stays in the field. */
+  const change = async (asked, said) => {
+    const isDone = said === asked.message.payload.text || (await attempt(conversations.edit(asked.message, said)));
+    if (isDone && about.value === asked) about.value = null;
+  };
+
   const send = () => {
     const said = text.trim();
     if (!said) return;
-    if (answer?.isEdit) {
-      if (said !== answer.message.payload.text) attempt(conversations.edit(answer.message, said));
-      about.value = null;
-      return;
-    }
+    if (said.length > MOST) return note(t("composer.too_long", { most: MOST.toLocaleString(language.value), count: said.length.toLocaleString(language.value) }), { isBad: true });
+    if (answer?.isEdit) return change(answer, said);
     const ids = [...mentioned.current].filter(([name]) => said.includes(`@${name}`)).map(([, id]) => id);
     const mentions = ids.includes("all") ? ["all"] : ids;
     conversations.say(conv, said, { ...(mentions.length ? { mentions } : {}), ...(answer ? { replyTo: answer.message.serverMsgId } : {}) });
@@ -198,7 +193,7 @@ export function Composer({ conv, timeline, about, dropped }) {
     <div class="composer-line" hidden=${Boolean(recording)}>
       <button type="button" class="button-icon" onClick=${attach} aria-haspopup="menu" aria-label=${t("attach.label")} title=${t("attach.label")}><${Icon} name="attach" size=${22} /></button>
       <div class="composer-field">
-        <textarea ref=${field} rows="1" value=${text} placeholder=${t("composer.placeholder")} aria-label=${t("composer.placeholder")} maxlength="16000" dir="auto"
+        <textarea ref=${field} rows="1" value=${text} placeholder=${t("composer.placeholder")} aria-label=${t("composer.placeholder")} dir="auto"
           onInput=${(event) => write(event.target.value)} onKeyDown=${onKeyDown} onPaste=${paste} onSelect=${(event) => setCursor(event.target.selectionStart)}></textarea>
         <button type="button" class="button-icon" onClick=${emoji} aria-haspopup="menu" aria-label=${t("emoji.label")} title=${t("emoji.label")}><${Icon} name="smile" size=${22} /></button>
       </div>

@@ -1,10 +1,11 @@
 // What a message holds, a view for each type.
-import { html, useState } from "../../vendor/preact-htm.js";
+import { html, useEffect, useRef, useState } from "../../vendor/preact-htm.js";
 import { files, people } from "../core/app.js";
 import { format, isEmoji } from "../core/format.js";
 import { t } from "../core/i18n.js";
 import { hrefOf } from "../core/route.js";
 import { bytes, length } from "../core/times.js";
+import { isFading } from "../store/fading.js";
 import { useFile } from "../store/files.js";
 import { Avatar } from "./avatar.js";
 import { Icon } from "./icons.js";
@@ -27,8 +28,9 @@ function Stream({ message, names }) {
 
 // files
 
-function BigImage({ url, close }) {
-  const { url: whole } = useFile(files, url);
+function BigImage({ url, fades, onOpen, close }) {
+  const { url: whole } = useFile(files, url, fades);
+  useEffect(() => onOpen(close), []);
   return html`<button type="button" class="big-image" onClick=${() => close()} aria-label=${t("do.close")}>
     ${whole ? html`<img src=${whole} alt="" />` : html`<span class="spinner"></span>`}
   </button>`;
@@ -46,10 +48,13 @@ function sizeOf({ width, height }) {
 function Image({ message }) {
   const { url, thumbnail, width, height } = message.payload ?? {};
   const isSmall = width <= MOST_WIDE && height <= MOST_HIGH;
-  const { url: shown, failed } = useFile(files, isSmall ? url : (thumbnail ?? url));
+  const fades = isFading(message);
+  const closeBig = useRef();
+  useEffect(() => () => fades && closeBig.current?.(), []); // it goes with the message
+  const { url: shown, failed } = useFile(files, isSmall ? url : (thumbnail ?? url), fades);
   if (!files.isOurs(url)) return html`<${Elsewhere} url=${url} icon="image" />`;
   const { width: wide, height: high } = sizeOf(message.payload);
-  return html`<button type="button" class="image" style=${{ width: `${wide}px`, aspectRatio: `${wide} / ${high}` }} aria-label=${t("kind.image")} onClick=${() => dialog(BigImage, { url, title: t("kind.image") })}>
+  return html`<button type="button" class="image" style=${{ width: `${wide}px`, aspectRatio: `${wide} / ${high}` }} aria-label=${t("kind.image")} onClick=${() => dialog(BigImage, { url, fades, onOpen: (close) => void (closeBig.current = close), title: t("kind.image") })}>
     ${shown && html`<img src=${shown} alt="" />`}
     ${failed && html`<span class="image-gone"><${Icon} name="image" />${t("file.gone")}</span>`}
   </button>`;
@@ -69,8 +74,8 @@ function Spoken({ message }) {
 function Video({ message }) {
   const { url, thumbnail, duration } = message.payload ?? {};
   const [isWanted, setWanted] = useState(false);
-  const { url: film, failed } = useFile(files, isWanted ? url : "");
-  const { url: still } = useFile(files, thumbnail ?? "");
+  const { url: film, failed } = useFile(files, isWanted ? url : "", isFading(message));
+  const { url: still } = useFile(files, thumbnail ?? "", isFading(message));
   if (!files.isOurs(url)) return html`<${Elsewhere} url=${url} icon="file" />`;
   if (failed) return html`<p class="text">${t("file.gone")}</p>`;
   if (film) return html`<video class="video" controls autoplay playsinline src=${film} aria-label=${t("kind.video")}></video>`;
@@ -82,7 +87,7 @@ function Video({ message }) {
 function File({ message }) {
   const { url, name, size } = message.payload ?? {};
   if (!files.isOurs(url)) return html`<${Elsewhere} url=${url} icon="file" />`;
-  return html`<button type="button" class="file" onClick=${() => attempt(files.save(url, name ?? "file"))} aria-label=${t("file.save", { name })}>
+  return html`<button type="button" class="file" onClick=${() => attempt(files.save(url, name ?? "file", isFading(message)))} aria-label=${t("file.save", { name })}>
     <span class="file-icon"><${Icon} name="file" /></span>
     <span class="file-text"><b>${name}</b><small>${bytes(size ?? 0)}</small></span>
   </button>`;

@@ -2,14 +2,14 @@
 import { html, useEffect, useState } from "../../vendor/preact-htm.js";
 import { client, conversations, groups, people } from "../core/app.js";
 import { t } from "../core/i18n.js";
-import { go } from "../core/route.js";
+import { back, go } from "../core/route.js";
 import { useSignals } from "../core/signal.js";
 import { brief } from "../core/times.js";
 import { Avatar } from "./avatar.js";
 import { copy } from "./copy.js";
 import { Icon } from "./icons.js";
 import { linkTo } from "./join.js";
-import { AddButton, openAdd, Person } from "./new_chat.js";
+import { AddButton, Befriend, openAdd, Person } from "./new_chat.js";
 import { ask, attempt, dialog, DialogHead, note, openMenu, sure } from "./overlay.js";
 import { PersonActs, PersonHead } from "./people.js";
 import { chooseAvatar } from "./settings.js";
@@ -131,17 +131,17 @@ function GroupActs({ group }) {
   };
   const leave = async () => {
     if (role === "owner" && memberCount > 1) return note(t("group.leave_owner"), { isBad: true });
-    if ((await sure(t("group.leave"), t("group.leave_sure", { name }), t("group.leave"))) && (await attempt(groups.leave(groupId)))) go("chats");
+    if ((await sure(t("group.leave"), t("group.leave_sure", { name }), t("group.leave"))) && (await attempt(groups.leave(groupId)))) back("chats");
   };
   const disband = async () => {
-    if ((await sure(t("group.disband"), t("group.disband_sure", { name }), t("group.disband"))) && (await attempt(groups.disband(groupId)))) go("chats");
+    if ((await sure(t("group.disband"), t("group.disband_sure", { name }), t("group.disband"))) && (await attempt(groups.disband(groupId)))) back("chats");
   };
   const policy = (event) =>
     openMenu(event, ["open", "approval", "invite"].map((each) => ({ label: t(`policy.${each}`), icon: each === joinPolicy ? "check" : "lock", act: () => attempt(groups.change(groupId, { joinPolicy: each })) })));
   return html`<div class="acts">
     ${mayManage && html`<button type="button" class="act" onClick=${rename}><${Icon} name="edit" />${t("group.rename")}</button>
       <button type="button" class="act" onClick=${() => chooseAvatar((avatarUrl) => groups.change(groupId, { avatarUrl }))}><${Icon} name="image" />${t("profile.picture")}</button>
-      <button type="button" class="act" onClick=${policy} aria-haspopup="menu"><${Icon} name="lock" />${t("group.policy")}: ${t(`policy.${joinPolicy}`)}</button>
+      <button type="button" class="act" onClick=${policy} aria-haspopup="menu"><${Icon} name="lock" />${t("group.policy_is", { policy: t(`policy.${joinPolicy}`) })}</button>
       <${Switch} label=${t("group.mute_all")} icon="mute" isOn=${muted} onChange=${() => attempt(groups.muteAll(groupId, !muted))} />`}
     ${joinPolicy !== "invite" && html`<button type="button" class="act" onClick=${() => copy(linkTo(groupId))}><${Icon} name="copy" />${t("join.copy")}</button>`}
     <button type="button" class="act danger" onClick=${leave}><${Icon} name="leave" />${t("group.leave")}</button>
@@ -167,16 +167,27 @@ function GroupDetails({ conv }) {
       <${GroupActs} group=${group} />`}`;
 }
 
+function PersonDetails({ conv }) {
+  const { peerId } = conv;
+  const isStranger = people.isLoaded && !people.friends.has(peerId) && !people.blocked.has(peerId);
+  return html`<${PersonHead} userId=${peerId} />
+    ${isStranger && html`<div class="centred"><${Befriend} userId=${peerId} /></div>`}
+    <${Settings} conv=${conv} /><${PersonActs} userId=${peerId} />`;
+}
+
 export function Details({ id }) {
   useSignals(conversations.changed, people.changed, groups.changed);
   const conv = conversations.get(id);
+  useEffect(() => {
+    if (!conv && conversations.isLoaded) areDetailsOpen.value = false; // it has ended
+  }, [conv]);
   if (!conv) return null;
   return html`<header class="details-head">
       <button type="button" class="button-icon" onClick=${() => (areDetailsOpen.value = false)} aria-label=${t("do.close")}><${Icon} name="close" /></button>
       <h2>${t("details.label")}</h2>
     </header>
     <div class="details-body">
-      ${conv.groupId ? html`<${GroupDetails} conv=${conv} />` : html`<${PersonHead} userId=${conv.peerId} /><${Settings} conv=${conv} /><${PersonActs} userId=${conv.peerId} />`}
+      ${conv.groupId ? html`<${GroupDetails} conv=${conv} />` : html`<${PersonDetails} conv=${conv} />`}
     </div>`;
 }
 

@@ -4,11 +4,14 @@ import { note, wordsFor } from "./overlay.js";
 
 const PAUSE = 250;
 
+/** In Chinese one character says as much as others' words do. */
+const isEnough = (word, least) => word.length >= least || /\P{ASCII}/u.test(word);
+
 /** What `ask(word)` resolves with; null while the word is shorter than `least`, or nothing is known yet. */
 export function useFound(word, least, ask) {
   const [found, setFound] = useState(null);
   useEffect(() => {
-    if (word.length < least) return setFound(null);
+    if (!isEnough(word, least)) return setFound(null);
     let isWanted = true;
     const look = () =>
       ask(word).then(

@@ -2,7 +2,7 @@
 import { html, useEffect, useState } from "../../vendor/preact-htm.js";
 import { client, conversations, groups } from "../core/app.js";
 import { t } from "../core/i18n.js";
-import { go, hrefOf } from "../core/route.js";
+import { back, hrefOf } from "../core/route.js";
 import { Avatar } from "./avatar.js";
 import { Icon } from "./icons.js";
 import { attempt, note, wordsFor } from "./overlay.js";
@@ -13,6 +13,7 @@ export const linkTo = (groupId) => location.origin + location.pathname + hrefOf(
 export function JoinPage({ id }) {
   const [group, setGroup] = useState(null);
   const [problem, setProblem] = useState("");
+  const [isAsked, setAsked] = useState(false);
   useEffect(() => {
     if (groups.mine.has(id)) return conversations.open(`group:${id}`);
     client.http.get(`/api/groups/${encodeURIComponent(id)}`).then(
@@ -22,16 +23,16 @@ export function JoinPage({ id }) {
   }, [id]);
   const join = async () => {
     if (!(await attempt(groups.join(id)))) return;
-    if (!groups.mine.has(id)) return note(t("join.asked"));
+    if (!groups.mine.has(id)) return (setAsked(true), note(t("join.asked")));
     await conversations.reload();
     conversations.open(group.convId);
   };
   return html`<div class="page-main">
-    <header class="page-head only-phone"><button type="button" class="button-icon" onClick=${() => go("chats")} aria-label=${t("do.back")}><${Icon} name="back" /></button></header>
+    <header class="page-head only-phone"><button type="button" class="button-icon" onClick=${() => back("chats")} aria-label=${t("do.back")}><${Icon} name="back" /></button></header>
     ${!group && html`<div class="nothing-open">${problem ? html`<p>${problem}</p>` : html`<span class="spinner"></span>`}</div>`}
     ${group && html`<div class="page-body narrow">
       <div class="profile-head"><${Avatar} id=${id} name=${group.name} url=${group.avatarUrl} size=${112} /><h2>${group.name}</h2><p>${t("group.members", { count: group.memberCount })}</p></div>
-      <div class="centred"><button type="button" class="button primary" onClick=${join}>${t(group.joinPolicy === "approval" ? "join.ask" : "group.join")}</button></div>
+      <div class="centred"><button type="button" class="button primary" disabled=${isAsked} onClick=${join}>${t(isAsked ? "people.waiting" : group.joinPolicy === "approval" ? "join.ask" : "group.join")}</button></div>
     </div>`}
   </div>`;
 }

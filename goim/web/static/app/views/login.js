@@ -1,6 +1,7 @@
 // Who are you? Log in, or make an account.
 import { html, useLayoutEffect, useRef, useState } from "../../vendor/preact-htm.js";
 import { begin, client, end } from "../core/app.js";
+import { newDeviceId } from "../core/device.js";
 import { LANGUAGES, language, speak, t } from "../core/i18n.js";
 import { Icon } from "./icons.js";
 import { wordsFor } from "./overlay.js";
@@ -19,7 +20,7 @@ export function Login({ why }) {
     setError("");
     try {
       if (isNew) await client.register(username.trim(), password, nickname.trim());
-      await client.login(username.trim(), password);
+      await client.login(username.trim(), password, client.deviceId || newDeviceId());
       if (why) end();
       begin();
     } catch (refused) {

@@ -2,16 +2,18 @@
 import { html } from "../../vendor/preact-htm.js";
 import { client, conversations, groups, people } from "../core/app.js";
 import { t } from "../core/i18n.js";
-import { clock, brief } from "../core/times.js";
+import { moment } from "../core/times.js";
+import { isForwardable } from "../store/forward.js";
 import { Avatar } from "./avatar.js";
 import { copy } from "./copy.js";
 import { EmojiPicker } from "./emoji.js";
+import { openForward } from "./forward.js";
 import { attempt, closeMenu, dialog, DialogHead, note, openMenu, sure } from "./overlay.js";
 
 const QUICK = ["👍", "❤️", "😂", "😮", "😢", "🎉"];
 
 function Readers({ readers, unread, close }) {
-  const row = (userId, at) => html`<li class="person"><${Avatar} id=${userId} name=${people.name(userId)} url=${people.avatar(userId)} size=${34} /><span>${people.name(userId)}</span>${at && html`<time>${brief(at)} ${clock(at)}</time>`}</li>`;
+  const row = (userId, at) => html`<li class="person"><${Avatar} id=${userId} name=${people.name(userId)} url=${people.avatar(userId)} size=${34} /><span>${people.name(userId)}</span>${at && html`<time>${moment(at)}</time>`}</li>`;
   return html`<${DialogHead} title=${t("readers.title")} close=${close} />
     <ul class="people">${readers.map(({ userId, readAt }) => row(userId, readAt))}</ul>
     ${unread.length > 0 && html`<h3 class="list-title">${t("readers.not_yet")}</h3><ul class="people">${unread.map((userId) => row(userId))}</ul>`}`;
@@ -28,12 +30,12 @@ export function messageActs(conv, timeline, about) {
     edit: (message) => (about.value = { message, isEdit: true }),
     again({ clientMsgId }) {
       const { data } = timeline.failed.find((each) => each.data.clientMsgId === clientMsgId);
-      const { at, convId, convType, to, groupId, clientMsgId: old, ...said } = data;
-      timeline.unfail(clientMsgId);
-      conversations.say(conversations.get(conv.convId) ?? conv, said.payload.text, said);
+      const { at, convId, convType, to, groupId, ...said } = data;
+      conversations.sayAgain(conversations.get(conv.convId) ?? conv, said).catch(() => {}); // shown as before
     },
-    discard: ({ clientMsgId }) => timeline.unfail(clientMsgId),
+    discard: ({ clientMsgId }) => conversations.refused.remove(clientMsgId),
     copy: (message) => copy(textOf(message)),
+    forward: (message) => openForward(message, timeline),
     async keep(message) {
       const kept = client.http.post("/api/favorites/message", { messageId: message.serverMsgId, convId: message.convId });
       if (await attempt(kept)) note(t("saved.done"));
@@ -55,6 +57,7 @@ export function messageActs(conv, timeline, about) {
         event,
         [
           { label: t("do.reply"), icon: "reply", act: () => acts.reply(message) },
+          isForwardable(message) && { label: t("do.forward"), icon: "forward", act: () => acts.forward(message) },
           isText && !message.burnAfterRead && { label: t("do.copy"), icon: "copy", act: () => acts.copy(message) },
           isMine && message.type === "text" && { label: t("do.edit"), icon: "edit", act: () => acts.edit(message) },
           !message.burnAfterRead && !message.expireAt && message.type !== "call" && { label: t("do.save_message"), icon: "saved", act: () => acts.keep(message) },

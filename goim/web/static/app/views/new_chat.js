@@ -32,6 +32,7 @@ async function befriend(userId) {
 export function Befriend({ userId, onChat }) {
   if (userId === client.userId) return null;
   if (people.friends.has(userId)) return html`<button type="button" class="button small" onClick=${onChat}>${t("people.message")}</button>`;
+  if (people.waiting.has(userId)) return html`<button type="button" class="button small" disabled>${t("people.waiting")}</button>`;
   return html`<button type="button" class="button small primary" onClick=${() => befriend(userId)}>${t("people.add")}</button>`;
 }
 

@@ -100,17 +100,20 @@ export const closeMenu = () => (menu.value = null);
 function Menu({ at, items, head, before }) {
   const ref = useRef();
   useLayoutEffect(() => {
-    const { width, height } = ref.current.getBoundingClientRect();
-    const x = Math.max(8, Math.min(at.x, innerWidth - width - 8));
-    const y = at.y + height > innerHeight - 8 ? Math.max(8, at.y - height) : at.y;
-    Object.assign(ref.current.style, { left: `${x}px`, top: `${y}px` });
+    const place = () => {
+      const { width, height } = ref.current.getBoundingClientRect();
+      const x = Math.max(8, Math.min(at.x, innerWidth - width - 8));
+      const y = at.y + height > innerHeight - 8 ? Math.max(8, Math.min(at.y, innerHeight - 8) - height) : at.y;
+      Object.assign(ref.current.style, { left: `${x}px`, top: `${y}px` });
+    };
+    place();
     ref.current.querySelector("[role=menuitem]")?.focus();
     const leave = (event) => ref.current?.contains(event.target) || closeMenu();
     addEventListener("pointerdown", leave, true);
-    addEventListener("resize", closeMenu);
+    addEventListener("resize", place); // a phone's keyboard goes when the menu takes the focus
     return () => {
       removeEventListener("pointerdown", leave, true);
-      removeEventListener("resize", closeMenu);
+      removeEventListener("resize", place);
     };
   }, [items]);
   const onKeyDown = (event) => {
@@ -158,6 +161,9 @@ export function wordsFor(error) {
   const own = t(`error.${typeof error.code === "string" ? error.code : error.name}`); // numbers are of the browser's own
   return own.startsWith("error.") ? error.message : own;
 }
+
+/** Why a message was refused: where somebody's program decides that, it has words of its own for it. */
+export const whyRefused = (error) => (error.code === "FORBIDDEN" ? error.message : wordsFor(error));
 
 /** Do it, and say so if it fails; resolves with whether it worked. */
 export async function attempt(work) {

@@ -2,7 +2,7 @@
 import { html, useState } from "../../vendor/preact-htm.js";
 import { client, conversations, groups, people } from "../core/app.js";
 import { t } from "../core/i18n.js";
-import { go, hrefOf } from "../core/route.js";
+import { back, go, hrefOf } from "../core/route.js";
 import { useSignals } from "../core/signal.js";
 import { ago } from "../core/times.js";
 import { Avatar } from "./avatar.js";
@@ -100,7 +100,7 @@ export function PersonPage({ id }) {
   if (!id) return html`<div class="nothing-open"><div class="logo" aria-hidden="true"><${Icon} name="people" size=${40} /></div><p>${t("people.choose")}</p></div>`;
   people.load(id);
   return html`<div class="page-main">
-    <header class="page-head only-phone"><button type="button" class="button-icon" onClick=${() => go("people")} aria-label=${t("do.back")}><${Icon} name="back" /></button></header>
+    <header class="page-head only-phone"><button type="button" class="button-icon" onClick=${() => back("people")} aria-label=${t("do.back")}><${Icon} name="back" /></button></header>
     <div class="page-body narrow">
       <${PersonHead} userId=${id} />
       ${id !== client.userId && html`<div class="centred"><${Befriend} userId=${id} onChat=${() => go("chats", conversations.with(id))} /></div><${PersonActs} userId=${id} />`}

@@ -10,6 +10,6 @@ export function Quote({ convId, message }) {
   if (!message) return html`<button type="button" class="quote" disabled><b></b><span>${t("message.unknown")}</span></button>`;
   const { from, seq } = message;
   return html`<button type="button" class="quote" onClick=${() => jumpTo(convId, seq)}>
-    <b>${from === client.userId ? t("you") : people.name(from)}</b><span>${summary(message)}</span>
+    <b>${from === client.userId ? t("you") : people.name(from)}</b><span dir="auto">${summary(message)}</span>
   </button>`;
 }

@@ -2,7 +2,7 @@
 import { html, useEffect, useState } from "../../vendor/preact-htm.js";
 import { client, conversations, whenOut } from "../core/app.js";
 import { t } from "../core/i18n.js";
-import { go, hrefOf } from "../core/route.js";
+import { back, hrefOf } from "../core/route.js";
 import { Signal, useSignals } from "../core/signal.js";
 import { summary } from "../core/summary.js";
 import { brief, whole } from "../core/times.js";
@@ -63,17 +63,20 @@ export function SavedList({ id }) {
 export function SavedPage({ id }) {
   const [favourites] = useSignals(list);
   const favourite = favourites?.find(({ favoriteId }) => favoriteId === id);
-  if (!favourite) return html`<div class="nothing-open"><div class="logo" aria-hidden="true"><${Icon} name="saved" size=${40} /></div><p>${t("saved.choose")}</p></div>`;
+  if (!favourite) {
+    return html`<div class="nothing-open"><div class="logo" aria-hidden="true"><${Icon} name="saved" size=${40} /></div><p>${t("saved.choose")}</p>
+      <button type="button" class="button only-phone" onClick=${() => back("saved")}>${t("do.back")}</button></div>`;
+  }
   const { message, title, content, createdAt } = favourite;
   const Content = message && contentOf(message.type);
   const remove = async () => {
     if (!(await sure(t("do.delete"), t("saved.delete_sure"), t("do.delete"))) || !(await attempt(client.http.delete(`/api/favorites/${id}`)))) return;
-    go("saved");
+    back("saved");
     await load();
   };
   return html`<div class="page-main">
     <header class="page-head">
-      <button type="button" class="button-icon only-phone" onClick=${() => go("saved")} aria-label=${t("do.back")}><${Icon} name="back" /></button>
+      <button type="button" class="button-icon only-phone" onClick=${() => back("saved")} aria-label=${t("do.back")}><${Icon} name="back" /></button>
       <h2>${title}</h2>
       ${message && conversations.get(message.convId) && html`<button type="button" class="button small" onClick=${() => jumpTo(message.convId, message.seq)}>${t("saved.in_chat")}</button>`}
       <button type="button" class="button-icon" onClick=${remove} aria-label=${t("do.delete")}><${Icon} name="trash" /></button>

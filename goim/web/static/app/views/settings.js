@@ -1,8 +1,9 @@
 // Oneself: profile, devices, how it all looks, the account.
 import { html, useEffect, useRef, useState } from "../../vendor/preact-htm.js";
 import { client, logOut, people } from "../core/app.js";
+import { deviceName } from "../core/device.js";
 import { LANGUAGES, language, speak, t } from "../core/i18n.js";
-import { go, hrefOf } from "../core/route.js";
+import { back, hrefOf } from "../core/route.js";
 import { useSignals } from "../core/signal.js";
 import { theme, wear } from "../core/theme.js";
 import { ago } from "../core/times.js";
@@ -62,7 +63,7 @@ function Devices() {
     ${devices.map((device) => {
       const isThis = device.deviceId === client.deviceId;
       return html`<li class="person-row" key=${device.deviceId}>
-        <span class="person"><span class="saved-icon"><${Icon} name="device" /></span><span class="person-text"><b>${isThis ? t("device.this") : device.deviceId}</b>
+        <span class="person"><span class="saved-icon"><${Icon} name="device" /></span><span class="person-text"><b>${isThis ? t("device.this") : deviceName(device.deviceId)}</b>
           <small class=${device.online ? "is-online" : ""}>${device.online ? t("presence.online") : t("presence.seen", { ago: ago(device.lastSeen) })}${device.transport ? ` · ${device.transport}` : ""}</small></span></span>
         ${!isThis && html`<button type="button" class="button small danger" onClick=${() => remove(device)}>${t("do.remove")}</button>`}
       </li>`;
@@ -150,7 +151,7 @@ export function SettingsPage({ id }) {
   const section = SECTIONS[id];
   if (!section) return html`<div class="nothing-open"><div class="logo" aria-hidden="true"><${Icon} name="settings" size=${40} /></div><p>${t("settings.choose")}</p></div>`;
   return html`<div class="page-main">
-    <header class="page-head"><button type="button" class="button-icon only-phone" onClick=${() => go("settings")} aria-label=${t("do.back")}><${Icon} name="back" /></button><h2>${t(`settings.${id}`)}</h2></header>
+    <header class="page-head"><button type="button" class="button-icon only-phone" onClick=${() => back("settings")} aria-label=${t("do.back")}><${Icon} name="back" /></button><h2>${t(`settings.${id}`)}</h2></header>
     <div class="page-body narrow"><${section.View} /></div>
   </div>`;
 }

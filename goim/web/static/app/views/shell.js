@@ -75,7 +75,9 @@ export function Shell() {
   const { List, Main, hasDetails } = PLACES[place];
   useEffect(() => {
     addEventListener("keydown", onKeyDown);
+    const unwatch = route.watch(closeAll); // what was asked on another page
     return () => {
+      unwatch();
       removeEventListener("keydown", onKeyDown);
       closeAll(); // whoever is nobody any more sees nothing of it
     };

@@ -93,7 +93,7 @@ class Keeper {
 }
 
 export function TimelineView({ conv, timeline, about }) {
-  useSignals(timeline.changed, people.changed, groups.changed);
+  useSignals(timeline.changed, conversations.refused.changed, people.changed, groups.changed);
   const { start, end, showFrom } = useWindow(timeline);
   const box = useRef();
   const content = useRef();
@@ -222,13 +222,13 @@ function rowsOf({ conv, timeline, start, end, acts, lit }) {
     const isMine = message.from === mine;
     rows.push(html`<${Bubble} key=${message.seq} message=${message} isMine=${isMine} acts=${acts}
       isFirst=${!goTogether(before, message) || isNew} isLast=${!goTogether(message, after)}
-      name=${conv.groupId && !isMine ? people.name(message.from) || "…" : ""} avatarUrl=${conv.groupId && !isMine ? people.avatar(message.from) : ""}
+      who=${isMine ? t("you") : people.name(message.from)} name=${conv.groupId && !isMine ? people.name(message.from) || "…" : ""} avatarUrl=${conv.groupId && !isMine ? people.avatar(message.from) : ""}
       quoted=${message.replyTo ? timeline.quoted(message.replyTo) : undefined}
       names=${message.mentions ? namesOf(message.mentions) : ""} state=${isMine ? (timeline.isRead(message.seq) ? "read" : "sent") : ""}
       isCovered=${timeline.isCovered(message)} uncovered=${timeline.uncovered.get(message.seq)}
       isLit=${lit?.isLit && lit.seq === message.seq} />`);
   }
-  if (end === messages.length && timeline.isAtEnd) rows.push(...unsent(timeline, acts));
+  if (end === messages.length && (timeline.isAtEnd || !timeline.isLoaded)) rows.push(...unsent(timeline, acts));
   return rows;
 }
 
@@ -239,7 +239,7 @@ function unsent(timeline, acts) {
   return [...waiting, ...failed].map(({ data, error, state }) => {
     const message = { ...data, from: client.userId, timestamp: data.at };
     return html`<${Bubble} key=${data.clientMsgId} message=${data} at=${message.timestamp} isMine=${true} acts=${acts} isFirst=${true} isLast=${true} state=${state} error=${error}
-      name="" avatarUrl="" names="" quoted=${data.replyTo ? timeline.quoted(data.replyTo) : undefined} />`;
+      who=${t("you")} name="" avatarUrl="" names="" quoted=${data.replyTo ? timeline.quoted(data.replyTo) : undefined} />`;
   });
 }
 

@@ -1,9 +1,10 @@
-"""The stores of a node that forgets everything when it ends: for tests, and for trying things out."""
+"""All stores in memory: quick, and without the surprises of a database."""
 
 from __future__ import annotations
 
 from goim.app.storage import Stores
 from goim.blobs.memory import MemoryBlobs
+from goim.stores.base_search import NumberedIndex
 from goim.stores.memory_accounts import MemorySessions, MemoryUsers
 from goim.stores.memory_admissions import MemoryAdmissions, MemoryNoticeBoard
 from goim.stores.memory_conversations import MemoryConversations, MemoryReceipts
@@ -18,7 +19,6 @@ from goim.stores.memory_outbox import MemoryFeedMarks, MemoryLogScan, MemoryOutb
 from goim.stores.memory_overview import MemoryOverview
 from goim.stores.memory_push import MemoryPushDevices
 from goim.stores.memory_search import MemoryLogTail, MemorySearchIndex
-from goim.stores.search import NumberedIndex
 
 
 def memory_stores() -> Stores:

@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from typing import NamedTuple, Protocol
 
 from goim.model.search import Term
-from goim.stores.search import Doc, Hit
+from goim.stores.base_search import Doc, Hit
 
 
 class Mark(NamedTuple):

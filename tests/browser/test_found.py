@@ -1,0 +1,72 @@
+"""Whom and what one looks for: who said what, who is no friend any more or not spoken to yet, what has no spaces."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.async_api import Browser, expect
+
+from tests.browser.pages import seat
+from tests.client import World
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+
+async def test_a_friend_is_found_among_the_conversations_before_there_is_one(town: World, browser: Browser) -> None:
+    ann, bob, eve = await town.circle(3)
+    await bob.put("/api/users/me", {"nickname": "Robert"})
+    await eve.put("/api/users/me", {"nickname": "Roberta"})
+    await eve.post("/api/messages", eve.text(ann, "hello"))
+    async with seat(browser, town.base_url, ann) as hers:
+        await hers.page.get_by_label("Search", exact=True).fill("robert")
+        await expect(hers.row("Roberta")).to_have_count(1)  # with whom there is one
+        await expect(hers.page.locator(".pane-list .person")).to_have_text([r"RRobert"])
+        await hers.page.locator(".pane-list .person").click()
+        await expect(hers.page.locator(".chat-head")).to_contain_text("Robert")
+        await hers.say("hi Robert")
+        await expect(hers.row("Robert")).to_have_count(2)
+        await expect(hers.page.locator(".pane-list .person")).to_have_count(0)
+
+
+async def test_what_is_written_without_spaces_is_understood(town: World, browser: Browser) -> None:
+    ann, bob = await town.circle(2)
+    await bob.put("/api/users/me", {"nickname": "陈伟"})
+    group = await ann.post("/api/groups", {"name": "讨论", "memberIds": [bob.user_id]})
+    where = {"convType": "group", "groupId": group["groupId"], "type": "text"}
+    await bob.post("/api/messages", {**where, "payload": {"text": "见https://example.org/中文/a?b=1，请看一下"}})
+    async with seat(browser, town.base_url, ann) as hers:
+        await hers.open("讨论")
+        link = hers.page.locator(".message .text a")
+        await expect(link).to_have_text("https://example.org/中文/a?b=1")
+        await hers.field.press_sequentially("你好@陈")
+        await hers.page.get_by_role("option", name="陈伟").click()
+        await expect(hers.field).to_have_value("你好@陈伟 ")
+        await hers.field.fill("write to ann@example")
+        await expect(hers.page.get_by_role("option")).to_have_count(0)  # an address calls nobody
+        await hers.field.fill("")
+        await hers.page.get_by_label("Search", exact=True).fill("看")
+        await expect(hers.page.locator(".pane-list .row", has_text="请看一下")).to_be_visible()
+
+
+async def test_who_reads_with_the_ears_hears_who_said_what(town: World, browser: Browser) -> None:
+    ann, bob = await town.circle(2)
+    await bob.post("/api/messages", bob.text(ann, "tea?"))
+    await ann.post("/api/messages", ann.text(bob, "please"))
+    async with seat(browser, town.base_url, ann) as hers:
+        await hers.open(bob.username)
+        await expect(hers.page.get_by_role("article", name=bob.username)).to_contain_text("tea?")
+        await expect(hers.page.get_by_role("article", name="You")).to_contain_text("please")
+
+
+async def test_who_is_no_friend_any_more_is_asked_again_where_one_talked(town: World, browser: Browser) -> None:
+    ann, bob = await town.circle(2)
+    await bob.post("/api/messages", bob.text(ann, "hi"))
+    async with seat(browser, town.base_url, ann) as hers:
+        await hers.open(bob.username)
+        await hers.page.locator(".chat-who").click()
+        add = hers.page.locator(".pane-details").get_by_role("button", name="Add", exact=True)
+        await expect(hers.page.locator(".pane-details h2", has_text=bob.username)).to_be_visible()
+        await expect(add).to_have_count(0)
+        await bob.delete(f"/api/friends/{ann.user_id}")
+        await add.click()
+        await expect(hers.page.locator(".pane-details").get_by_role("button", name="Asked")).to_be_disabled()
+        assert [one["userId"] for one in (await bob.get("/api/friends/requests"))["requests"]] == [ann.user_id]

@@ -1,0 +1,133 @@
+"""What one has written is not lost: without a connection, before a conversation has begun, and when it is refused."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from playwright.async_api import Browser, expect
+
+from tests.browser.pages import PATIENCE, Seat, seat
+from tests.browser.phones import clock, eventually
+from tests.client import Person, World
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+
+async def drafts_of(person: Person) -> list[str]:
+    return [line["draft"] for line in (await person.get("/api/conversations"))["conversations"]]
+
+
+async def kept(person: Person, draft: str) -> None:
+    """Wait until the server has it."""
+    async with asyncio.timeout(2 * PATIENCE / 1000):
+        while draft not in await drafts_of(person):
+            await clock.sleep(0.05)
+
+
+async def begin(hers: Seat, name: str) -> None:
+    """Open the conversation with a friend to whom nothing was said yet."""
+    await hers.page.get_by_role("link", name="People").click()
+    await hers.page.locator(".pane-list .row", has_text=name).click()
+    await hers.button("Message").click()
+
+
+async def test_what_is_begun_without_a_connection_is_still_there_with_it_and_on_other_devices(
+    town: World, browser: Browser
+) -> None:
+    ann, bob, eve = await town.circle(3)
+    await bob.post("/api/messages", bob.text(ann, "hi"))
+    await eve.post("/api/messages", eve.text(ann, "hello"))
+    async with seat(browser, town.base_url, ann) as hers:
+        await hers.open(bob.username)
+        await hers.go_offline()
+        async with hers.page.expect_event("requestfailed", lambda request: request.url.endswith("/draft")):
+            await hers.field.fill("written in a tunnel")
+        await hers.context.set_offline(False)
+        await expect(hers.page.locator(".offline")).to_have_count(0)
+        await kept(ann, "written in a tunnel")
+        await hers.open(eve.username)
+        await expect(hers.row(bob.username)).to_contain_text("written in a tunnel")
+        await hers.open(bob.username)
+        await expect(hers.field).to_have_value("written in a tunnel")
+        await hers.field.press("Enter")
+        await kept(ann, "")
+        await expect(hers.message("written in a tunnel").get_by_label("Sent", exact=True)).to_be_visible()
+
+
+async def test_what_is_begun_to_somebody_new_waits_for_the_conversation_to_begin(town: World, browser: Browser) -> None:
+    ann, bob, eve = await town.circle(3)
+    await eve.post("/api/messages", eve.text(ann, "hello"))
+    async with seat(browser, town.base_url, ann) as hers:
+        await begin(hers, bob.username)
+        await hers.field.fill("Dear Bob")
+        await hers.page.get_by_role("link", name="Chats").click()
+        await hers.open(eve.username)
+        await hers.page.reload()
+        await begin(hers, bob.username)
+        await expect(hers.field).to_have_value("Dear Bob")
+        await hers.field.press("Enter")
+        await expect(hers.message("Dear Bob").get_by_label("Sent", exact=True)).to_be_visible()
+        await hers.open(eve.username)
+        await hers.open(bob.username)
+        await expect(hers.field).to_have_value("")
+
+
+async def test_an_edit_that_is_refused_stays_in_the_field(town: World, browser: Browser) -> None:
+    ann, bob = await town.circle(2)
+    sent = await ann.post("/api/messages", ann.text(bob, "first"))
+    async with seat(browser, town.base_url, ann) as hers:
+        await hers.open(bob.username)
+        await hers.choose("first", "Edit")
+        await hers.page.evaluate(  # what is taken back meanwhile cannot be edited
+            "async (data) => (await import('/web/app/core/app.js')).client.ask('recall', data)",
+            {"convId": sent["convId"], "serverMsgId": sent["serverMsgId"]},
+        )
+        await hers.say("first, and better")
+        await expect(hers.page.locator(".note.bad")).to_be_visible()
+        await expect(hers.field).to_have_value("first, and better")
+
+
+async def test_what_is_too_long_is_said_to_be_and_none_of_it_lost(town: World, browser: Browser) -> None:
+    ann, bob = await town.circle(2)
+    await bob.post("/api/messages", bob.text(ann, "hi"))
+    text = "word " * 3_201 + "end"
+    async with seat(browser, town.base_url, ann) as hers:
+        await hers.open(bob.username)
+        await hers.field.focus()
+        await hers.page.evaluate("(text) => document.execCommand('insertText', false, text)", text)
+        await hers.field.press("Enter")
+        await expect(hers.page.locator(".note")).to_have_text(
+            "A message has at most 16,000 characters; this one has 16,008."
+        )
+        await expect(hers.field).to_have_value(text)
+        await hers.field.fill(text[8:])
+        await hers.field.press("Enter")
+        await eventually(
+            hers.page, "(end) => document.querySelector('.message.mine .text')?.textContent.endsWith(end)", "end"
+        )
+        await expect(hers.field).to_have_value("")
+
+
+async def test_what_was_refused_is_told_in_the_list_and_after_a_reload(town: World, browser: Browser) -> None:
+    ann, bob, eve = await town.circle(3)
+    await bob.post("/api/messages", bob.text(ann, "hi"))
+    await eve.post("/api/messages", eve.text(ann, "hello"))
+    async with seat(browser, town.base_url, ann) as hers:
+        await hers.open(bob.username)
+        await hers.go_offline()
+        await hers.say("are we still friends?")
+        await expect(hers.message("are we still friends?")).to_be_visible()
+        await bob.delete(f"/api/friends/{ann.user_id}")
+        await hers.open(eve.username)
+        await hers.context.set_offline(False)
+        refused = hers.row(bob.username).get_by_label("Not sent")
+        await expect(refused).to_be_visible()
+        await hers.page.reload()
+        await expect(refused).to_be_visible()
+        await expect(hers.row(eve.username).get_by_label("Not sent")).to_have_count(0)
+        await hers.open(bob.username)
+        await expect(hers.message("are we still friends?")).to_contain_text("You are not friends.")
+        await hers.button("Discard").click()
+        await expect(hers.message("are we still friends?")).to_have_count(0)
+        await expect(refused).to_have_count(0)
