@@ -56,7 +56,8 @@ async def _append(log: Log, clock: SystemClock, drafts: list[Draft]) -> None:
             await clock.sleep(ANOTHER_TRY_SECONDS)
     for draft, place in zip(drafts, places, strict=True):
         told = (draft.conv.conv_id, str(place.seq), draft.client_msg_id, str(int(place.is_duplicate)))
-        print(*told, flush=True)  # noqa: T201 whoever started us reads it
+        sys.stdout.write(" ".join(told) + "\n")  # in one piece: `kill -9` cuts none in two
+        sys.stdout.flush()
 
 
 if __name__ == "__main__":
