@@ -21,7 +21,7 @@ from goim.notices import (
     Notices,
     SessionsEnded,
 )
-from goim.ordering import Lanes, decode_placed, encode_placed
+from goim.ordering import Lanes, Placed, decode_placed, encode_placed
 from goim.protocol.close_codes import CloseCode
 from goim.protocol.frames import Frame, body_of, frame_of, framed
 from goim.protocol.pushes import Push
@@ -282,10 +282,10 @@ class Delivery:
                         self._metrics.deliveries += 1
         return None
 
-    def _is_anybody_here(self, conv: Conversation) -> bool:
-        if conv.conv_type is ConvType.C2C:
-            return conv.user_a in self._users or conv.user_b in self._users
-        return conv.group_id in self._members
+    def _is_anybody_here(self, place: Conversation | Placed) -> bool:
+        if place.group_id:
+            return place.group_id in self._members
+        return place.user_a in self._users or place.user_b in self._users
 
     def _send(self, sinks: dict[Sink, None] | None, frame: Frame, but: object = None) -> None:
         if not sinks:
@@ -319,11 +319,10 @@ class Delivery:
 
     def _arrive_in_order(self, body: bytes) -> None:
         placed = decode_placed(body)
-        conv = placed.conv
         if not self._bus.has_company:
-            if placed.body:
-                self._to_those_here(conv, framed(placed.body), None)  # a command's: nothing else comes from elsewhere
-        elif self._is_anybody_here(conv):
+            if placed.body:  # a command's: nothing else comes from elsewhere
+                self._to_those_here(placed.conv, framed(placed.body), None)
+        elif self._is_anybody_here(placed):
             self.lanes.take(placed)
 
     def _arrive_at_device(self, user_id: str, device_id: str, body: bytes) -> None:

@@ -18,6 +18,8 @@ _OLDEST = (6, 2)
 _OLDEST_CLUSTER = (7, 0)
 _ENOUGH_BYTES = 32 << 20
 _SLOW_MS = 20.0
+_PINGS = 5
+"""The quickest says how far it is; each alone, how busy this machine is, too."""
 
 
 async def redis(settings: Settings) -> list[Finding]:
@@ -60,9 +62,7 @@ def _client(settings: Settings, master: Server) -> Redis:
 
 async def _version(client: Redis, *, is_cluster: bool) -> Finding:
     version = str((await client.info("server"))["redis_version"])
-    started = perf_counter()
-    await client.ping()
-    latency = round((perf_counter() - started) * 1000, 1)
+    latency = min([await _ping_ms(client) for _ in range(_PINGS)])
     needed = _OLDEST_CLUSTER if is_cluster else _OLDEST
     found = f"Redis {version}"
     if tuple(int(part) for part in version.split(".")[:2]) < needed:
@@ -72,6 +72,12 @@ async def _version(client: Redis, *, is_cluster: bool) -> Finding:
         way_out = "everything that people on different nodes say takes this way: have it nearer"
         return Finding(name="redis", found=found, state=State.NOTE, latency_ms=latency, way_out=way_out)
     return Finding(name="redis", found=found, latency_ms=latency)
+
+
+async def _ping_ms(client: Redis) -> float:
+    started = perf_counter()
+    await client.ping()
+    return round((perf_counter() - started) * 1000, 1)
 
 
 async def _buffers(client: Redis) -> list[Finding]:

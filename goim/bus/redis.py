@@ -166,15 +166,16 @@ class RedisBus:
         out, self._out = self._out, []
         self._kept_bytes = 0
         command = "SPUBLISH" if layout.is_cluster else "PUBLISH"
-        by_server: dict[Server, list[tuple[str, str, bytes]]] = {}
+        by_server: dict[Server, list[tuple[str, str, bytes]]] = {server: [] for server in self._links}
+        are_full = {server for server, link in self._links.items() if link.unsent_bytes > UNSENT_BYTES}
         for topic, bodies in (each for part in out for each in part.items()):
             channel = self._channel(topic)
             server = layout.master_of(channel)
-            if self._links[server].unsent_bytes > UNSENT_BYTES:
+            if server in are_full:
                 self._drop(len(bodies))
                 continue
             self._metrics.bus_published += len(bodies)
-            by_server.setdefault(server, []).append((command, channel, self._me + _encode(bodies)))
+            by_server[server].append((command, channel, self._me + _encode(bodies)))
         for server, commands in by_server.items():
             self._links[server].send(commands)
 

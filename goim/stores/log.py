@@ -243,11 +243,11 @@ class Log:
         return seqs
 
     def _remember(self, batch: Numbered) -> None:
-        if self.is_shared():
-            for conv_id, seq in batch.last_seqs.items():
-                self.saw(conv_id, seq)  # another node may have stored a later one meanwhile
-        else:
-            self._last.put_all(batch.last_seqs)
+        seqs = batch.last_seqs
+        if self.is_shared():  # another node may have stored a later one meanwhile
+            known = self._last.get_all(seqs)
+            seqs = {conv_id: seq for conv_id, seq in seqs.items() if seq > known.get(conv_id, 0)}
+        self._last.put_all(seqs)
         self._sent.put_all(batch.fresh)
 
     def _forget(self, conv_ids: Collection[str]) -> None:
