@@ -8,13 +8,18 @@ import shutil
 import signal
 import subprocess
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from pathlib import Path
 from queue import Empty, Queue
+from unittest.mock import patch
 
 import pytest
 
+from goim.clock import Clock
+from goim.resp import client, link
+from goim.resp.client import RedisClient
 from goim.resp.link import Login, Server, checked, dial
+from goim.resp.places import OneServer
 from tests.process import free_port
 
 PATIENCE = 60.0
@@ -97,12 +102,12 @@ class Sentinel(RedisServer):
 
 async def ask(server: Server, *command: str | int, login: Login | None = None) -> object:
     """One command on a connection of its own."""
-    link = await dial(server, login or Login())
+    dialled = await dial(server, login or Login())
     try:
-        answer: object = checked(await link.ask(*command))
+        answer: object = checked(await dialled.ask(*command))
         return answer
     finally:
-        await link.end()
+        await dialled.end()
 
 
 def _listen(process: subprocess.Popen[str], said: Queue[str]) -> None:
@@ -162,3 +167,11 @@ async def empty_database(server: Server) -> Login:
     login = Login(db=9)
     await ask(server, "FLUSHDB", login=login)
     return login
+
+
+@contextlib.asynccontextmanager
+async def patient_client(server: Server, login: Login, clock: Clock) -> AsyncIterator[RedisClient]:
+    """A client that waits for an answer as long as a busy machine takes: a node takes two seconds for an absence."""
+    with patch.object(client, "ANSWER_SECONDS", PATIENCE), patch.object(link, "DIAL_SECONDS", PATIENCE):
+        async with RedisClient(OneServer(server), login, clock).open() as patient:
+            yield patient

@@ -8,6 +8,7 @@ from contextlib import AsyncExitStack
 
 import pytest
 
+from goim.bus import redis as redis_module
 from goim.bus.base import NOTICES, Bus
 from goim.bus.memory import MemoryBus, MemoryHub
 from goim.bus.redis import RedisBus
@@ -15,6 +16,7 @@ from goim.clock import SystemClock
 from goim.metrics import Metrics
 from goim.resp.link import Login, Server
 from goim.resp.places import OneServer
+from tests.redis_server import PATIENCE
 
 
 class Ear:
@@ -41,11 +43,13 @@ class Ear:
 
 
 @pytest.fixture(name="ears", params=["memory", "redis"])
-async def three_nodes(request: pytest.FixtureRequest) -> AsyncIterator[list[Ear]]:
+async def three_nodes(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[list[Ear]]:
     if request.param == "memory":
         hub = MemoryHub()
         yield [Ear(MemoryBus(hub)) for _ in range(3)]
         return
+    for name in ("FIRST_SECONDS", "HEARTBEAT_SECONDS", "SILENCE_SECONDS"):
+        monkeypatch.setattr(redis_module, name, PATIENCE)  # else a Redis that is slow to subscribe is not waited for
     server: Server = request.getfixturevalue("redis_server")
     async with AsyncExitStack() as stack:
         ears = []

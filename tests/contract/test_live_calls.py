@@ -13,9 +13,7 @@ from goim.livecalls.memory import MemoryLiveCalls
 from goim.livecalls.redis import RedisLiveCalls
 from goim.model.calls import CallReason, CallType, LiveCall, Side, ring
 from goim.model.conversations import c2c
-from goim.resp.client import RedisClient
-from goim.resp.places import OneServer
-from tests.redis_server import empty_database
+from tests.redis_server import empty_database, patient_client
 
 START = 1_766_000_000_000
 
@@ -27,7 +25,7 @@ async def calls(request: pytest.FixtureRequest) -> AsyncIterator[LiveCalls]:
         return
     server = request.getfixturevalue("redis_server")
     login = await empty_database(server)
-    async with RedisClient(OneServer(server), login, SystemClock()).open() as client:
+    async with patient_client(server, login, SystemClock()) as client:
         yield RedisLiveCalls(client)
 
 

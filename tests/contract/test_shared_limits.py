@@ -13,11 +13,9 @@ from goim.metrics import Metrics
 from goim.ratelimit.base import SharedLimiter
 from goim.ratelimit.memory import MemorySharedLimiter
 from goim.ratelimit.redis import RedisLimiter
-from goim.resp.client import RedisClient
 from goim.resp.link import Login, Server
-from goim.resp.places import OneServer
 from tests.fake_clock import FakeClock
-from tests.redis_server import ask, empty_database
+from tests.redis_server import ask, empty_database, patient_client
 
 MINUTE = 60.0
 """A token takes so long here: what a slow machine takes for a test makes none."""
@@ -58,7 +56,7 @@ async def limits(request: pytest.FixtureRequest) -> AsyncIterator[Limits]:
         return
     server = request.getfixturevalue("redis_server")
     login = await empty_database(server)
-    async with RedisClient(OneServer(server), login, clock).open() as client:
+    async with patient_client(server, login, clock) as client:
         yield Limits(
             lambda name, rate, burst: RedisLimiter(client, name, clock, Metrics(), per_second=rate, burst=burst),
             lambda seconds: _age(server, login, seconds),
@@ -153,10 +151,7 @@ async def test_of_many_takes_at_once_as_many_succeed_as_there_are_tokens(limits:
 @contextlib.asynccontextmanager
 async def two_nodes(server: Server, login: Login) -> AsyncIterator[tuple[RedisLimiter, RedisLimiter]]:
     clock = FakeClock()
-    async with (
-        RedisClient(OneServer(server), login, clock).open() as here,
-        RedisClient(OneServer(server), login, clock).open() as there,
-    ):
+    async with patient_client(server, login, clock) as here, patient_client(server, login, clock) as there:
         yield (
             RedisLimiter(here, "x", clock, Metrics(), per_second=1 / MINUTE, burst=10),
             RedisLimiter(there, "x", clock, Metrics(), per_second=1 / MINUTE, burst=10),

@@ -12,11 +12,10 @@ from goim.metrics import Metrics
 from goim.ratelimit.base import SharedLimiter
 from goim.ratelimit.memory import MemorySharedLimiter
 from goim.ratelimit.redis import RedisLimiter
-from goim.resp.client import RedisClient
 from goim.resp.link import Login, Server
-from goim.resp.places import OneServer
 from goim.services.attempts import Attempts
 from tests.fake_clock import FakeClock
+from tests.redis_server import patient_client
 from tests.services.reception import others_first, refused
 
 
@@ -131,7 +130,7 @@ async def test_a_turn_that_comes_to_who_gives_up_at_that_moment_goes_to_the_next
         async with door.attempts.one("alice"):
             await end.wait()
 
-    async with asyncio.TaskGroup() as tasks, asyncio.timeout(5):
+    async with asyncio.TaskGroup() as tasks, asyncio.timeout(20):
         for end in ends:
             tasks.create_task(slow(end))
         await others_first()
@@ -150,10 +149,7 @@ async def test_right_and_wrong_at_once_on_two_nodes_cost_what_they_should(
 ) -> None:
     clock = FakeClock()
     async with contextlib.AsyncExitStack() as stack:
-        clients = [
-            await stack.enter_async_context(RedisClient(OneServer(redis_server), redis_login, clock).open())
-            for _ in range(2)
-        ]
+        clients = [await stack.enter_async_context(patient_client(redis_server, redis_login, clock)) for _ in range(2)]
         here, there = (
             Door(RedisLimiter(client, "x", clock, Metrics(), per_second=10 / 3600, burst=10)) for client in clients
         )

@@ -18,8 +18,6 @@ from tests.fake_clock import START_MS, FakeClock
 
 TABLES = "SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name"
 
-pytestmark = pytest.mark.timeout(30)
-
 
 @pytest.fixture
 async def engine(tmp_path: Path) -> AsyncIterator[SqliteEngine]:

@@ -63,12 +63,12 @@ async def test_indexes_may_take_longer_than_other_things(
     mongo_server: MongoServer, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with mongo_server.empty() as (uri, _), MongoProxy(uri).running() as proxy:
-        monkeypatch.setitem(mongo._OPTIONS, "socketTimeoutMS", 2_000)
+        monkeypatch.setitem(mongo._OPTIONS, "socketTimeoutMS", 5_000)  # in which a busy machine does the other things
         proxy.accidents.append(Accident(How.HOLD, "createIndexes", "birds"))
         async with mongo_database(proxy.uri) as database, asyncio.TaskGroup() as tasks:
             applied = tasks.create_task(MongoMigrator(database, folder).up())
             await proxy.is_holding.wait()
-            asyncio.get_running_loop().call_later(3.0, proxy.release.set)
+            asyncio.get_running_loop().call_later(6.0, proxy.release.set)
     assert len(applied.result()) == 1
 
 

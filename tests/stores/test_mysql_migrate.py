@@ -65,13 +65,18 @@ async def test_a_schema_that_is_too_old_is_refused_with_the_command(engine: Mysq
 
 
 async def test_who_is_interrupted_finishes_the_file_that_is_under_way(engine: MysqlEngine, folder: Path) -> None:
-    write(folder, "0002_slow.sql", "CREATE TABLE eggs (id BIGINT);\nDO SLEEP(0.5);\nCREATE TABLE nests (id BIGINT);")
+    slow = "CREATE TABLE eggs (id BIGINT);\nDO GET_LOCK('bred', 60);\nCREATE TABLE nests (id BIGINT);"
+    write(folder, "0002_slow.sql", slow)
     write(folder, "0003_late.sql", "CREATE TABLE late (id BIGINT);")
-    async with asyncio.TaskGroup() as tasks:
+    async with engine.pool.link() as link, asyncio.TaskGroup() as tasks:
+        await link.run("DO GET_LOCK('bred', 0)")
         migrating = tasks.create_task(Migrator(engine, folder, {"birds"}).up())
         while "eggs" not in await tables(engine):
             assert not migrating.done()
         migrating.cancel()  # as Ctrl-C does
+        assert "nests" not in await tables(engine)
+        assert not migrating.done()
+        await link.run("DO RELEASE_LOCK('bred')")
     assert migrating.cancelled()
     assert await states(engine, folder) == [State.APPLIED, State.APPLIED, State.PENDING]
     assert await tables(engine) == ["birds", "eggs", "nests", "schema_migrations"]

@@ -17,8 +17,6 @@ from goim.stores.sqlite import SqliteEngine
 CREATE = """
 CREATE TABLE bands (name TEXT NOT NULL PRIMARY KEY, fans BIGINT NOT NULL, active BOOLEAN NOT NULL, label TEXT NULL)"""
 
-pytestmark = pytest.mark.timeout(20)
-
 
 class Band(Table, tablename="bands", db=ROUTED):
     """A table bound to no engine."""

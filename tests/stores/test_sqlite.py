@@ -23,8 +23,6 @@ ADD = "INSERT INTO marks VALUES (?, ?)"
 COUNT = "SELECT COUNT(*) FROM marks"
 RAISE = "UPDATE marks SET number = number + 1"
 
-pytestmark = pytest.mark.timeout(20)
-
 
 @pytest.fixture
 async def engine(tmp_path: Path) -> AsyncIterator[SqliteEngine]:
@@ -57,10 +55,10 @@ class Gate:
 
     def __call__(self, connection: sqlite3.Connection) -> None:
         self._reached.set()
-        assert self._opened.wait(10)
+        assert self._opened.wait(60)
 
     async def reached(self) -> None:
-        assert await asyncio.to_thread(self._reached.wait, 10)
+        assert await asyncio.to_thread(self._reached.wait, 60)
 
     def open(self) -> None:
         self._opened.set()

@@ -20,8 +20,6 @@ from goim.stores.sqlite import SqliteEngine
 CREATE = "CREATE TABLE marks (name TEXT NOT NULL PRIMARY KEY)"
 ADD = "INSERT INTO marks VALUES (?)"
 
-pytestmark = pytest.mark.timeout(20)
-
 
 @pytest.fixture
 async def engine(tmp_path: Path) -> AsyncIterator[SqliteEngine]:
