@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
 import re
@@ -17,6 +18,12 @@ from tests.client import PASSWORD, Person
 PATIENCE = 20_000
 LAPTOP = {"width": 1280, "height": 820}
 PHONE = {"width": 390, "height": 844}
+LIVE = """
+async () => {
+  const { client } = await import("/web/app/core/app.js");
+  if (!client.isConnected) await client.once("connected");
+}
+"""
 
 
 @dataclass
@@ -30,6 +37,11 @@ class Seat:
     def hear(self, message: ConsoleMessage) -> None:
         if message.type in ("error", "warning"):
             self.complaints.append(message.text)
+
+    async def goes_live(self) -> None:
+        """Wait for the connection, before which a page shows what there is: pushes arrive from now on."""
+        async with asyncio.timeout(2 * PATIENCE / 1000):
+            await self.page.evaluate(LIVE)
 
     async def go_offline(self) -> None:
         """Lose the network, and see that the page has noticed."""
@@ -70,7 +82,7 @@ class Seat:
 
     async def choose(self, text: str, item: str) -> None:
         """An entry of a message's menu."""
-        await self.message(text).click(button="right")
+        await self.message(text).and_(self.page.locator("[data-seq]")).click(button="right")  # one that is stored
         await self.page.get_by_role("menuitem", name=item).click()
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
-from playwright.async_api import Browser, expect
+from playwright.async_api import Browser, Route, expect
 
 from tests.browser.pages import seat
 from tests.client import World
@@ -25,6 +27,33 @@ async def test_a_friend_is_found_among_the_conversations_before_there_is_one(tow
         await hers.say("good morning")  # without the word: a search that is late would find it
         await expect(hers.row("Robert")).to_have_count(2)
         await expect(hers.page.locator(".pane-list .person")).to_have_count(0)
+
+
+async def test_conversations_that_begin_at_the_same_moment_are_all_listed(town: World, browser: Browser) -> None:
+    ann, bob, eve, kim = await town.circle(4)
+    await bob.post("/api/messages", bob.text(ann, "hi"))
+    asked, come = asyncio.Event(), asyncio.Event()
+
+    async def late(route: Route) -> None:
+        answer = await route.fetch()
+        asked.set()
+        await come.wait()
+        await route.fulfill(response=answer)
+
+    async with seat(browser, town.base_url, ann) as hers:
+        await hers.goes_live()
+        await hers.page.route("**/api/conversations?limit=50", late)
+        await eve.post("/api/messages", eve.text(ann, "one"))
+        async with asyncio.timeout(20):
+            await asked.wait()
+        await kim.post("/api/messages", kim.text(ann, "two"))  # of which that answer knows nothing
+        await bob.post("/api/messages", bob.text(ann, "three"))
+        await expect(hers.row(bob.username)).to_contain_text("three")
+        come.set()
+        for friend, text, unread in ((eve, "one", 1), (kim, "two", 1), (bob, "three", 2)):
+            await expect(hers.row(friend.username).locator(".row-last")).to_have_text(text)
+            await expect(hers.row(friend.username).get_by_label(f"{unread} unread")).to_be_visible()
+        await hers.page.unroute_all(behavior="wait")
 
 
 async def test_what_is_written_without_spaces_is_understood(town: World, browser: Browser) -> None:
@@ -65,6 +94,7 @@ async def test_who_is_no_friend_any_more_is_asked_again_where_one_talked(town: W
         await hers.page.locator(".chat-who").click()
         add = hers.page.locator(".pane-details").get_by_role("button", name="Add", exact=True)
         await expect(hers.page.locator(".pane-details h2", has_text=bob.username)).to_be_visible()
+        await expect(hers.button("Remove friend")).to_be_visible()  # the list of friends has come
         await expect(add).to_have_count(0)
         await bob.delete(f"/api/friends/{ann.user_id}")
         await add.click()

@@ -47,6 +47,26 @@ async def test_a_dialog_does_not_stay_above_another_page(town: World, browser: B
         await expect(hers.page.get_by_role("dialog")).to_have_count(0)
 
 
+# Before the browser has painted what is shown without the dialog.
+AT_ONCE = """async () => {
+  document.querySelector("dialog [aria-label=Close]").click();
+  while (document.querySelector("dialog")) await null;
+  document.querySelector("[aria-label=Emoji]").click();
+}"""
+
+
+async def test_a_menu_that_is_opened_as_soon_as_a_dialog_is_closed_stays_open(town: World, browser: Browser) -> None:
+    ann, bob = await town.circle(2)
+    await bob.post("/api/messages", bob.text(ann, "hi"))
+    async with seat(browser, town.base_url, ann) as hers:
+        await hers.open(bob.username)
+        await hers.choose("hi", "Forward")
+        await expect(hers.page.get_by_role("dialog")).to_be_visible()
+        await hers.page.evaluate(AT_ONCE)
+        await hers.page.get_by_role("menuitem", name="🚀").click()
+        await expect(hers.field).to_have_value("🚀")
+
+
 async def test_whoever_looks_at_a_group_that_ends_is_told_so(town: World, browser: Browser) -> None:
     ann, bob = await town.circle(2)
     group = await bob.post("/api/groups", {"name": "Short-lived", "memberIds": [ann.user_id]})

@@ -62,7 +62,7 @@ export class Conversations {
     this.#drafts.clear();
     this.refused.clear();
     this.isLoaded = false;
-    this.#reloading = null;
+    this.#reloading = this.#after = null;
     this.#poke();
   }
 
@@ -89,7 +89,7 @@ export class Conversations {
   }
 
   #take(lines, { isAll = false } = {}) {
-    const fresh = lines.map((line) => ({ isMentioned: this.#byId.get(line.convId)?.isMentioned ?? false, ...line, draft: this.#drafts.of(line.convId) ?? line.draft }));
+    const fresh = lines.map((line) => this.#freshOf(line, this.#byId.get(line.convId)));
     if (isAll) this.#byId = new Map(fresh.map((line) => [line.convId, line]));
     else for (const line of fresh) this.#byId.set(line.convId, line);
     for (const { lastMessage } of fresh) if (lastMessage && lastMessage.convType === "group") this.#people.name(lastMessage.from);
@@ -97,6 +97,13 @@ export class Conversations {
     this.#poke();
     if (isAll) this.#drafts.saveAgain((convId) => this.#byId.has(convId));
     this.#expireNext();
+  }
+
+  /** A line, with what we have heard since the server made it. */
+  #freshOf(line, known) {
+    const draft = this.#drafts.of(line.convId) ?? line.draft;
+    const { isMentioned = false, lastSeq = 0, readSeq, unread, lastMessage, updatedAt } = known ?? {};
+    return { ...line, isMentioned, draft, ...(lastSeq > line.lastSeq ? { lastSeq, readSeq, unread, lastMessage, updatedAt } : {}) };
   }
 
   #expiry = null;
@@ -110,14 +117,25 @@ export class Conversations {
   }
 
   #reloading = null;
-  /** Something is new that we know nothing of. */
+  #after = null;
+  /** Something is new that we know nothing of; nor may what is on its way already. */
   reload() {
-    const loading = (this.#reloading ??= this.#client.http
+    if (this.#reloading) return (this.#after ??= this.#reloadAfter(this.#reloading));
+    const loading = (this.#reloading = this.#client.http
       .get("/api/conversations", { limit: 50 })
       .then(({ conversations }) => this.#reloading === loading && this.#take(conversations)) // nobody has logged out
       .catch(() => {}) // the next connection brings all of them
       .finally(() => this.#reloading === loading && (this.#reloading = null)));
     return loading;
+  }
+
+  #reloadAfter(loading) {
+    const after = loading.then(() => {
+      if (this.#after !== after) return null;
+      this.#after = null;
+      return this.reload();
+    });
+    return after;
   }
 
   #set(convId, news) {

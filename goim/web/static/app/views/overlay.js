@@ -1,5 +1,5 @@
 // What lies above the page: dialogs, menus and short notes that go by themselves.
-import { html, useEffect, useLayoutEffect, useRef } from "../../vendor/preact-htm.js";
+import { html, useLayoutEffect, useRef } from "../../vendor/preact-htm.js";
 import { t } from "../core/i18n.js";
 import { Signal, useSignals } from "../core/signal.js";
 import { Icon } from "./icons.js";
@@ -188,8 +188,8 @@ export function Overlay() {
   const [shown, open, said] = useSignals(dialogs, menu, notes);
   const box = useRef();
   useLayoutEffect(() => raise(box.current), [said]);
-  useEffect(() => {
-    closeMenu();
+  useLayoutEffect(() => {
+    closeMenu(); // at once: later it might be another one
   }, [shown]);
   return html`
     ${shown.map((entry, at) => html`<${Shown} key=${at} ...${entry} />`)}
