@@ -34,6 +34,12 @@ async () => {
   return stats.find(({type, kind}) => type === "inbound-rtp" && kind === "video")?.framesDecoded ?? 0;
 }
 """
+PUT_AWAY = """
+() => {
+  document.querySelector(".call-sheet.ended button")?.click();
+  return document.querySelector(".call-sheet") === null;
+}
+"""
 
 
 @contextlib.asynccontextmanager
@@ -60,7 +66,14 @@ async def eventually(page: Page, question: str, arg: Any = None) -> None:
 
 
 async def sees(taken: Seat) -> None:
-    """Pictures of the other side arrive from now on."""
+    """Pictures of the other side arrive from now on, over this connection or the next, which counts anew."""
     await expect(taken.page.get_by_role("timer")).to_be_visible()
-    before = await taken.page.evaluate(FRAMES)
-    await eventually(taken.page, f"async (before) => await ({FRAMES})() > before + 5", before)
+    before = await taken.page.evaluate(f"async () => [window.peers.length, await ({FRAMES})()]")
+    more = f"async ([peers, frames]) => await ({FRAMES})() > (window.peers.length === peers ? frames : 0) + 5"
+    await eventually(taken.page, more, before)
+
+
+async def puts_away(*sides: Seat) -> None:
+    """Close what is shown of a call as soon as that is over, unless it has gone by itself, as it does after a while."""
+    for side in sides:
+        await eventually(side.page, PUT_AWAY)

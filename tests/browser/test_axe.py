@@ -14,7 +14,7 @@ from playwright.async_api import Browser, Locator, expect
 
 from tests.browser.axe import COLOURS, faults
 from tests.browser.pages import LAPTOP, PHONE, Seat, seat
-from tests.browser.phones import WATCH, sees
+from tests.browser.phones import WATCH, puts_away, sees
 from tests.browser.shots import Village
 from tests.client import Person, World
 
@@ -193,6 +193,7 @@ async def test_what_does_not_stay(village: Village, here: Round) -> None:
     await here.reply("5822")
     await expect(page.locator(".message.mine .fading-sign").last).to_be_visible()
     await here.look("what disappears")
+    await expect(page.locator(".cover")).to_have_count(0)  # an answer has read what it answers
     await village.say("wei", said, "6933", burnAfterRead=True)
     await page.locator(".cover").click()
     await expect(page.locator(".burning")).to_be_visible()
@@ -206,7 +207,7 @@ async def test_people_and_favourites(village: Village, here: Round) -> None:
     await here.look("people")
     await here.go(f"people/{village.people['tomas'].user_id}", ".pane-main .profile-head")
     await here.look("person")
-    await here.go("saved", ".pane-list .row")
+    await here.go("saved", ".pane-list .saved-icon")
     await here.look("favourites")
     await page.locator(".pane-list .row").first.click()
     await expect(page.locator(".saved-content")).to_be_visible()
@@ -256,13 +257,12 @@ async def test_calls_that_ring(village: Village, here: Round) -> None:
     await here.press("call.hang_up")
     await expect(page.locator(".call-sheet.ended")).to_be_visible()
     await here.look("ended")
-    await here.press("do.close", within=".call-sheet")
+    await puts_away(here.taken)
     await jonas.ask("call_start", {"to": village.people["mara"].user_id, "type": "audio"})
     await expect(page.locator(".call-sheet.incoming")).to_be_visible()
     await here.look("called")
     await here.press("call.reject")
-    await expect(page.locator(".call-sheet.ended")).to_be_visible()
-    await here.press("do.close", within=".call-sheet")
+    await puts_away(here.taken)
 
 
 async def test_a_call_that_stands(village: Village, equipped: Browser, here: Round) -> None:
@@ -286,8 +286,7 @@ async def test_a_call_that_stands(village: Village, equipped: Browser, here: Rou
         await there.look(f"devices during a call, {kind}")
         await there.away("dialog.dialog")
         await there.press("call.hang_up")
-        await expect(here.taken.page.locator(".call-sheet.ended")).to_be_visible()
-        await here.press("do.close", within=".call-sheet")
+        await puts_away(here.taken)
 
 
 async def test_without_a_connection_and_elsewhere(here: Round) -> None:

@@ -43,11 +43,10 @@ async def test_opening_the_client_leaves_not_a_line_in_the_console(town: World, 
     ann, bob = await town.circle(2)
     await bob.post("/api/messages", bob.text(ann, "hi"))
     async with seat(browser, town.base_url, ann) as hers:
-        connected = "async () => (await import('/web/app/core/app.js')).client.isConnected"
         for _ in range(2):
             await hers.open(bob.username)
             await expect(hers.message("hi")).to_be_visible()
-            await hers.page.wait_for_function(connected)
+            await hers.goes_live()
             await hers.page.evaluate("() => fetch('/healthz')")  # whatever was asked before has been answered by now
             await hers.page.reload()
         assert hers.complaints == []
@@ -89,6 +88,7 @@ async def test_a_message_is_kept_as_a_favourite_and_found_again(town: World, bro
     async with seat(browser, town.base_url, ann) as hers:
         await hers.open(bob.username)
         await hers.choose("the door code is 4711", "Add to favourites")
+        await expect(hers.page.get_by_text("Added to your favourites")).to_be_visible()
         await hers.page.get_by_role("link", name="Favourites").click()
         await hers.page.get_by_label("Search favourites").fill("door")
         await hers.page.locator(".pane-list .row", has_text="the door code").click()

@@ -8,7 +8,7 @@ import pytest
 from playwright.async_api import Browser, expect
 
 from tests.browser.pages import PATIENCE, Seat
-from tests.browser.phones import WATCH, eventually, two_at_phones
+from tests.browser.phones import WATCH, eventually, puts_away, two_at_phones
 from tests.client import Refused, World
 from tests.e2e.turn_server import SECRET, turn_server
 from tests.node import started_node
@@ -83,8 +83,7 @@ async def test_a_call_is_turned_down_and_another_taken_back(town: World, equippe
         await his.button("Decline").click()
         await expect(hers.page.get_by_role("dialog").get_by_text("Declined")).to_be_visible()
         await the_record_is("Declined", hers, his)
-        await hers.button("Close").click()
-        await his.button("Close").click()
+        await puts_away(hers, his)
 
         await hers.button("Call").click()
         await expect(his.button("Accept")).to_be_visible()

@@ -13,6 +13,8 @@ from tests.uploads import fetch, picture, upload
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
+LONG = "the code is 4711" + ", and so on" * 130  # one may look at it for two minutes: as long as nobody moves the clock
+
 
 async def choose(taken: Seat, term: str) -> None:
     await taken.button("Attach").click()
@@ -27,7 +29,7 @@ async def test_what_burns_is_covered_until_it_is_read_and_then_gone_for_both(tow
         await hers.open(bob.username)
         await choose(hers, "Once read")
         await expect(hers.page.locator(".about.fading")).to_contain_text("Once read")
-        await hers.say("the code is 4711")
+        await hers.say(LONG)
         await expect(his.row(ann.username)).to_contain_text("Disappears once read")
         await hers.button("Let messages stay").click()
         await hers.say("got it?")
@@ -37,14 +39,14 @@ async def test_what_burns_is_covered_until_it_is_read_and_then_gone_for_both(tow
         await expect(his.message("got it?")).to_be_visible()
         assert "4711" not in await his.page.content()
         await expect(hers.message("psst").get_by_role("img", name="Read", exact=True)).to_be_visible()
-        await expect(hers.message("the code is 4711")).to_be_visible()  # what is covered is not read
+        await expect(hers.message(LONG)).to_be_visible()  # what is covered is not read
 
         await his.page.clock.install()
         await his.page.get_by_role("button", name="Open").click()
-        await expect(his.message("the code is 4711")).to_be_visible()
+        await expect(his.message(LONG)).to_be_visible()
         await expect(his.page.get_by_role("timer", name="Time left")).to_be_visible()
         assert (await ann.get("/api/messages/history", convId=sent["convId"]))["messages"][1]["payload"] is not None
-        await his.page.clock.fast_forward(10_000)
+        await his.page.clock.fast_forward(121_000)
         for side in (hers, his):
             await expect(side.page.locator(".message.gone .text")).to_have_text("Disappeared once read")
             await expect(side.page.locator(".message .text", has_text="4711")).to_have_count(0)
@@ -68,7 +70,8 @@ HAD = """async ([url, blob, token]) => Promise.all([
 async def test_a_picture_that_burned_is_not_to_be_had_from_the_browser_either(town: World, browser: Browser) -> None:
     ann, bob = await town.circle(2)
     url = (await upload(ann, picture(), "p.png"))["url"]
-    image = {"type": "image", "payload": {"url": url, "width": 640, "height": 480}, "burnAfterRead": True}
+    payload = {"url": url, "width": 640, "height": 480, "text": LONG}
+    image = {"type": "image", "payload": payload, "burnAfterRead": True}
     await ann.post("/api/messages", image | {"to": bob.user_id})
     async with town.online(ann) as hers, seat(browser, town.base_url, bob) as his:
         await his.open(ann.username)
@@ -79,7 +82,7 @@ async def test_a_picture_that_burned_is_not_to_be_had_from_the_browser_either(to
         await expect(shown).to_be_visible()
         blob = await shown.get_attribute("src")
         assert await his.page.evaluate(HAD, [url, blob, bob.token]) == ["not kept", "seen"]
-        await his.page.clock.fast_forward(10_000)
+        await his.page.clock.fast_forward(121_000)
         await expect(his.page.locator(".message.gone .text")).to_have_text("Disappeared once read")
         await expect(shown).to_have_count(0)
         await hers.push("read", lambda data: data["userId"] == bob.user_id)

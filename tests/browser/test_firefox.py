@@ -11,7 +11,7 @@ from playwright.async_api import Browser, expect
 
 from tests.browser.firefox import Firefox, Window, started
 from tests.browser.pages import Seat, seat
-from tests.browser.phones import FRAMES, WATCH, sees
+from tests.browser.phones import FRAMES, PUT_AWAY, WATCH, puts_away, sees
 from tests.client import PASSWORD, World
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -95,8 +95,8 @@ async def test_each_calls_the_other_and_both_see(town: World, firefox: Firefox, 
         await his.button("Accept").click()
         await both_see(hers, his)
         await his.button("Hang up").click()
-        await his.button("Close").click()
-        await hers.click("Close")
+        await puts_away(his)
+        await hers.until(PUT_AWAY)
 
         await his.button("Call with video").click()
         await hers.click("Accept")

@@ -136,6 +136,7 @@ async def test_one_window_is_live_and_the_other_may_take_it_back(town: World, br
     await bob.post("/api/messages", bob.text(ann, "hi"))
     async with seat(browser, town.base_url, ann) as hers:
         await expect(hers.row(bob.username)).to_be_visible()
+        await hers.goes_live()  # who connects later is the one that stays
         second = await hers.context.new_page()
         await second.goto(town.base_url)
         await expect(second.get_by_role("heading", name="Chats")).to_be_visible()

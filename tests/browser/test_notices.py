@@ -9,6 +9,7 @@ import pytest
 from playwright.async_api import Browser, expect
 
 from tests.browser.pages import Seat, seat
+from tests.browser.phones import puts_away
 from tests.client import Person, World
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -75,9 +76,8 @@ async def test_a_call_rings_and_is_told_until_it_is_answered(town: World, equipp
         await expect(his.page).not_to_have_title(f"☎ {ann.username} calls you")
         await hers.button("Hang up").click()
 
-        await his.button("Close").click()
+        await puts_away(hers, his)
         await choose(his, "Ring")
-        await hers.button("Close").click()
         await hers.button("Call").click()
         await until(his, "window.notes.filter(({ body }) => body === 'calls you').length === 2")
         assert await his.page.evaluate(SOUNDING) == 0, "he wants no tone"

@@ -27,6 +27,7 @@ async def test_who_reloads_goes_back_into_the_call_whoever_called(town: World, e
 
         await hers.page.goto(f"{town.base_url}/healthz")
         await his.button("Hang up").click()
+        await expect(his.page.locator(".message .call")).to_contain_text("Ended")  # the server knows
         await hers.page.goto(town.base_url)
         await expect(hers.page.get_by_role("dialog").get_by_text("The call ended while you were away.")).to_be_visible()
         await hers.button("Close").click()

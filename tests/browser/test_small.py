@@ -81,7 +81,7 @@ async def test_ones_devices_are_known_by_their_browser_and_system(town: World, b
         await there.page.get_by_label("Username").fill(ann.username)
         await there.page.get_by_label("Password").fill(PASSWORD)
         await there.button("Log in").click()
-        await expect(there.page.get_by_text("No conversations yet.")).to_be_visible()
+        await there.goes_live()
         await hers.page.goto(f"{town.base_url}/#/settings/devices")
         await expect(hers.page.locator(".person-row", has_text="Firefox, Windows")).to_contain_text("online")
         await expect(hers.page.locator(".person-row", has_text="This browser")).to_be_visible()

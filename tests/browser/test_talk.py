@@ -67,14 +67,15 @@ async def test_a_picture_and_a_file_arrive(town: World, browser: Browser) -> Non
         await hers.open(bob.username)
         await his.open(ann.username)
         await his.page.route("**/files/**", lambda route: route.abort())
-        for item, file in (
-            ("Picture or video", picture()),
-            ("File", FilePayload(name="notes.txt", mimeType="text/plain", buffer=b"all of it")),
-        ):
-            await hers.button("Attach").click()
-            async with hers.page.expect_file_chooser() as chooser:
-                await hers.page.get_by_role("menuitem", name=item).click()
-            await (await chooser.value).set_files(file)
+        async with his.page.expect_event("requestfailed", lambda request: "/files/" in request.url):
+            for item, file in (
+                ("Picture or video", picture()),
+                ("File", FilePayload(name="notes.txt", mimeType="text/plain", buffer=b"all of it")),
+            ):
+                await hers.button("Attach").click()
+                async with hers.page.expect_file_chooser() as chooser:
+                    await hers.page.get_by_role("menuitem", name=item).click()
+                await (await chooser.value).set_files(file)
         await expect(his.page.locator(".message .file")).to_be_visible()
         await expect(his.page.get_by_text("not there any more")).to_have_count(0)
         await his.page.unroute_all()
@@ -142,7 +143,7 @@ async def test_three_in_a_group_see_one_another_and_who_is_meant(town: World, br
         await hers.page.get_by_role("searchbox", name="Search in this conversation").press("Escape")
         await expect(hers.button("Search in this conversation")).to_be_focused()
 
-        await his.page.locator(".message.mine").click(button="right")
+        await his.page.locator(".message.mine[data-seq]").click(button="right")
         await his.page.get_by_role("menuitem", name="Read by").click()
         readers = his.page.get_by_role("dialog")
         await expect(readers).to_contain_text(ann.username)
@@ -170,7 +171,7 @@ async def test_who_is_refused_by_a_program_of_the_operators_reads_its_reason(tmp
         moderator.answer = lambda _: (200, json.dumps({"action": "deny", "reason": reason}).encode())
         secret = "whsec_" + base64.b64encode(b"s" * 32).decode()
         hooks = {"before_send": moderator.url("/ask"), "secrets": secret, "allow_private": ["127.0.0.1"]}
-        async with started_node(tmp_path, hooks=hooks) as (_, world):
+        async with started_node(tmp_path, hooks=hooks | {"before_send_timeout": 20}) as (_, world):
             ann, bob = await world.friends("ann", "bob")
             async with seat(browser, world.base_url, ann) as hers:
                 await hers.page.goto(f"{world.base_url}/#/people/{bob.user_id}")
