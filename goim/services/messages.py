@@ -364,10 +364,12 @@ class Messages:
         if self.before_send is not None:
             await self._judge(sending, self.before_send)
         key = sending.sent_key
-        await self._specials.prepare(access, key, sending.wanted, sending.expire_at)
+        if sending.wanted is not None:
+            await self._specials.check(access, sending.from_user_id, sending.wanted)
         shared = self._grants.check(key, sending.type, sending.payload, sending.ends_at)
         if shared is not None:
             await shared
+        await self._specials.note(key, sending.wanted, sending.expire_at)
         sending.is_ready = True
 
     async def _judge(self, sending: Sending, before_send: BeforeSend) -> None:

@@ -14,7 +14,7 @@ from goim.errors import ErrorCode, GoimError, StoreDown, invalid
 from goim.model.conversations import Conversation, ConvType
 from goim.model.files import WITH_FILES
 from goim.model.groups import Role
-from goim.model.messages import EMPTIED, Extras, SentKey
+from goim.model.messages import EMPTIED, Extras, MessageRow, SentKey, extras_of
 from goim.notices import Burning, Interrupted, Notices
 from goim.protocol.pushes import Mention, MentionData
 from goim.services.access import Access
@@ -71,18 +71,21 @@ class Specials:
 
     # before it is stored
 
-    async def prepare(self, access: Access, key: SentKey, extras: Extras | None, expire_at: int | None) -> None:
-        """May they? And note what has to be done later, so that a crash does not forget it."""
-        if extras is not None:
-            await self._check_reply(access.conv, key[1], extras.reply_to)
-            await self._check_mentions(access, extras.mentions)
+    async def check(self, access: Access, user_id: str, extras: Extras) -> None:
+        """May they send this?"""
+        if extras.burn_after_read is True and access.conv.conv_type is not ConvType.C2C:
+            raise invalid("burnAfterRead is for two people only")
+        await self._check_reply(access.conv, user_id, extras.reply_to)
+        await self._check_mentions(access, extras.mentions)
+
+    async def note(self, key: SentKey, extras: Extras | None, expire_at: int | None) -> None:
+        """Note what has to be done later, so that a crash does not forget it. After all that may refuse the message:
+        what is noted and never comes is looked for again and again."""
         if expire_at is not None:
             await self._pending.put("expire", key, expire_at)
         if extras is not None and extras.burn_after_read is True:
-            if access.conv.conv_type is not ConvType.C2C:
-                raise invalid("burnAfterRead is for two people only")
             await self._pending.put("burn", key, self._clock.now_ms())
-            self._notices.emit(Burning(access.conv.conv_id))  # each time: any node may have burned all it knew of
+            self._notices.emit(Burning(key[0]))  # each time: any node may have burned all it knew of
         if extras is not None and extras.stream_status is not UNSET:
             await self._pending.put("stream", key, self._clock.now_ms())
 
@@ -138,7 +141,7 @@ class Specials:
             if key[1] == reader or place.seq > up_to:
                 continue
             row = await self._table.get(conv.conv_id, place.seq)
-            if row is not None:
+            if row is not None and _is_to_burn(row):
                 await self._changes.burn(conv, row, reader)
                 with_files += [key] if row.type in WITH_FILES else []
             done.append(key)
@@ -164,16 +167,29 @@ class Specials:
         now, awaited = self._clock.now_ms(), 0
         while len(keys := await self._pending.due("expire", now, _PAGE + 2 * awaited)) > awaited:
             sent = await self._table.find_sent(keys)
-            for key, place in sent.items():
-                await self._table.overwrite(key[0], place.seq, EMPTIED)
-                await self._changes.forget_words(key[0], [place.seq])
-                if self.on_emptied is not None:  # last: who indexes it meanwhile looks at it once more before
-                    await self.on_emptied(key[0], place.seq)
-            given_up = set(await self._pending.due("expire", now - UNDER_WAY_MS, len(keys)))
-            done = [key for key in keys if key in sent or key in given_up]
-            await self._grants.withdraw(done)  # nobody has been let read them since their time, either
-            await self._pending.remove("expire", done)
-            awaited = len(keys) - len(done)
+            expired = [key for key, place in sent.items() if await self._empty(key, place.seq, now)]
+            unsent = [key for key in keys if key not in sent]
+            old = set(await self._pending.due("expire", now - UNDER_WAY_MS, len(keys)))
+            given_up = [key for key in unsent if key in old]
+            await self._grants.withdraw([*expired, *given_up])  # nobody has been let read them since, either
+            await self._pending.remove("expire", [*expired, *given_up])
+            awaited = len(unsent) - len(given_up)
+
+    async def _empty(self, key: SentKey, seq: int, now: int) -> bool:
+        """Empty what has expired. What has not, its row says when it will: it was noted for another try to send it,
+        which named another time."""
+        row = await self._table.get(key[0], seq)
+        if row is not None and not _is_over(row, now):
+            if row.expire_at is None:
+                await self._pending.remove("expire", [key])
+            else:
+                await self._pending.put("expire", key, row.expire_at)
+            return False
+        await self._table.overwrite(key[0], seq, EMPTIED)
+        await self._changes.forget_words(key[0], [seq])
+        if self.on_emptied is not None:  # last: who indexes it meanwhile looks at it once more before
+            await self.on_emptied(key[0], seq)
+        return True
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -217,3 +233,12 @@ class Specials:
         if conv is not None:
             for receipt in await self._receipts.of_conversation(conv_id):
                 await self.burn(conv, receipt.user_id, receipt.seq)
+
+
+def _is_over(row: MessageRow, now: int) -> bool:
+    return bool(row.recalled) or (row.expire_at is not None and row.expire_at <= now)
+
+
+def _is_to_burn(row: MessageRow) -> bool:
+    """Nor does burn what was only sent once more as if it should; what was recalled takes its file along once more."""
+    return bool(row.recalled) or extras_of(row).burn_after_read is True

@@ -148,7 +148,7 @@ class Pending(Protocol):
     """
 
     async def put(self, kind: str, key: SentKey, at: int) -> None:
-        """Note something; the same again changes nothing."""
+        """Note something; of the same again the later time holds."""
         ...
 
     async def remove(self, kind: str, keys: Collection[SentKey]) -> None: ...

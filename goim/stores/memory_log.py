@@ -187,7 +187,7 @@ class MemoryPending:
         self._due: dict[tuple[str, SentKey], int] = {}
 
     async def put(self, kind: str, key: SentKey, at: int) -> None:
-        self._due.setdefault((kind, key), at)
+        self._due[kind, key] = max(at, self._due.get((kind, key), 0))
 
     async def remove(self, kind: str, keys: Collection[SentKey]) -> None:
         for key in keys:

@@ -187,6 +187,19 @@ async def steps(found: Documents) -> AsyncIterator[Doc]:
         beyond = {"$gt": edge["_id"]}
 
 
+async def _raise(documents: Documents, key: Doc, mark: str, fields: Doc) -> None:
+    """Set these of the one document with a unique key, of which `mark` only rises. Where there is one as great, the
+    upsert finds none to raise and cannot make a second; nor where somebody has made one at the same moment: so it is
+    looked again whether that is lower."""
+    lower, raised = {**key, mark: {"$lt": fields[mark]}}, {"$set": fields}
+    try:
+        with told():
+            await documents.update_one(lower, raised, upsert=True)
+    except Taken:
+        with told():
+            await documents.update_one(lower, raised)
+
+
 def _not_expired(now_ms: int) -> Doc:
     return {"$or": [{"expire_at": None}, {"expire_at": {"$gt": now_ms}}]}
 
@@ -224,13 +237,12 @@ def _sent_key(document: Doc) -> SentKey:
     return (document["conv_id"], document["from_user_id"], document["client_msg_id"])
 
 
+def _fields_of(key: SentKey) -> Doc:
+    return dict(zip(("conv_id", "from_user_id", "client_msg_id"), key, strict=True))
+
+
 def _any_of(keys: Sequence[SentKey]) -> Doc:
-    return {
-        "$or": [
-            {"conv_id": conv_id, "from_user_id": user_id, "client_msg_id": client_msg_id}
-            for conv_id, user_id, client_msg_id in keys
-        ]
-    }
+    return {"$or": [_fields_of(key) for key in keys]}
 
 
 def _chunks(keys: Collection[SentKey]) -> Iterator[list[SentKey]]:
@@ -344,10 +356,7 @@ class MongoPending:
         self._pending: Documents = database["pending"]
 
     async def put(self, kind: str, key: SentKey, at: int) -> None:
-        conv_id, user_id, client_msg_id = key
-        note = {"kind": kind, "conv_id": conv_id, "from_user_id": user_id, "client_msg_id": client_msg_id, "due_at": at}
-        with contextlib.suppress(Taken), told():
-            await self._pending.insert_one(note)
+        await _raise(self._pending, {"kind": kind, **_fields_of(key)}, "due_at", {"due_at": at})
 
     async def remove(self, kind: str, keys: Collection[SentKey]) -> None:
         for some in _chunks(keys):
@@ -371,16 +380,7 @@ class MongoConvDeletes:
         self._deletes: Documents = database["conv_deletes"]
 
     async def put(self, user_id: str, conv_id: str, seq: int, at: int) -> None:
-        """Where there is one that is as great, the upsert finds none to raise and cannot make a second. Nor can it
-        where somebody else has made one at the same moment: so it is looked again whether that is lower."""
-        lower = {"owner_id": user_id, "conv_id": conv_id, "seq": {"$lt": seq}}
-        raised = {"$set": {"seq": seq, "deleted_at": at}}
-        try:
-            with told():
-                await self._deletes.update_one(lower, raised, upsert=True)
-        except Taken:
-            with told():
-                await self._deletes.update_one(lower, raised)
+        await _raise(self._deletes, {"owner_id": user_id, "conv_id": conv_id}, "seq", {"seq": seq, "deleted_at": at})
 
     async def of_user(self, user_id: str, conv_ids: Collection[str]) -> dict[str, int]:
         with told():

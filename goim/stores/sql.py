@@ -73,7 +73,8 @@ SELECT conv_id, seq, user_id, emoji, created_at FROM reactions WHERE conv_id = ?
 
 PUT_PENDING = """
 INSERT INTO pending (kind, conv_id, from_user_id, client_msg_id, due_at) VALUES (?, ?, ?, ?, ?)
-ON CONFLICT (kind, conv_id, from_user_id, client_msg_id) DO NOTHING"""
+ON CONFLICT (kind, conv_id, from_user_id, client_msg_id) DO UPDATE SET
+due_at = CASE WHEN EXCLUDED.due_at > pending.due_at THEN EXCLUDED.due_at ELSE pending.due_at END"""
 REMOVE_PENDING = "DELETE FROM pending WHERE kind = ? AND conv_id = ? AND from_user_id = ? AND client_msg_id = ?"
 DUE = """
 SELECT conv_id, from_user_id, client_msg_id FROM pending WHERE kind = ? AND due_at <= ? ORDER BY due_at LIMIT ?"""

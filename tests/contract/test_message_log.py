@@ -467,7 +467,7 @@ async def test_what_is_pending_is_found_when_it_is_due_until_it_is_done(log: Log
     first, second, other = ("c1", "ann", "s1"), ("c1", "bob", "s2"), ("c2", "ann", "s1")
     await log.pending.put("stream", second, NOW + 1)
     await log.pending.put("stream", first, NOW)
-    await log.pending.put("stream", first, NOW + 9)
+    await log.pending.put("stream", first, NOW - 9)
     await log.pending.put("stream", other, NOW + 2)
     await log.pending.put("burn", first, NOW)
     assert await log.pending.due("stream", NOW + 1, 9) == [first, second]
@@ -477,3 +477,13 @@ async def test_what_is_pending_is_found_when_it_is_due_until_it_is_done(log: Log
     await log.pending.remove("stream", [first])
     assert await log.pending.due("stream", NOW + 9, 9) == [second]
     assert await log.pending.of_conversation("burn", "c1") == {first: NOW}
+
+
+async def test_of_what_is_noted_twice_the_later_time_holds(log: LogStores) -> None:
+    again, first = ("c1", "ann", "m1"), ("c1", "ann", "m2")
+    await log.pending.put("expire", again, NOW)
+    await log.pending.put("expire", first, NOW + 1)
+    await log.pending.put("expire", again, NOW + 2)
+    assert await log.pending.due("expire", NOW + 1, 9) == [first]
+    await log.pending.put("expire", again, NOW)
+    assert await log.pending.due("expire", NOW + 2, 9) == [first, again]

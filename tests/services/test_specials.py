@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+import pytest
 from msgspec import UNSET, Raw
 
-from goim.errors import ErrorCode
+from goim.errors import ErrorCode, StoreDown
 from goim.notices import Interrupted
 from goim.protocol.replies import SentData
 from goim.protocol.requests import SendData
@@ -263,6 +264,65 @@ async def test_what_was_to_expire_and_was_never_sent_keeps_nothing_from_being_em
     house.clock.advance(3600)
     await house.specials.sweep()
     assert await house.pending.due("expire", house.clock.now_ms(), 10) == []
+
+
+@pytest.mark.parametrize("how", ["expires", "burns"])
+async def test_what_is_sent_once_more_as_if_it_were_to_vanish_stays(house: House, how: str) -> None:
+    """Or whoever sent it could take it back without a word, however long ago it was."""
+    await house.friends_of_each_other("ann", "bob")
+    sent = await say(house, "ann", to="bob", client_msg_id="m1")
+    house.clock.advance(3600)
+    vanishing = {"burn_after_read": True} if how == "burns" else {"expire_at_ms": house.clock.now_ms() + 1000}
+    again = await say(house, "ann", to="bob", client_msg_id="m1", **vanishing)
+    assert (again.seq, again.duplicate) == (sent.seq, True)
+    house.clock.advance(2)
+    await house.specials.sweep()
+    await house.book.mark_read_now("bob", sent.conv_id, sent.seq)
+    assert await recalled(house, sent.conv_id, sent.seq) == [False]
+    assert await house.pending.due("expire", house.clock.now_ms(), 10) == []
+    assert await house.pending.of_conversation("burn", sent.conv_id) == {}
+
+
+async def test_what_is_tried_again_with_a_later_end_stays_until_then(house: House) -> None:
+    await house.friends_of_each_other("ann", "bob")
+    now = house.clock.now_ms()
+    house.failures["Messages.insert"] = [StoreDown("away")]
+    with refused(ErrorCode.UNAVAILABLE):
+        await say(house, "ann", to="bob", client_msg_id="m1", expire_at_ms=now + 1000)
+    house.clock.advance(2)
+    await house.specials.sweep()
+    sent = await say(house, "ann", to="bob", client_msg_id="m1", expire_at_ms=now + 5000)
+    await house.specials.sweep()
+    assert await recalled(house, sent.conv_id, sent.seq) == [False]
+    house.clock.advance(4)
+    await house.specials.sweep()
+    assert await recalled(house, sent.conv_id, sent.seq) == [True]
+
+
+async def test_a_message_that_expires_is_emptied_at_its_own_time_whatever_is_sent_once_more(house: House) -> None:
+    await house.friends_of_each_other("ann", "bob")
+    now = house.clock.now_ms()
+    sent = await say(house, "ann", to="bob", client_msg_id="m1", expire_at_ms=now + 5000)
+    await house.pending.remove("expire", [(sent.conv_id, "ann", "m1")])
+    await say(house, "ann", to="bob", client_msg_id="m1", expire_at_ms=now + 1000)
+    house.clock.advance(2)
+    await house.specials.sweep()
+    assert await recalled(house, sent.conv_id, sent.seq) == [False]
+    house.clock.advance(4)
+    await house.specials.sweep()
+    assert await recalled(house, sent.conv_id, sent.seq) == [True]
+
+
+async def test_what_was_refused_is_not_waited_for(house: House) -> None:
+    await house.friends_of_each_other("ann", "bob")
+    group = await house.group("ann", "bob")
+    soon = house.clock.now_ms() + 1000
+    with refused(ErrorCode.INVALID):
+        await say(house, "ann", group_id=group, burn_after_read=True, expire_at_ms=soon)
+    with refused(ErrorCode.NOT_FOUND):
+        data = SendData(type="image", payload=Raw(b'{"url":"/files/0123456789abcd/a"}'), to="bob", expire_at_ms=soon)
+        await house.messages.send_now(Phone("ann", "pen"), data)
+    assert await house.pending.due("expire", soon, 10) == []
 
 
 async def test_what_edits_said_is_deleted_with_the_message_they_changed(house: House) -> None:
