@@ -129,7 +129,7 @@ class Stage:
             wire.set_protocol(
                 protocol(config=config, server_state=self._server.server_state, app_state=self._server.lifespan.state)
             )
-            wire.get_protocol().connection_made(wire)  # type: ignore[attr-defined]
+            wire.get_protocol().connection_made(wire)
             answer = self.room.expect(1)
             wire.say(opening(Target("127.0.0.1", 2), "phone", person.token))
             await answer

@@ -139,7 +139,8 @@ class Client:
 
     def walk(self) -> None:
         """Find places deep in the list: through all of it, page by page."""
-        cursor, path = "", "/api/conversations?limit=100"
+        cursor: str | None = ""
+        path = "/api/conversations?limit=100"
         while cursor is not None:
             cursor = self.get(path + (f"&cursor={quote(cursor)}" if cursor else ""))["nextCursor"]
             self._deep.append(cursor or "")

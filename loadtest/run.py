@@ -18,7 +18,7 @@ from loadtest.generators import generators, together
 from loadtest.live import Live
 from loadtest.mariadb import MISSING, MariaDbProcess, is_installed, measured_mariadb
 from loadtest.metrics import metrics_of
-from loadtest.plan import Plan
+from loadtest.plan import Plan, Progress
 from loadtest.population import Population, Wanted, settled
 from loadtest.processes import listening_on
 from loadtest.profile import Profiling
@@ -117,7 +117,7 @@ def measure(load: Load, plans: list[Plan], stage: Stage, screen: Screen, profili
             if profiling is not None:
                 stack.enter_context(profiling.of(stage.pids[0], start, end, load.title))
 
-        def turn(progress: object) -> None:
+        def turn(progress: Progress) -> None:
             watch.turn()
             live.turn(progress)
             screen.live(live)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from array import array
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 
 import msgspec
@@ -117,7 +117,7 @@ class Writer(Connection):
         if self.stream is not None and self.stream.id:
             self._catch_up(self.stream)
 
-    def _say(self, action: str, data: dict[str, object]) -> None:
+    def _say(self, action: str, data: Mapping[str, object]) -> None:
         self.write(frame(msgspec.json.encode({"action": action, "id": action, "data": data})))
 
 

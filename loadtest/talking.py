@@ -32,6 +32,7 @@ class Exchange:
         self._plan = plan
         self._loop = loop
         self._conversation = conversation
+        self._crowd: Crowd | None = None
 
     def openings(self) -> Iterator[Callable[[], object]]:
         """What opens the connections, one each."""
@@ -68,7 +69,7 @@ class Exchange:
 
     def _open_hearer(self, person: Person) -> None:
         if self._plan.until_heard and not self._plan.rate:
-            self._crowd = Crowd(self.speakers[0]) if not self.hearers else self._crowd
+            self._crowd = self._crowd or Crowd(self.speakers[0])
             self.hearers.append(Hearer(self._loop, person, self._crowd))
         else:
             self.hearers.append(Connection(self._loop, person))
