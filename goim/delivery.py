@@ -25,6 +25,7 @@ from goim.ordering import Lanes, Placed, decode_placed, encode_placed
 from goim.protocol.close_codes import CloseCode
 from goim.protocol.frames import Frame, body_of, frame_of, framed
 from goim.protocol.pushes import Push
+from goim.topics import ADDRESSED, ENVELOPE, GROUP, USER, address_of, addressed, group_topic, user_topic
 
 
 class Sink(Protocol):
@@ -62,33 +63,10 @@ class Sink(Protocol):
 
 JOIN_SECONDS = 2.0
 """So long after somebody joined a group its pushes take a way that every node hears."""
-_USER = "im:u:"
-_GROUP = "im:g:"
-_ENVELOPE = b"{"
-_ADDRESSED = b"\0"  # and what has its place in a conversation is an array of msgpack
-
-
-def user_topic(user_id: str) -> str:
-    return f"{_USER}{user_id}"
-
-
-def addressed(device_id: str, body: bytes) -> bytes:
-    """An envelope on a user's topic that is for one device only."""
-    name = device_id.encode()
-    return _ADDRESSED + len(name).to_bytes(2, "big") + name + body
-
-
-def _address_of(body: bytes) -> tuple[str, bytes]:
-    end = 3 + int.from_bytes(body[1:3], "big")
-    return body[3:end].decode(), body[end:]
-
-
-def group_topic(group_id: str) -> str:
-    return f"{_GROUP}{group_id}"
-
-
 _Table = dict[str, dict[Sink, None]]
 """Connections by user or by group."""
+Veil = Callable[[str, int, dict[Sink, None], Frame], Iterator[tuple[dict[Sink, None], Frame]]]
+"""Which of a group's connections are told what of a frame that is about the message of a seq."""
 
 
 class Delivery:
@@ -106,6 +84,7 @@ class Delivery:
         self._arriving: dict[Sink, set[str]] = {}
         self.lanes = Lanes(self._to_those_here)
         self.watchers: list[Callable[[Sink, bool], None]] = []
+        self.veil: Veil | None = None
         metrics.send_queue_bytes = self.queued_bytes
         bus.listen(self.arrive)
         notices.on(GroupJoined, self._joined_by)
@@ -211,7 +190,7 @@ class Delivery:
         With `seq` in its order: message `seq`, change number `change` of it, or what only follows it (`FOLLOWS`).
         """
         if not self._bus.has_company:
-            return self._to_those_here(conv, frame, but)
+            return self._to_those_here(conv, frame, but, seq)
         if not seq:
             self._to_those_here(conv, frame, but)
         elif self._is_anybody_here(conv):
@@ -270,9 +249,14 @@ class Delivery:
         if self._bus.has_company:
             self._publish_to_group(group_id, body_of(frame))
 
-    def _to_those_here(self, conv: Conversation, frame: Frame, but: object) -> None:
+    def _to_those_here(self, conv: Conversation, frame: Frame, but: object, seq: int = 0) -> None:
         if conv.group_id:
-            return self._send(self._members.get(conv.group_id), frame, but)
+            sinks = self._members.get(conv.group_id)
+            if self.veil is None or not sinks:
+                return self._send(sinks, frame, but)
+            for some, told in self.veil(conv.group_id, seq, sinks, frame):
+                self._send(some, told, but)
+            return None
         users = self._users
         for sinks in (users.get(conv.user_a), users.get(conv.user_b)):
             if sinks:
@@ -309,19 +293,19 @@ class Delivery:
         """Take what another process published, whichever way it came."""
         if topic == NOTICES:
             return self._notices.arrive(body)
-        if body[:1] == _ADDRESSED:
-            return self._arrive_at_device(topic.removeprefix(_USER), *_address_of(body))
-        if body[:1] != _ENVELOPE:
+        if body[:1] == ADDRESSED:
+            return self._arrive_at_device(topic.removeprefix(USER), *address_of(body))
+        if body[:1] != ENVELOPE:
             return self._arrive_in_order(body)
-        is_user = topic.startswith(_USER)
-        sinks = self._users.get(topic[len(_USER) :]) if is_user else self._members.get(topic[len(_GROUP) :])
+        is_user = topic.startswith(USER)
+        sinks = self._users.get(topic[len(USER) :]) if is_user else self._members.get(topic[len(GROUP) :])
         return self._send(sinks, framed(body))
 
     def _arrive_in_order(self, body: bytes) -> None:
         placed = decode_placed(body)
         if not self._bus.has_company:
             if placed.body:  # a command's: nothing else comes from elsewhere
-                self._to_those_here(placed.conv, framed(placed.body), None)
+                self._to_those_here(placed.conv, framed(placed.body), None, placed.seq)
         elif self._is_anybody_here(placed):
             self.lanes.take(placed)
 

@@ -18,10 +18,11 @@ class AccessChanged(Struct, frozen=True, tag="access_changed"):
 
 
 class GroupJoined(Struct, frozen=True, tag="group_joined"):
-    """Live connections of a user belong to a group from now on."""
+    """Live connections of a user belong to a group from now on; what was said up to seq `floor` is not for them."""
 
     user_id: str
     group_id: str
+    floor: int = 0
 
 
 class GroupLeft(Struct, frozen=True, tag="group_left"):

@@ -22,8 +22,8 @@ FOLLOWS = -1
 UNKNOWN = -1
 """In place of the last number delivered: nothing was yet, so whatever comes is the first."""
 
-Send = Callable[[Conversation, Frame, object], None]
-"""Sends to every connection of this node that is in a conversation, except one."""
+Send = Callable[[Conversation, Frame, object, int], None]
+"""Sends what is about the message of a seq to every connection of this node that is in a conversation, except one."""
 
 
 class Placed(Struct, frozen=True, array_like=True):
@@ -158,7 +158,7 @@ class Lanes:
     def _offer_message(self, lane: _Lane, seq: int, frame: Frame, but: object) -> None:
         if lane.seq == UNKNOWN or seq == lane.seq + 1:
             lane.seq = seq
-            self._send(lane.conv, frame, but)
+            self._send(lane.conv, frame, but, seq)
             if lane.is_waiting:
                 self._release(lane)
         elif seq > lane.seq:
@@ -172,7 +172,7 @@ class Lanes:
             lane.change = change - 1
         if change == lane.change + 1 and _is_after(lane, seq):
             lane.change = change
-            self._send(lane.conv, frame, but)
+            self._send(lane.conv, frame, but, seq)
             if lane.is_waiting:
                 self._release(lane)
         elif change > lane.change:
@@ -185,7 +185,7 @@ class Lanes:
 
     def _offer_follower(self, lane: _Lane, seq: int, frame: Frame, but: object) -> None:
         if _is_after(lane, seq):
-            return self._send(lane.conv, frame, but)
+            return self._send(lane.conv, frame, but, seq)
         lane.top_seq = max(lane.top_seq, seq)
         if len(lane.followers) < MOST_HELD:
             lane.followers.append(_Held(seq, frame, but))
@@ -200,14 +200,14 @@ class Lanes:
         """Send what waited for what has just been sent."""
         while (held := lane.messages.pop(lane.seq + 1, None)) is not None:
             lane.seq += 1
-            self._send(lane.conv, held.frame, held.but)
+            self._send(lane.conv, held.frame, held.but, held.seq)
         while (held := lane.changes.get(lane.change + 1)) is not None and _is_after(lane, held.seq):
             lane.change += 1
             del lane.changes[lane.change]
-            self._send(lane.conv, held.frame, held.but)
+            self._send(lane.conv, held.frame, held.but, held.seq)
         for held in [each for each in lane.followers if _is_after(lane, each.seq)]:
             lane.followers.remove(held)
-            self._send(lane.conv, held.frame, held.but)
+            self._send(lane.conv, held.frame, held.but, held.seq)
         lane.is_waiting = not lane.is_complete
 
     # what is missing
@@ -229,7 +229,7 @@ class Lanes:
         for row in rows:
             if row.number > lane.seq:
                 lane.seq = row.number
-                self._send(lane.conv, row.frame, _but(row, lane.messages))
+                self._send(lane.conv, row.frame, _but(row, lane.messages), row.seq)
         self._reached(lane, max(lane.seq, last_seq), lane.change)
 
     def fill_changes(self, conv_id: str, rows: Sequence[Filled], last_change: int) -> None:
@@ -247,7 +247,7 @@ class Lanes:
                 last_change = min(last_change, row.number - 1)
                 break
             lane.change = row.number
-            self._send(lane.conv, row.frame, _but(row, lane.changes))
+            self._send(lane.conv, row.frame, _but(row, lane.changes), row.seq)
         self._reached(lane, lane.seq, max(lane.change, last_change))
 
     def _reached(self, lane: _Lane, seq: int, change: int) -> None:

@@ -27,6 +27,7 @@ FLOORS = [
         "logs",
         "resources",
         "resp",
+        "topics",
         "workers",
     },
     {"model"},

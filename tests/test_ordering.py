@@ -29,8 +29,9 @@ class Desk:
         self.gaps = 0
         self._log = log
 
-    def _sent(self, conv: Conversation, frame: Frame, but: object) -> None:
+    def _sent(self, conv: Conversation, frame: Frame, but: object, about: int) -> None:
         seq, change = body_of(frame).decode().split()
+        assert about == int(seq)
         self.sent.append((int(seq), int(change)))
 
     def _gap(self, conv_id: str) -> None:
@@ -184,7 +185,7 @@ def test_a_reminder_of_what_was_told_changes_nothing_and_else_it_is_read() -> No
 
 
 def test_a_conversation_is_forgotten_with_its_last_connection() -> None:
-    lanes = Lanes(lambda conv, frame, but: None)
+    lanes = Lanes(lambda conv, frame, but, seq: None)
     pairs = [c2c("ann", f"friend{n}") for n in range(20)]
     for conv in [*pairs, of_group("g")]:
         lanes.offer(conv, 1, 0, frame_for((1, 0)))
@@ -219,7 +220,7 @@ def test_where_only_changes_were_seen_no_message_from_before_is_missing() -> Non
 def test_who_sent_what_is_told_while_it_is_read_from_the_log_is_not_pushed_it(is_change: bool) -> None:
     """5 is missing; while it and 6 are read, 6 turns out to be of somebody who is answered here."""
     sent: list[tuple[bytes, object]] = []
-    lanes = Lanes(lambda _, frame, but: sent.append((body_of(frame), but)))
+    lanes = Lanes(lambda _, frame, but, seq: sent.append((body_of(frame), but)))
 
     def place(number: int) -> Event:
         return (1, number) if is_change else (number, 0)

@@ -11,6 +11,7 @@ from goim.services.group_notices import GroupNotices
 from goim.services.group_operator import GroupOperator
 from goim.services.group_roster import GroupRoster
 from goim.services.groups import GroupDesk
+from goim.services.latecomers import Latecomers
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -29,6 +30,8 @@ def groups_of(ground: Ground) -> Groups:
     stores, delivery, clock = ground.stores, ground.delivery, ground.clock
     gate = GroupGate(stores.groups, stores.members, stores.admissions)
     roster = _roster(ground)
+    if not ground.settings.groups.history_for_new_members:
+        ground.access.learn = Latecomers(stores.deletes, delivery, ground.notices).learn
     return Groups(
         roster=roster,
         operator=GroupOperator(stores.groups, stores.members, stores.users, roster, clock),

@@ -91,7 +91,7 @@ def meet(shared: Shared, services: Services, notices: Notices, clock: Clock) -> 
 
 def catch_up_of(services: Services, stores: Stores, bus: Bus, log: Log, notices: Notices) -> CatchUp:
     """What finds in the log what the bus did not bring."""
-    return CatchUp(
+    catch_up = CatchUp(
         services.delivery,
         notices,
         bus,
@@ -107,3 +107,5 @@ def catch_up_of(services: Services, stores: Stores, bus: Bus, log: Log, notices:
         services.metrics,
         services.clock,
     )
+    catch_up.learn = services.access.learn
+    return catch_up

@@ -246,5 +246,10 @@ def wordless(changes: Sequence[Change]) -> list[Change]:
 
 
 def _wordless(change: Change) -> Change:
-    data = {**_decode_fields(change.data), **_WORDS[change.action]}
-    return replace(change, data=Raw(msgspec.json.encode(data)))
+    return replace(change, data=wordless_data(change.action, change.data))
+
+
+def wordless_data(action: str, data: Raw) -> Raw:
+    """The data of a change's push without what it tells of the message."""
+    words = _WORDS.get(action)
+    return data if words is None else Raw(msgspec.json.encode({**_decode_fields(data), **words}))

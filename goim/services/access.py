@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Protocol
 
 from msgspec import Struct
@@ -18,6 +19,8 @@ from goim.stores.base import Blocks, Conversations, Friends, Groups, Members, Ta
 
 _REMEMBERED = 100_000
 _FOREVER = 1 << 62
+Learn = Callable[[Mapping[str, Sequence[str]]], Awaitable[None]]
+"""Finds out what must be known of people in groups before their connections receive these."""
 
 
 class Target(Protocol):
@@ -78,6 +81,7 @@ class AccessBook:
         self._blocks = blocks
         self._groups = groups
         self._groups_of: Lookups[str, list[str]] = Lookups(groups.ids_of_users)
+        self.learn: Learn | None = None
         self._members = members
         self._notices = notices
         self._clock = clock
@@ -148,7 +152,10 @@ class AccessBook:
 
     async def groups_of(self, user_id: str) -> list[str]:
         """The ids of all groups a user is in: what their connections are subscribed to."""
-        return await self._groups_of.of(user_id) or []
+        group_ids = await self._groups_of.of(user_id) or []
+        if self.learn is not None:
+            await self.learn({user_id: group_ids})
+        return group_ids
 
     async def may_reach(self, user_id: str, other_id: str) -> GoimError | None:
         """Why one may not write to the other, or None when they are friends and neither blocks the other."""

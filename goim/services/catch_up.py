@@ -20,6 +20,7 @@ from goim.notices import Interrupted, Notices
 from goim.ordering import Filled, Missing
 from goim.protocol.frames import encode_json, frame_of, framed
 from goim.protocol.pushes import MessagePush
+from goim.services.access import Learn
 from goim.services.changes import ChangeDesk
 from goim.services.in_flight import InFlight
 from goim.services.sessions import SessionDesk
@@ -75,6 +76,7 @@ class CatchUp:
         self._gaps = _Pile()
         self._opened = _Pile()
         self._since: int | None = None
+        self.learn: Learn | None = None
         self._wake = asyncio.Event()
         self._lanes.on_seq = log.saw
         log.hears = self._lanes.knows
@@ -189,6 +191,8 @@ class CatchUp:
         await self._sessions.sweep()
         for users in parts(self._delivery.users(), _CONVERSATIONS_AT_ONCE):
             groups_of = await self._groups.ids_of_users(users)
+            if self.learn is not None:
+                await self.learn(groups_of)
             for user_id in users:
                 self._delivery.set_groups(user_id, groups_of.get(user_id, []))
         for begun in parts(self._lanes.all(), _CONVERSATIONS_AT_ONCE):

@@ -9,6 +9,7 @@ from typing import Any
 from goim.clock import Clock
 from goim.delivery import Delivery
 from goim.errors import ErrorCode, GoimError
+from goim.model.conversations import of_group
 from goim.model.groups import Group, Member, Role
 from goim.model.hooks import EVENT_OF_PUSH
 from goim.notices import GroupGone, GroupJoined, GroupLeft, Notices
@@ -136,7 +137,7 @@ class GroupRoster:
         if added:
             self._access.group_changed(group.group_id)
         for user_id in added:
-            self._notices.emit(GroupJoined(user_id, group.group_id))
+            self._notices.emit(GroupJoined(user_id, group.group_id, 0 if self._history_for_new_members else last_seq))
         for user_id in added:
             self._tell(MemberJoined(MemberData(group.group_id, user_id, Role.MEMBER, by)))
             self._look_again_at_member(group.group_id, user_id, is_in=True)
@@ -148,6 +149,11 @@ class GroupRoster:
         inside = await self._members.among(group.group_id, user_ids)
         new = [user_id for user_id in user_ids if user_id not in inside]
         await asyncio.gather(*(self._deletes.put(user_id, group.conv_id, last_seq, now) for user_id in new))
+
+    async def _floor(self, user_id: str, group_id: str) -> int:
+        """Up to where a member may not read."""
+        conv_id = of_group(group_id).conv_id
+        return 0 if self._history_for_new_members else (await self._deletes.of_user(user_id, [conv_id])).get(conv_id, 0)
 
     async def take_out(self, group: Group, member: Member, by: str) -> bool:
         """Take somebody out; the last they receive of the group is that they are out. False if they are not in by
@@ -223,7 +229,7 @@ class GroupRoster:
             return
         is_in = {"is_in": True} if told.get("is_in") is False else {}
         if is_in:
-            self._notices.emit(GroupJoined(user_id, group_id))
+            self._notices.emit(GroupJoined(user_id, group_id, await self._floor(user_id, group_id)))
             self._delivery.to_group(group_id, MemberJoined(MemberData(group_id, user_id, member.role, OPERATOR)))
         stored = differences({name: value for name, value in told.items() if name != "is_in"}, member)
         if stored:
