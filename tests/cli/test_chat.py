@@ -110,6 +110,22 @@ async def test_a_message_is_forwarded_to_others_and_who_refuses_it_is_named(peop
         assert await chatter.leaves() == 1  # joe did not get it
 
 
+async def test_a_name_with_spaces_stands_in_quotes(people: World, goimctl: Goimctl) -> None:
+    _, bob = await people.friends("ann", "bob")
+    phone = await people.device(bob)
+    async with chatting(goimctl, people.base_url, "ann") as chatter:
+        chatter.type('/group new "Ann\'s Book club" bob', "chapter one")
+        group_id = (await phone.push("message"))["groupId"]
+        chatter.type('/with "bob"', "a page", "/forward 'bob", '/forward "ann\'s book club" bob')
+        await chatter.is_told("the quote is not closed: 'bob")
+        await chatter.is_told("message 1 goes to Ann's Book club, bob")
+        pages = [await phone.push("message") for _ in range(3)]
+        assert [page["payload"]["text"] for page in pages] == ["a page"] * 3
+        assert [page.get("groupId") for page in pages].count(group_id) == 1
+        chatter.type("/with ann's book club", "chapter two")
+        assert (await phone.push("message"))["groupId"] == group_id
+
+
 IMAGE = {"payload": {"url": "https://pictures.example/1.png"}}
 
 

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import pytest
+from goimctl.talk.commands import words_in
 from goimctl.talk.rooms import Room
 from goimctl.talk.texts import clean, content_of
 from msgspec import Raw, Struct, convert
@@ -166,3 +167,24 @@ def test_an_edit_of_what_is_gone_by_now_leaves_the_message_as_it_was() -> None:
 def test_a_proxy_is_for_the_world_outside() -> None:
     assert [is_local(url) for url in ("http://127.0.0.1:1", "http://[::1]:1", "http://localhost")] == [True] * 3
     assert not is_local("https://chat.example")
+
+
+@pytest.mark.parametrize(
+    ("typed", "words"),
+    [
+        ("", []),
+        (" bob  ann ", ["bob", "ann"]),
+        ("\"Book club\" 'the office' bob", ["Book club", "the office", "bob"]),
+        ("Ann's club", ["Ann's", "club"]),
+        ('"Ann\'s club" 5"', ["Ann's club", '5"']),
+        ('"" x', ["", "x"]),
+    ],
+)
+def test_quotes_around_a_name_keep_its_spaces(typed: str, words: list[str]) -> None:
+    assert words_in(typed) == words
+
+
+@pytest.mark.parametrize("typed", ['bob "Book club', "'", "\"Book club' bob"])
+def test_a_quote_that_is_not_closed_is_told(typed: str) -> None:
+    with pytest.raises(GoimError, match=r"the quote is not closed: ['\"]"):
+        words_in(typed)

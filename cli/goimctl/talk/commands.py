@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable, Sequence
 
 from msgspec import Struct
@@ -17,6 +18,7 @@ from goimctl.talk.words import reason, t
 
 Words = Sequence[str]
 Command = Callable[[Session, Words], Awaitable[None]]
+_WORD = re.compile(r"""(["'])(.*?)\1(?!\S)|\S+""")
 
 
 class Quit(Exception):
@@ -36,9 +38,18 @@ async def obey(session: Session, typed: str, reply_to: str | None = None) -> Non
             session.say(_here(session), typed[1:] if typed.startswith("//") else typed, reply_to)
         else:
             name, _, rest = typed[1:].partition(" ")
-            await run(session, name, rest.split())
+            await run(session, name, words_in(rest))
     except (GoimError, Unreachable, OSError) as error:
         session.face.note(clean(reason(error)))
+
+
+def words_in(typed: str) -> list[str]:
+    """The words of a line, with quotes around those that have spaces in them; quotes within a word are part of it."""
+    found = list(_WORD.finditer(typed))
+    for each in found:
+        if each[1] is None and each[0][0] in "\"'":
+            raise GoimError(ErrorCode.INVALID, t("the quote is not closed: {rest}", rest=typed[each.start() :]))
+    return [each[0] if each[1] is None else each[2] for each in found]
 
 
 async def run(session: Session, name: str, words: Words) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from goim.client.answers import Message
 from goimctl.talk import attachments, forwards
+from goimctl.talk.commands import words_in
 from goimctl.talk.screen.composer import Composer
 from goimctl.talk.screen.dialogs import Ask, Paths, React, Reading, table_of
 from goimctl.talk.screen.view import ChatView
@@ -29,9 +30,14 @@ def edit(view: ChatView, message: Message) -> None:
 def forward(view: ChatView, message: Message) -> None:
     def to(names: str | None) -> None:
         if names:
-            view.go(forwards.forward(view.session, message, names.split()))
+            view.go(_forward(view, message, names))
 
-    view.push_screen(Ask(t("Forward to"), t("names, with a space between; Enter sends, Esc leaves")), to)
+    hint = t("names, with a space between, or quoted; Enter sends, Esc leaves")
+    view.push_screen(Ask(t("Forward to"), hint), to)
+
+
+async def _forward(view: ChatView, message: Message, names: str) -> None:
+    await forwards.forward(view.session, message, words_in(names))
 
 
 def recall(view: ChatView, message: Message) -> None:
