@@ -14,10 +14,15 @@ from urllib.parse import unquote
 
 from uvicorn._types import HTTPScope
 
+from goim.errors import ErrorCode
+from goim.protocol.frames import encode_json
+from goim.rest.errors import MEDIA_TYPE, Problem
+
 Headers = Iterable[tuple[bytes, bytes]]
 _ASKED = (b"connection", b"upgrade", b"sec-websocket-key", b"sec-websocket-version")
 _GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 _SWITCH = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: "
+_VERSION = b"13"
 _log = logging.getLogger("uvicorn.error")
 
 
@@ -32,12 +37,27 @@ def accepted_key(scope: HTTPScope) -> bytes | None:
     is_usual = (
         scope["method"] == "GET"
         and scope["http_version"] == "1.1"
-        and asked[b"sec-websocket-version"] == b"13"
+        and asked[b"sec-websocket-version"] == _VERSION
         and asked[b"upgrade"].lower() == b"websocket"
         and b"upgrade" in [option.strip() for option in options]
         and _is_key(key)
     )
     return base64.b64encode(hashlib.sha1(key + _GUID, usedforsecurity=False).digest()) if is_usual else None
+
+
+def asks_for_another_version(headers: Headers) -> bool:
+    """Whether this is a WebSocket of before, or after, the one there is."""
+    versions = [value for name, value in headers if name == b"sec-websocket-version"]
+    return bool(versions) and _VERSION not in versions
+
+
+def wrong_version(default_headers: Headers) -> bytes:
+    """What such a one is told (RFC 6455 §4.2.2)."""
+    status, detail = HTTPStatus.UPGRADE_REQUIRED, "the version of WebSocket is 13"
+    code = ErrorCode.UNSUPPORTED
+    refusal = Problem(type="about:blank", title=status.phrase, status=status, detail=detail, code=code)
+    told = [(b"content-type", MEDIA_TYPE.encode()), (b"upgrade", b"websocket"), (b"sec-websocket-version", _VERSION)]
+    return _response(status, (*default_headers, *told), encode_json(refusal))
 
 
 def _is_key(key: bytes) -> bool:
@@ -141,10 +161,14 @@ class Opening:
 
     def _refuse(self, status: int, headers: Headers, body: bytes) -> None:
         self._is_answered = True
-        own = {b"connection": b"close", b"content-length": str(len(body)).encode()}
-        given = {name.lower(): value for name, value in (*self._default_headers, *headers)} | own
-        line = f"HTTP/1.1 {status} {HTTPStatus(status).phrase}\r\n".encode()
-        self._connection.refused(line + _lines(given.items()) + b"\r\n" + body)
+        self._connection.refused(_response(status, (*self._default_headers, *headers), body))
+
+
+def _response(status: int, headers: Headers, body: bytes) -> bytes:
+    own = {b"connection": b"close", b"content-length": str(len(body)).encode()}
+    given = {name.lower(): value for name, value in headers} | own
+    line = f"HTTP/1.1 {status} {HTTPStatus(status).phrase}\r\n".encode()
+    return line + _lines(given.items()) + b"\r\n" + body
 
 
 def _lines(headers: Headers) -> bytes:

@@ -25,7 +25,7 @@ from goim.config.settings import Gateway
 from goim.gateway.cork import Cork
 from goim.gateway.direct import DirectProtocol, Sockets
 from goim.gateway.keepalive import Keepalive
-from goim.gateway.opening import Opening, accepted_key, websocket_scope
+from goim.gateway.opening import Opening, accepted_key, asks_for_another_version, websocket_scope, wrong_version
 from goim.gateway.transport import EXTENSION, PATH
 
 _HEAD_SECONDS = 10.0
@@ -101,7 +101,10 @@ class PatientlessHttp(HttpToolsProtocol):
         not is served, or answered, by uvicorn's own protocol."""
         sockets = self._sockets
         key = accepted_key(self.scope) if sockets is not None and self.url.split(b"?")[0] == sockets.path else None
-        if sockets is None or key is None:
+        if key is None and asks_for_another_version(self.scope["headers"]):
+            self.transport.write(wrong_version(self.server_state.default_headers))
+            self.transport.close()
+        elif sockets is None or key is None:
             super().handle_websocket_upgrade()
         else:
             self._become_direct(sockets, key)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 
 import pytest
 from websockets.asyncio.client import connect
@@ -61,7 +62,7 @@ ODD = {
     "no base64": (head({"Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZ!=="}), 400),
     "two keys": (head({}, more="Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"), 400),
     "no version": (head({"Sec-WebSocket-Version": None}), 400),
-    "an old version": (head({"Sec-WebSocket-Version": "8"}), 400),
+    "two versions": (head({}, more="Sec-WebSocket-Version: 8\r\n"), 400),
     "another method": (head({}, start="PUT / HTTP/1.1"), 405),
     "two connections": (head({"Connection": "keep-alive"}, more="Connection: Upgrade\r\n"), 101),
 }
@@ -73,6 +74,20 @@ async def test_who_asks_otherwise_is_answered_as_uvicorn_does(request_: bytes, s
         wanted = (status, "plain" if status == 101 else "")
         assert await status_of(direct, request_) == wanted
         assert await status_of(plain, request_) == wanted
+
+
+@pytest.mark.parametrize("version", ["8", "14", "8, 13", ""])
+@pytest.mark.parametrize("is_direct", [True, False])
+async def test_who_asks_for_another_version_is_told_which_there_is(version: str, is_direct: bool) -> None:
+    async with echo_server(is_direct=is_direct) as port, asyncio.timeout(20):
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(head({"Sec-WebSocket-Version": version}))
+        lines, body = (await reader.read()).decode().split("\r\n\r\n")
+        writer.close()
+    told = dict(line.lower().split(": ") for line in lines.splitlines()[1:])
+    assert lines.startswith("HTTP/1.1 426 ")
+    assert (told["sec-websocket-version"], told["upgrade"], told["connection"]) == ("13", "websocket", "close")
+    assert (told["content-type"], json.loads(body)["code"]) == ("application/problem+json", "UNSUPPORTED")
 
 
 async def test_other_places_than_ours_are_served_plainly() -> None:
