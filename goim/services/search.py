@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping, Sequence
 
 from msgspec import Struct
 
-from goim.errors import ErrorCode, GoimError, invalid
+from goim.errors import ErrorCode, GoimError, StoreDown, invalid
 from goim.model.messages import Message
 from goim.model.search import Question, question
 from goim.model.words import words_of
@@ -62,7 +63,8 @@ class Search:
         if conv_id is not None:
             await self._access.of(user_id, conv_id)
         scope = await self._scope(user_id) if conv_id is None else [conv_id]
-        await self._indexer.catch_up(scope)  # first: what was said a moment ago is found
+        with contextlib.suppress(StoreDown):  # an index that takes nothing (on a full disk) may still be asked
+            await self._indexer.catch_up(scope)  # first: what was said a moment ago is found
         found: list[tuple[int, Message]] = []
         for start in range(0, len(scope), _CONVERSATIONS_AT_ONCE):
             part = scope[start : start + _CONVERSATIONS_AT_ONCE]

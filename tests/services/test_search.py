@@ -266,6 +266,26 @@ async def test_the_index_waits_for_a_database_that_is_down(house: House) -> None
             assert await house.index.position() == position
 
 
+async def test_an_index_that_takes_nothing_is_still_asked_for_what_it_has(house: House) -> None:
+    """As on a full disk: nothing is said any more then, and it was behind by seconds when that began."""
+    await house.friends_of_each_other("ann", "bob")
+    await house.say("ann", "bob", "hello one")
+    await house.indexer.catch_up()
+    await house.say("ann", "bob", "hello two")
+    house.failures["SearchIndex.write"] = [StoreDown("the disk is full")]
+    assert await texts(house, "bob", "hello") == ["hello one"]
+    assert await texts(house, "bob", "hello") == ["hello two", "hello one"]
+
+
+async def test_an_index_that_cannot_be_asked_answers_nobody(house: House) -> None:
+    await house.friends_of_each_other("ann", "bob")
+    await house.say("ann", "bob", "hello")
+    house.failures["SearchIndex.position"] = [StoreDown("it is gone")]
+    house.failures["SearchIndex.find"] = [StoreDown("it is gone")]
+    with pytest.raises(StoreDown):
+        await texts(house, "bob", "hello")
+
+
 async def test_what_was_not_indexed_before_a_crash_is_indexed_after_it(house: House) -> None:
     await house.friends_of_each_other("ann", "bob")
     for number in range(300):
