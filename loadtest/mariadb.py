@@ -13,7 +13,7 @@ from pathlib import Path
 from queue import Empty, Queue
 
 from loadtest.errors import Refused
-from loadtest.server import free_port
+from loadtest.server import free_port, leashed
 
 DATABASE = "goim"
 PATIENCE = 60.0
@@ -153,12 +153,17 @@ def user() -> str:
     return "root" if os.geteuid() == 0 else os.environ.get("USER", "mysql")
 
 
+class _Measured(MariaDbProcess):
+    def _serving(self) -> list[str]:
+        return leashed(super()._serving())
+
+
 @contextlib.contextmanager
 def measured_mariadb(folder: Path, *, is_kept: bool = False) -> Iterator[MariaDbProcess]:
     """A server as somebody would run it who does not want to lose anything: a new one, or what was kept there."""
     is_new = not folder.exists()
     folder.mkdir(exist_ok=True)
-    server = MariaDbProcess(folder, *_MEASURED)
+    server = _Measured(folder, *_MEASURED)
     if is_new:
         server.install()
     server.start()

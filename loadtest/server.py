@@ -22,6 +22,8 @@ _STARTING_SECONDS = 30.0
 _STOPPING_SECONDS = 20.0
 _UNLIMITED = "1000000000"
 _GOIMCTL = "from goimctl.__main__ import main; main()"
+_LEASH = "import ctypes, os, sys; ctypes.CDLL(None).prctl(1, 15); os.execvp(sys.argv[1], sys.argv[1:])"
+"""Asks Linux for a SIGTERM when the thread that started it is gone (PR_SET_PDEATHSIG), and becomes its arguments."""
 
 
 class Server:
@@ -80,7 +82,11 @@ def running_server(environment: Mapping[str, str], folder: Path, *, command: str
     variables = {**inherited(), **environment, **address}
     with log.open("wb") as output:
         process = subprocess.Popen(
-            [sys.executable, "-c", _GOIMCTL, command], cwd=folder, env=variables, stderr=output, stdout=output
+            leashed([sys.executable, "-c", _GOIMCTL, command]),
+            cwd=folder,
+            env=variables,
+            stderr=output,
+            stdout=output,
         )
     server = Server(process, port, log)
     try:
@@ -88,6 +94,11 @@ def running_server(environment: Mapping[str, str], folder: Path, *, command: str
         yield server
     finally:
         server.stop()
+
+
+def leashed(command: list[str]) -> list[str]:
+    """The same command, which ends with us whatever ends us: who is killed stops nothing. For the main thread only."""
+    return [sys.executable, "-c", _LEASH, *command]
 
 
 def migrate(environment: Mapping[str, str], folder: Path) -> None:

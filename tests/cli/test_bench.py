@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import os
+import select
 import signal
 import subprocess
 import sys
@@ -12,6 +14,7 @@ from time import monotonic
 
 import pytest
 
+from loadtest.processes import family
 from tests.cli.conftest import BINARY, Goimctl
 from tests.mysql_server import needs_mariadb
 from tests.redis_server import running_redis
@@ -89,6 +92,24 @@ def test_an_interrupt_removes_the_people_too(goimctl: Goimctl) -> None:
         assert users(goimctl) == 0
     assert run.returncode == 130
     assert "removing people …" in said
+
+
+def test_whoever_is_killed_leaves_no_server_running(goimctl: Goimctl) -> None:
+    command = [str(BINARY), "bench", "c2c", "--senders", "2", "--seconds", "60", "--rest", "0.1"]
+    environ = goimctl.environ(TMPDIR=str(goimctl.folder))
+    with subprocess.Popen(command, env=environ, stderr=subprocess.PIPE, text=True) as run:
+        assert run.stderr
+        while "warming up" not in (line := run.stderr.readline()):
+            assert line, "it has ended"
+        below = {pid: os.pidfd_open(pid) for pid in family([run.pid]) if pid != run.pid}
+        run.kill()
+    assert len(below) >= 2, "a server and those who load it"
+    try:
+        for pid, ended in below.items():
+            assert select.select([ended], [], [], 25)[0], f"{pid} goes on"
+    finally:
+        for ended in below.values():
+            os.close(ended)
 
 
 def test_a_server_that_lets_devices_send_only_so_fast_is_no_measure(goimctl: Goimctl) -> None:
