@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-from litestar import Controller, HttpMethod, Response, delete, get, post, route
+from litestar import Controller, HttpMethod, MediaType, Response, delete, get, post, route
 from litestar.di import NamedDependency
 from litestar.openapi.spec import OpenAPIMediaType, OpenAPIType, Operation, RequestBody, Schema
 from litestar.params import FromPath, QueryParameter
@@ -111,7 +111,8 @@ async def file_bytes(request: AnyRequest, services: NamedDependency[Services]) -
     if redirect_above and opened.size >= redirect_above and not is_head:
         url = await services.files.presigned(opened)
         if url is not None:
-            return Response(None, status_code=307, headers={"location": url, "cache-control": "no-store"})
+            headers = {"location": url, "cache-control": "no-store"}
+            return Response(None, status_code=307, headers=headers, media_type=MediaType.TEXT)
     try:
         span = _wanted(request, opened)
     except NotThere:

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 from email.utils import formatdate
 from typing import Annotated, Any
 
-from litestar import Controller, HttpMethod, Response, delete, patch, post, route
+from litestar import Controller, HttpMethod, MediaType, Response, delete, patch, post, route
 from litestar.di import NamedDependency
 from litestar.params import FromPath, HeaderParameter
 
@@ -131,7 +131,9 @@ async def _append(request: AnyRequest, upload_id: str, offset: int, login: Login
 
 
 def _answer(status: int, headers: dict[str, str]) -> Response[None]:
-    return Response(None, status_code=status, headers={"tus-resumable": _VERSION, **headers})
+    """All is in the headers; as JSON there would be a `null` in the body."""
+    headers = {"tus-resumable": _VERSION, **headers}
+    return Response(None, status_code=status, headers=headers, media_type=MediaType.TEXT)
 
 
 def _standing(partial: Partial) -> dict[str, str]:

@@ -37,7 +37,7 @@ async def create(person: Person, length: int, name: str = "a.bin") -> str:
         upload_length=f"{length}",
         upload_metadata=f"filename {base64.b64encode(name.encode()).decode()}",
     )
-    assert answer.status_code == 201, answer.text
+    assert (answer.status_code, answer.content) == (201, b"")
     assert (answer.headers["tus-resumable"], answer.headers["upload-offset"]) == ("1.0.0", "0")
     location: str = answer.headers["location"]
     return location
@@ -125,6 +125,7 @@ async def test_the_answer_to_the_last_byte_says_where_the_file_is(people: World)
     assert (await fetch(whole.headers["content-location"], ann)).content == b"0123456789"
     assert await offset_of(ann, location) == ("10", "10")
     empty = await ask(ann, "POST", upload_length="0")
+    assert (empty.status_code, empty.content, empty.headers["upload-offset"]) == (201, b"", "0")
     assert (await fetch(empty.headers["content-location"], ann)).content == b""
 
 
