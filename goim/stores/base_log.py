@@ -125,7 +125,10 @@ class Changes(Protocol):
         ...
 
     async def reactions(self, spans: Sequence[Span]) -> Reactions:
-        """The reactions to all these messages."""
+        """The reactions to all these messages, each message's in the order of their changes.
+
+        Those that were stored elsewhere, and copied here, by the time, then by user and emoji.
+        """
         ...
 
     async def last_changes(self, conv_ids: Collection[str]) -> dict[str, int]:

@@ -19,7 +19,8 @@ from goim.stores import mongo
 from goim.stores.base import Taken
 from goim.stores.mongo import Doc, Documents, MongoDatabase, last_of, page, told
 
-_AS_MADE = [("seq", 1), ("change_no", 1), ("created_at", 1)]  # those that came from elsewhere have number 0
+# Those that came from elsewhere have number 0.
+_AS_MADE = [("seq", 1), ("change_no", 1), ("created_at", 1), ("user_id", 1), ("emoji", 1)]
 
 
 class MongoChanges:

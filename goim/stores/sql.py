@@ -64,8 +64,12 @@ SAVE = """
 UPDATE messages SET payload = ?, extras = ?, recalled = ? WHERE conv_id = ? AND seq = ? AND recalled = 0 AND NOT EXISTS
 (SELECT 1 FROM changes c WHERE c.conv_id = messages.conv_id AND c.seq = messages.seq AND c.action = 'stream_end')"""
 
+# Later than those that are there, whatever the clock says: the number of the change that goes with it keeps any other
+# one of the conversation out between the look and the insert.
 ADD_REACTION = """
-INSERT INTO reactions (conv_id, seq, user_id, emoji, created_at) VALUES (?, ?, ?, ?, ?)
+INSERT INTO reactions (conv_id, seq, user_id, emoji, created_at)
+SELECT ?, ?, ?, ?, CASE WHEN MAX(r.created_at) >= ? THEN MAX(r.created_at) + 1 ELSE ? END
+FROM reactions r WHERE r.conv_id = ? AND r.seq = ?
 ON CONFLICT (conv_id, seq, user_id, emoji) DO NOTHING"""
 REMOVE_REACTION = "DELETE FROM reactions WHERE conv_id = ? AND seq = ? AND user_id = ? AND emoji = ?"
 REACTIONS = """
@@ -175,7 +179,9 @@ class SqlChanges:
     async def react(self, conv_id: str, seq: int, reaction: Reaction, change: Change, at: int, *, remove: bool) -> bool:
         args = (conv_id, seq, reaction.user_id, reaction.emoji)
         row = _row(conv_id, seq, change, at)
-        return await self._change(REMOVE_REACTION if remove else ADD_REACTION, args if remove else (*args, at), row)
+        if remove:
+            return await self._change(REMOVE_REACTION, args, row)
+        return await self._change(ADD_REACTION, (*args, at, at, conv_id, seq), row)
 
     async def _change(self, sql: str, args: tuple[Any, ...], row: tuple[Any, ...]) -> bool:
         """Do it and note it; neither if there was nothing to do."""
@@ -199,7 +205,7 @@ class SqlChanges:
         """They are put in order here: MySQL forgets the order of each part of a UNION."""
         found: dict[tuple[str, int], list[Reaction]] = {}
         rows = await self._engine.fetch_each(REACTIONS, spans)
-        for conv_id, seq, user_id, emoji, _ in sorted(rows, key=itemgetter(4)):
+        for conv_id, seq, user_id, emoji, _ in sorted(rows, key=itemgetter(4, 2, 3)):
             found.setdefault((conv_id, seq), []).append(Reaction(user_id, emoji))
         return found
 

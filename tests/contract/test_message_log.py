@@ -455,6 +455,22 @@ async def test_reactions_to_messages_of_several_conversations_are_read_together(
     assert await log.changes.reactions([]) == {}
 
 
+async def test_reactions_stand_in_the_order_of_their_changes_whatever_the_clocks_say(log: LogStores) -> None:
+    await log.messages.insert([row(1), row(2)])
+    made = [Reaction(*pair) for pair in (("zoe", "b"), ("ann", "b"), ("zoe", "a"), ("bob", "c"), ("ann", "a"))]
+    times = [NOW, NOW, NOW, NOW - 5_000, NOW + 1]
+    for number, (reaction, at) in enumerate(zip(made, times, strict=True), 1):
+        assert await log.changes.react("c1", 1, reaction, change(number), at, remove=False)
+    assert await log.changes.react("c1", 2, made[1], change(6), NOW, remove=False)
+    assert await log.changes.react("c1", 1, made[0], change(7), NOW, remove=True)
+    assert await log.changes.react("c1", 1, made[0], change(8), NOW, remove=False)
+    assert not await log.changes.react("c1", 1, made[1], change(9), NOW, remove=False)
+    assert await log.changes.reactions([Span("c1", 1, 2)]) == {
+        ("c1", 1): [*made[1:], made[0]],
+        ("c1", 2): [made[1]],
+    }
+
+
 async def test_a_reaction_whose_number_is_taken_is_not_stored(log: LogStores) -> None:
     await log.messages.insert([row(1)])
     assert await log.changes.react("c1", 1, Reaction("ann", "a"), change(1), NOW, remove=False)

@@ -17,7 +17,7 @@ def _conv_of_group(data: Envelope) -> str:
 
 
 def shown(base: Envelope, changes: Iterable[Envelope]) -> Envelope:
-    """A message with what happened to it; its reactions as sets: of two in one millisecond any is the first."""
+    """A message with what happened to it; its reactions as sets: a change that the base has already may move one."""
     message = dict(base)
     reactions = {each["emoji"]: set(each["userIds"]) for each in base.get("reactions", ())}
     for change in changes:
