@@ -51,11 +51,10 @@ class FriendBook:
         _check_remark(remark)
         await self._check_other(user_id, friend_id)
         await self._check_not_blocked(user_id, friend_id)
-        is_new = await self._friends.add_half(user_id, friend_id, remark, self._clock.now_ms())
+        # Of two who befriend each other at once, one sees both halves and tells both.
+        is_new, is_mutual = await self._friends.add_half(user_id, friend_id, remark, self._clock.now_ms())
         if is_new:
             await self._take_back_if_blocked(user_id, friend_id)
-        # Asked after adding: of two who befriend each other at once, at least one sees both halves and tells both.
-        is_mutual = all(await self._friends.halves(user_id, friend_id))
         if is_new and is_mutual:
             await self._access.relation_changed(user_id, friend_id)
             self._delivery.to_user(friend_id, FriendAccepted(UserData(user_id)))

@@ -7,7 +7,7 @@ Shared by all: a method is atomic (all of it stands or none), may be called from
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from goim.model.conversations import Activity, Conversation, Entry, Receipt
 from goim.model.files import FileStats, Grant, StoredFile
@@ -88,11 +88,21 @@ class Sessions(Protocol):
     async def forget_device(self, user_id: str, device_id: str) -> None: ...
 
 
+class Added(NamedTuple):
+    """A half of mine: whether it is new, and whether theirs was there when it came."""
+
+    is_new: bool
+    is_mutual: bool
+
+
 class Friends(Protocol):
     """Halves of friendships: (A, B) says that A wants B; both halves make friends."""
 
-    async def add_half(self, user_id: str, friend_id: str, remark: str | None, at: int) -> bool:
-        """Store my half; True if it is new. A remark that is not None replaces an earlier one."""
+    async def add_half(self, user_id: str, friend_id: str, remark: str | None, at: int) -> Added:
+        """Store my half. A remark that is not None replaces an earlier one.
+
+        Of two who add theirs at once, on whatever nodes, one finds the other's there.
+        """
         ...
 
     async def halves(self, user_id: str, friend_id: str) -> tuple[bool, bool]:

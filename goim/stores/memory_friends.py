@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from goim.model.users import Block, Friend
+from goim.stores.base import Added
 from goim.stores.memory_data import Half, MemoryData
 
 
@@ -14,13 +15,13 @@ class MemoryFriends:
     def __init__(self, data: MemoryData) -> None:
         self._data = data
 
-    async def add_half(self, user_id: str, friend_id: str, remark: str | None, at: int) -> bool:
+    async def add_half(self, user_id: str, friend_id: str, remark: str | None, at: int) -> Added:
         known = self._data.halves.get((user_id, friend_id))
         if known is None:
             self._data.halves[user_id, friend_id] = Half(remark or "", at)
         elif remark is not None:
             self._data.halves[user_id, friend_id] = known._replace(remark=remark)
-        return known is None
+        return Added(known is None, (friend_id, user_id) in self._data.halves)
 
     async def halves(self, user_id: str, friend_id: str) -> tuple[bool, bool]:
         return (user_id, friend_id) in self._data.halves, (friend_id, user_id) in self._data.halves

@@ -8,7 +8,9 @@ from collections.abc import Collection, Iterable
 from msgspec import convert
 
 from goim.model.users import Block, Friend
-from goim.stores.engine import Row, SqlEngine, affected, run
+from goim.stores.base import Added
+from goim.stores.engine import Row, SqlEngine, affected, atomic, run
+from goim.stores.sql_accounts import LOCK_USER
 from goim.stores.tables import BlockTable, FriendTable
 
 # One statement sees both halves at one moment.
@@ -58,7 +60,9 @@ class SqlFriends:
     def __init__(self, engine: SqlEngine) -> None:
         self._engine = engine
 
-    async def add_half(self, user_id: str, friend_id: str, remark: str | None, at: int) -> bool:
+    @atomic
+    async def add_half(self, user_id: str, friend_id: str, remark: str | None, at: int) -> Added:
+        await self._engine.execute(LOCK_USER, (min(user_id, friend_id),))  # or neither of two would see the other's
         half = FriendTable(user_id=user_id, friend_id=friend_id, remark=remark or "", created_at=at)
         is_new = await affected(
             self._engine,
@@ -67,7 +71,7 @@ class SqlFriends:
         )
         if not is_new and remark is not None:
             await self.set_remark(user_id, friend_id, remark)
-        return is_new > 0
+        return Added(is_new > 0, (await self.halves(user_id, friend_id))[1])
 
     async def halves(self, user_id: str, friend_id: str) -> tuple[bool, bool]:
         rows = await self._engine.fetch_rows(HALVES, (user_id, friend_id, friend_id, user_id))

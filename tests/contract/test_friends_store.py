@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+from itertools import combinations
 
-from goim.model.users import Block, Friend
+from goim.model.users import Block, Friend, User
+from goim.stores.base import Added
 from tests.contract.structured_stores import Stores, structured_nodes, structured_stores  # noqa: F401
 
 Nodes = tuple[Stores, Stores]
@@ -16,7 +18,7 @@ async def befriend(stores: Stores, one: str, other: str, at: int) -> None:
 
 
 async def test_one_half_is_a_request_and_both_are_a_friendship(stores: Stores) -> None:
-    assert await stores.friends.add_half("ann", "bob", "from work", 1_000)
+    assert await stores.friends.add_half("ann", "bob", "from work", 1_000) == Added(is_new=True, is_mutual=False)
     assert await stores.friends.halves("ann", "bob") == (True, False)
     assert await stores.friends.halves("bob", "ann") == (False, True)
     assert await stores.friends.requests("bob", 10, 0) == [Friend(user_id="ann", remark="from work", since=1_000)]
@@ -24,7 +26,7 @@ async def test_one_half_is_a_request_and_both_are_a_friendship(stores: Stores) -
     assert await stores.friends.friends("bob", 10, 0) == []
     assert await stores.friends.friend_ids("ann") == []
 
-    assert await stores.friends.add_half("bob", "ann", None, 2_000)
+    assert await stores.friends.add_half("bob", "ann", None, 2_000) == Added(is_new=True, is_mutual=True)
     assert await stores.friends.halves("ann", "bob") == (True, True)
     assert await stores.friends.requests("bob", 10, 0) == []
     assert await stores.friends.friends("ann", 10, 0) == [Friend(user_id="bob", remark="from work", since=2_000)]
@@ -35,19 +37,31 @@ async def test_one_half_is_a_request_and_both_are_a_friendship(stores: Stores) -
 async def test_a_half_made_again_is_not_new_and_keeps_its_time(stores: Stores) -> None:
     await befriend(stores, "ann", "bob", 1_000)
     await stores.friends.set_remark("ann", "bob", "first")
-    assert not await stores.friends.add_half("ann", "bob", None, 9_000)
+    assert not (await stores.friends.add_half("ann", "bob", None, 9_000)).is_new
     assert await stores.friends.friends("ann", 10, 0) == [Friend(user_id="bob", remark="first", since=1_000)]
-    assert not await stores.friends.add_half("ann", "bob", "second", 9_000)
+    assert not (await stores.friends.add_half("ann", "bob", "second", 9_000)).is_new
     assert await stores.friends.friends("ann", 10, 0) == [Friend(user_id="bob", remark="second", since=1_000)]
-    assert not await stores.friends.add_half("ann", "bob", "", 9_000)
+    assert not (await stores.friends.add_half("ann", "bob", "", 9_000)).is_new
     assert await stores.friends.friends("ann", 10, 0) == [Friend(user_id="bob", remark="", since=1_000)]
 
 
 async def test_of_many_of_my_halves_at_once_one_is_new(nodes: Nodes) -> None:
     adds = [nodes[number % 2].friends.add_half("ann", "bob", None, number) for number in range(20)]
     adds += [nodes[number % 2].friends.add_half("bob", "ann", None, number) for number in range(20)]
-    assert (await asyncio.gather(*adds)).count(True) == 2
+    assert [added.is_new for added in await asyncio.gather(*adds)].count(True) == 2
     assert await nodes[0].friends.friend_ids("bob") == ["ann"]
+
+
+async def test_of_two_who_add_theirs_at_once_one_finds_the_others(nodes: Nodes) -> None:
+    here, there = nodes
+    names = [f"user-{number:02}" for number in range(20)]
+    for name in names:
+        await here.users.add(User(user_id=name, username=name, nickname="", password_hash="", created_at=1))
+    for one, other in combinations(names, 2):
+        both = here.friends.add_half(one, other, None, 1), there.friends.add_half(other, one, None, 1)
+        first, second = await asyncio.gather(*both)
+        assert (first.is_new, second.is_new) == (True, True)
+        assert first.is_mutual is not second.is_mutual
 
 
 async def test_removing_takes_both_halves_and_only_those(stores: Stores) -> None:

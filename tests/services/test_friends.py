@@ -65,13 +65,17 @@ async def test_asking_again_tells_nobody_again(reception: Reception) -> None:
     assert hers.take() + his.take() == []
 
 
-async def test_two_who_befriend_each_other_at_once_are_friends_and_both_told(reception: Reception) -> None:
-    alice, bob = await _pair(reception)
-    hers, his = await reception.online(alice), await reception.online(bob)
-    await asyncio.gather(reception.friends.befriend(alice, bob, None), reception.friends.befriend(bob, alice, None))
-    assert [friend.user_id for friend in await reception.friends.friends(alice, 50, 0)] == [bob]
-    assert ("friend_accepted", {"userId": bob}) in hers.take()
-    assert ("friend_accepted", {"userId": alice}) in his.take()
+async def test_two_who_befriend_each_other_at_once_are_friends_and_both_told_once(
+    two_receptions: tuple[Reception, Reception],
+) -> None:
+    here, there = two_receptions
+    alice, bob = await _pair(here)
+    hers, his = await here.online(alice), await there.online(bob)
+    both = here.friends.befriend(alice, bob, None), there.friends.befriend(bob, alice, None)
+    assert sorted(await asyncio.gather(*both)) == [FriendStatus.ACCEPTED, FriendStatus.PENDING]
+    assert [friend.user_id for friend in await here.friends.friends(alice, 50, 0)] == [bob]
+    assert hers.take().count(("friend_accepted", {"userId": bob})) == 1
+    assert his.take().count(("friend_accepted", {"userId": alice})) == 1
 
 
 async def test_nobody_befriends_themselves(reception: Reception) -> None:
