@@ -12,12 +12,23 @@ from msgspec.structs import replace
 
 from goim.clock import Clock
 from goim.delivery import Delivery
-from goim.errors import ErrorCode, GoimError, invalid, not_found
+from goim.errors import ErrorCode, GoimError, StoreDown, invalid, not_found
 from goim.model.conversations import Conversation
 from goim.model.files import WITH_FILES
 from goim.model.groups import Role
 from goim.model.hooks import EVENT_OF_PUSH
-from goim.model.messages import BURNED, EMPTIED, Change, MessageRow, Reaction, RowEdit, Span, encode_extras, extras_of
+from goim.model.messages import (
+    BURNED,
+    EMPTIED,
+    Change,
+    MessageRow,
+    Reaction,
+    RowEdit,
+    SentKey,
+    Span,
+    encode_extras,
+    extras_of,
+)
 from goim.model.payloads import checked_payload
 from goim.model.profiles import is_plain
 from goim.protocol.frames import encode_json, frame_of
@@ -96,10 +107,8 @@ class ChangeDesk:
         access = await self._access.of(actor.user_id, conv_id)
         row = await self._row(access, server_msg_id)
         self._check_recall(access, row, actor.user_id)
-        changed = await self._recall(access.conv, row.seq, actor.user_id, but=actor)
-        if row.type in WITH_FILES:  # each time: the first one may have been cut short here
-            await self._grants.withdraw([row.sent_key])
-        return changed
+        gave = [row.sent_key] if row.type in WITH_FILES else []
+        return await self._recall(access.conv, row.seq, actor.user_id, but=actor, gave=gave)
 
     async def edit(self, actor: Sender, conv_id: str, server_msg_id: str, payload: Raw) -> ChangedData:
         """Write a message anew: its sender, within the window, while they may write there."""
@@ -274,18 +283,35 @@ class ChangeDesk:
     # store, tell
 
     async def _recall(
-        self, conv: Conversation, seq: int, by: str, *, reason: str | UnsetType = UNSET, but: object = None
+        self,
+        conv: Conversation,
+        seq: int,
+        by: str,
+        *,
+        reason: str | UnsetType = UNSET,
+        but: object = None,
+        gave: Collection[SentKey] = (),
     ) -> ChangedData:
+        """Empty it, take away the files that it `gave`, and tell: who is told finds them gone."""
+        trouble: list[StoreDown] = []
+
         def make(number: int, now: int) -> RecalledData:
             return RecalledData(conv.conv_id, conv.message_id(seq), seq, by, number, now, reason)
 
         async def store(change: Change, at: int) -> bool:
             left = BURNED if reason == "burned" else EMPTIED
-            return await self._changes.edit(conv.conv_id, seq, left, change, at)
+            is_new = await self._changes.edit(conv.conv_id, seq, left, change, at)
+            try:
+                await self._grants.withdraw(gave)  # each time: the first one may have been cut short here
+            except StoreDown as error:  # it is recalled for all that, and to be told
+                trouble.append(error)
+            return is_new
 
         changed = await self._change(conv, seq, "recalled", Recalled, make, store, but=but)
         for tell in self.on_recalled:
             tell(conv, seq)
+        if trouble:
+            raise trouble[-1]
         return changed
 
     async def _edit(self, conv: Conversation, row: MessageRow, payload: str, *, but: object) -> ChangedData:

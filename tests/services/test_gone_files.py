@@ -91,6 +91,19 @@ async def test_what_is_taken_back_takes_its_file_along_also_if_its_sender_is_not
     assert await may(house, "ann", "bob", "cid") == [True, False, False]
 
 
+async def test_who_is_told_that_it_is_taken_back_finds_its_file_gone(house: House) -> None:
+    await friends(house)
+    phone = await house.phone("bob")
+    sent = await show(house, "ann", "m1")
+    held = house.held["Grants.withdraw"] = Held()
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(house.desk.recall(Phone("ann", "pen"), sent.conv_id, sent.server_msg_id))
+        await held.reached.wait()
+        assert (await may(house, "bob"), phone.actions()) == ([False], ["message"])
+        held.set()
+    assert phone.actions() == ["message", "recalled"]
+
+
 async def test_what_was_passed_on_is_a_message_of_its_own(house: House) -> None:
     await friends(house)
     first = await show(house, "ann", "m1")
@@ -166,8 +179,10 @@ async def test_what_could_not_be_taken_away_is_so_by_trying_again(house: House) 
     assert await may(house, "bob") == [False]
     shown = await show(house, "ann", "m2")
     house.failures["Grants.withdraw"] = [StoreDown("away")]
+    phone = await house.phone("bob")
     with pytest.raises(StoreDown):
         await house.desk.recall(Phone("ann", "pen"), shown.conv_id, shown.server_msg_id)
+    assert phone.actions() == ["recalled"]
     house.failures["Grants.withdraw"] = [StoreDown("away")]
     with refused(ErrorCode.UNAVAILABLE):
         await show(house, "ann", "m2")
