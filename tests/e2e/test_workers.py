@@ -30,6 +30,7 @@ from tests.process import ServerProcess, free_port
 
 SECRET = "a secret that is long enough for the tests of goim"
 DEVICES = 12
+PATIENCE = 40.0
 clock = SystemClock()
 
 pytestmark = pytest.mark.timeout(240)
@@ -52,7 +53,8 @@ class Cluster(ServerProcess):
 
     def workers(self) -> dict[int, int]:
         """The process of each worker, the latest one, as its log says."""
-        said = [json.loads(line) for line in self.log.read_text().splitlines() if '"event": "serving"' in line]
+        whole, _, _ = self.log.read_text().rpartition("\n")
+        said = [json.loads(line) for line in whole.splitlines() if '"event": "serving"' in line]
         return {line["worker"]: line["pid"] for line in said}
 
     def pages(self) -> list[Page]:
@@ -93,7 +95,7 @@ async def people(cluster: Cluster) -> AsyncIterator[World]:
 
 
 async def eventually(holds: Callable[[], bool]) -> None:
-    async with asyncio.timeout(40):
+    async with asyncio.timeout(PATIENCE):
         while not holds():
             await clock.sleep(0.05)
 
@@ -109,16 +111,24 @@ def is_there(pid: int) -> bool:
 
 async def counted(people: World, name: str, **labels: str) -> float:
     """A number of /metrics."""
-    text = (await (await people.http()).get("/metrics")).text
+    async with httpx.AsyncClient(base_url=people.base_url, verify=False, timeout=PATIENCE) as http:
+        text = (await http.get("/metrics")).text
     samples = (sample for family in text_string_to_metric_families(text) for sample in family.samples)
     return sum(each.value for each in samples if each.name == name and labels.items() <= each.labels.items())
 
 
 async def counts(people: World, wanted: float, name: str, **labels: str) -> None:
     """Wait until a number of /metrics is this: of the others a worker knows what they have written down."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE):
         while (found := await counted(people, name, **labels)) != wanted:
             assert found < wanted or name == "im_workers", f"{name} {labels}: {found}"
+            await clock.sleep(0.05)
+
+
+async def counts_at_least(people: World, wanted: float, name: str, **labels: str) -> None:
+    """The same where nobody knows how much more it may be."""
+    async with asyncio.timeout(PATIENCE):
+        while await counted(people, name, **labels) < wanted:
             await clock.sleep(0.05)
 
 
@@ -135,22 +145,25 @@ def of_each(cluster: Cluster, name: str, **labels: str) -> list[float]:
     ]
 
 
+@pytest.mark.parametrize("cluster", ["8"], indirect=True)  # half of it passes before anybody is sent away
 async def test_two_workers_on_one_port_are_one_server_and_end_together(cluster: Cluster, people: World) -> None:
     ann, bob = await people.friends("ann", "bob")
     anns = [await people.device(ann, f"ann{number}") for number in range(DEVICES)]
     bobs = [await people.device(bob, f"bob{number}") for number in range(DEVICES)]
-    for number, device in enumerate(anns):
+    await anns[0].ask("send", ann.text(bob, "0"))
+    for device in (*anns[1:], *bobs):  # else a worker might begin with the second one, and owe the first to a sync
+        assert (await device.push("message"))["seq"] == 1
+    for number, device in enumerate(anns[1:], 1):
         await device.ask("send", ann.text(bob, f"{number}"))
-    for device in (*anns, *bobs):
-        heard = [await device.push("message") for _ in range(DEVICES - (device in anns))]
-        assert [message["seq"] for message in heard] == sorted(message["seq"] for message in heard)
-        assert len({message["seq"] for message in heard}) == len(heard)
+    for own, device in enumerate((*anns, *bobs), 1):
+        others = [seq for seq in range(2, DEVICES + 1) if seq != own]
+        assert [(await device.push("message"))["seq"] for _ in others] == others
 
     async with contextlib.AsyncExitStack() as stack:
         town = Town(people, cluster.tcp_port, stack)
-        for number in range(DEVICES):
+        for number in range(2 * DEVICES):  # of so many both get some
             await town.device(ann, f"line{number}")
-        for transport, count in (("websocket", 2 * DEVICES), ("tcp", DEVICES)):
+        for transport, count in (("websocket", 2 * DEVICES), ("tcp", 2 * DEVICES)):
             await counts(people, count, "im_connections", transport=transport)
             each = of_each(cluster, "im_connections", transport=transport)
             assert (len(each), sum(each)) == (2, count)
@@ -184,18 +197,20 @@ async def test_a_worker_that_is_killed_is_started_again_and_costs_nobody_a_messa
         clients = [await stack.enter_async_context(client_of(cluster.url, name)) for name in names]
         over = asyncio.Event()
         pairs = list(zip(clients[::2], clients[1::2], strict=True))
-        talks = [tasks.create_task(talk(one, other, over)) for one, other in pairs]
+        said: list[list[str]] = [[] for _ in pairs]
+        talks = [tasks.create_task(talk(*pair, over, mine)) for pair, mine in zip(pairs, said, strict=True)]
         sums = tasks.create_task(watch_sums(people, over))
+        await eventually(lambda: min(map(len, said)) > 20)
+        unwritten = sum(map(len, said)) - sum(of_each(cluster, "im_ws_messages_total", action="send"))
         os.kill(killed[2], signal.SIGKILL)
         await eventually(lambda: "worker_serves_again" in cluster.log.read_text())
         over.set()
-        for (_, hearer), talking in zip(pairs, talks, strict=True):
-            said = await talking
-            assert len(said) > 20
-            assert texts(await until(hearer, says(said[-1]))) == said
+        await asyncio.gather(*talks, sums)
+        for (_, hearer), everything in zip(pairs, said, strict=True):
+            assert texts(await until(hearer, says(everything[-1]))) == everything
     assert cluster.workers()[1] == killed[1]
     assert cluster.workers()[2] != killed[2]
-    assert (await sums)[-1] >= sum(map(len, [await each for each in talks])) - 200, "but for each one's last second"
+    await counts_at_least(people, sum(map(len, said)) - unwritten - len(pairs), "im_ws_messages_total", action="send")
     await counts(people, 2, "im_workers")
 
 
@@ -221,7 +236,7 @@ async def test_one_that_cannot_start_again_is_tried_again_and_a_second_signal_en
     settings = cluster.folder / "goimctl.toml"
     settings.write_text('[log]\nlevel = "loud"\n')
     os.kill(cluster.workers()[2], signal.SIGKILL)
-    await eventually(lambda: cluster.log.read_text().count("error: log.level = 'loud'") == 2)
+    await eventually(lambda: cluster.log.read_text().count("error: log.level = 'loud'") >= 2)
     assert '"how": "exit code 2"' in cluster.log.read_text()
     await counts(people, 1, "im_workers")
     settings.unlink()
@@ -241,24 +256,21 @@ async def test_one_that_cannot_start_again_is_tried_again_and_a_second_signal_en
     assert {await device.closed() for device in devices} == {1012}
 
 
-async def talk(one: Client, other: Client, over: asyncio.Event) -> list[str]:
-    """Say one thing after another until it is over; what was acknowledged."""
-    said: list[str] = []
+async def talk(one: Client, other: Client, over: asyncio.Event, said: list[str]) -> None:
+    """Say one thing after another until it is over; what was acknowledged is `said`."""
     while not over.is_set():
         await one.send(str(len(said)), to=other.user_id)
         said.append(str(len(said)))
         await clock.sleep(0.005)
-    return said
 
 
-async def watch_sums(people: World, over: asyncio.Event) -> list[float]:
+async def watch_sums(people: World, over: asyncio.Event) -> None:
     """What was counted never falls, whoever answers and whoever has died."""
     seen = [0.0]
     while not over.is_set():
         with contextlib.suppress(httpx.TransportError):  # it was just asked that died
             seen.append(await counted(people, "im_ws_messages_total", action="send"))
         assert seen[-1] >= max(seen), seen
-    return seen
 
 
 async def test_what_keeps_a_worker_from_serving_is_said_once_and_ends_all_of_it(
