@@ -235,13 +235,13 @@ async def test_who_sends_a_body_byte_by_byte_is_cut_off_in_time(
     monkeypatch.setattr(server, "_BODY_SECONDS", 0.5)
     async with started_node(tmp_path) as (_, world), connected(world) as (reader, writer):
         writer.write(b"POST /api/login HTTP/1.1\r\nHost: x\r\nContent-Length: 100000\r\n\r\n")
-        answer = asyncio.get_running_loop().create_task(reader.read())
+        answer = asyncio.get_running_loop().create_task(reader.readuntil(b"\r\n"))  # what follows may be a reset
         with contextlib.suppress(ConnectionError):
             async with asyncio.timeout(PATIENCE * 2):
                 while not answer.done():
                     writer.write(b"x")
                     await asyncio.wait([answer], timeout=0.05)
-        assert (await answer).startswith(b"HTTP/1.1 400 Bad Request")
+        assert await answer == b"HTTP/1.1 400 Bad Request\r\n"
 
 
 @pytest.mark.parametrize(

@@ -39,8 +39,8 @@ QUICK = Timing(first_pause=0.02, longest_pause=0.1, heartbeat=0.5, patience=2.0)
 PATIENCE = 20.0
 
 
-def client_of(url: str, name: str, **more: object) -> Client:
-    return Client(url, username=name, password=PASSWORD, device_id=f"{name}-1", timing=QUICK, **more)  # type: ignore[arg-type]
+def client_of(url: str, name: str, timing: Timing = QUICK, **more: object) -> Client:
+    return Client(url, username=name, password=PASSWORD, device_id=f"{name}-1", timing=timing, **more)  # type: ignore[arg-type]
 
 
 async def until(client: Client, matches: Callable[[Event], bool]) -> list[Event]:
@@ -171,7 +171,8 @@ async def test_what_was_said_before_the_first_run_does_not_count_as_missed(peopl
 async def test_a_stream_goes_on_over_a_new_connection(people: World) -> None:
     async with proxied(people.base_url) as proxy:
         url = f"http://127.0.0.1:{proxy.port}"
-        async with client_of(url, "ann") as ann, client_of(people.base_url, "bob") as bob:
+        patient = Timing()  # hears every chunk: of what came without a connection there is only the text
+        async with client_of(url, "ann") as ann, client_of(people.base_url, "bob", patient) as bob:
             await until(bob, lambda event: isinstance(event, Connected))
             words = [f"{number} " for number in range(60)]
             async with asyncio.TaskGroup() as tasks:

@@ -223,7 +223,10 @@ async def test_whatever_happens_to_redis_everybody_is_shown_everything_once_and_
             await much_is_said(talkers)
             over.set()
         assert await everybody_has_the_log(talkers) > 500
-        ready = await (await cluster.worlds[0].http()).get("/readyz")
+        http = await cluster.worlds[0].http()
+        async with asyncio.timeout(PATIENCE):
+            while (ready := await http.get("/readyz")).json()["status"] != "ready":
+                await clock.sleep(0.05)
         assert ready.json() == {"status": "ready", "dependencies": {"data": "ok", "messages": "ok", "redis": "ok"}}
 
 
@@ -277,7 +280,7 @@ async def test_a_login_that_ends_on_one_server_ends_on_the_other(tmp_path: Path)
         assert await phone.closed() == 4009
         other = await cluster.worlds[0].log_in(ann)
         tablet = await cluster.worlds[1].device(other, "tablet")
-        await _devices(ann, 2)
+        await _until(lambda: _listed(ann, {"phone": True, "tablet": True}))
         await ann.delete("/api/users/me/devices/tablet")
         assert await tablet.closed() == 4010
         await ann.post("/api/logout")
@@ -310,8 +313,7 @@ async def test_people_on_two_servers_see_each_other_call_each_other_and_go_on_wh
         await _until(lambda: _online(bob, ann))
         assert await _online(ann, bob)
         other = await there.device(ann, "tablet")
-        listed = {each["deviceId"]: each["online"] for each in await _devices(ann, 2)}
-        assert listed == {"phone": True, "tablet": True}
+        await _until(lambda: _listed(ann, {"phone": True, "tablet": True}))
 
         call = await phone.ask("call_start", {"to": bob.user_id, "type": "audio"})
         assert (await laptop.push("call_incoming"))["callId"] == call["callId"]
@@ -384,6 +386,12 @@ async def _online(asker: Person, other: Person) -> bool:
     return bool(answer["presence"][0]["online"])
 
 
+async def _listed(person: Person, devices: dict[str, bool]) -> bool:
+    """Whether these are all of somebody's devices, and online as said."""
+    listed = (await person.get("/api/users/me/devices"))["devices"]
+    return {each["deviceId"]: each["online"] for each in listed} == devices
+
+
 async def _gone(person: Person, device_id: str) -> bool:
     devices = (await person.get("/api/users/me/devices"))["devices"]
     return not any(each["online"] for each in devices if each["deviceId"] == device_id)
@@ -393,11 +401,3 @@ async def _until(holds: Callable[[], Awaitable[bool]]) -> None:
     async with asyncio.timeout(PATIENCE):
         while not await holds():
             await clock.sleep(0.1)
-
-
-async def _devices(person: Person, count: int) -> Any:
-    """A user's devices, once there are so many: they are written a moment later."""
-    async with asyncio.timeout(PATIENCE):
-        while (listed := await person.get("/api/users/me/devices"))["count"] < count:
-            await clock.sleep(0.05)
-    return listed["devices"]
