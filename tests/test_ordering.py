@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from goim.model.conversations import Conversation, c2c, of_group
 from goim.ordering import FOLLOWS, MOST_HELD, Filled, Lanes, Missing, Placed, decode_placed, encode_placed
 from goim.protocol.frames import Frame, body_of, framed
+from tests.thinking import UNHURRIED
 
 CONV = c2c("ann", "bob")
 
@@ -86,7 +87,7 @@ def histories(draw: st.DrawFn) -> list[Event]:
     return log
 
 
-@settings(max_examples=300, deadline=None)
+@settings(UNHURRIED, max_examples=300)
 @given(log=histories(), data=st.data())
 def test_whatever_comes_late_twice_or_never_each_goes_out_once_and_in_order(
     log: list[Event], data: st.DataObject

@@ -16,6 +16,7 @@ from goim.livecalls.memory import MemoryLiveCalls
 from goim.model.calls import CallReason, CallStatus, CallType, LiveCall, Side, ring
 from goim.model.conversations import c2c
 from tests.steps import done
+from tests.thinking import UNHURRIED
 
 START = 1_766_000_000_000
 RING_MS = 60_000
@@ -325,5 +326,5 @@ class Telephones(RuleBasedStateMachine):
         assert all(call.due_at is None or call.due_at > self.now for call in self.seen.values())
 
 
-Telephones.TestCase.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+Telephones.TestCase.settings = settings(UNHURRIED, max_examples=60, stateful_step_count=40)
 TestTelephones = Telephones.TestCase

@@ -18,6 +18,7 @@ from goim.model.files import (
     safe_name,
     without_pictures,
 )
+from tests.thinking import UNHURRIED
 
 
 @pytest.mark.parametrize(
@@ -48,6 +49,7 @@ def test_a_name_from_outside_becomes_one_that_is_safe(raw: str, name: str) -> No
     assert safe_name(raw) == name
 
 
+@UNHURRIED
 @given(st.text(max_size=400))
 def test_whatever_comes_the_name_is_one_printable_segment(raw: str) -> None:
     name = safe_name(raw)

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from goim.model.search import MAX_TEXT, MAX_WORD, Term, index_terms, question
+from tests.thinking import UNHURRIED
 
 
 @pytest.mark.parametrize(
@@ -73,6 +74,7 @@ def has(terms: list[str], term: Term) -> bool:
     return any(each.startswith(term.text) if term.is_prefix else each == term.text for each in terms)
 
 
+@UNHURRIED
 @given(st.text(st.sampled_from("abAB ,世界好ß茶👍é _한"), max_size=30), st.data())
 def test_what_stands_in_a_text_is_found_by_it(text: str, data: st.DataObject) -> None:
     """Whatever is cut out of a text, from the beginning of a word on, finds the text."""

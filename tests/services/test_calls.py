@@ -10,7 +10,7 @@ from itertools import combinations
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec import Raw
 
@@ -26,6 +26,7 @@ from goim.protocol.requests import SendData
 from goim.ratelimit.memory import MemoryRateLimiter
 from goim.services.calls import CallDesk
 from tests.services.house import House, Phone, refused
+from tests.thinking import UNHURRIED
 
 AUDIO, VIDEO = CallType.AUDIO, CallType.VIDEO
 
@@ -659,7 +660,7 @@ ACTS = ("start", "answer", "reject", "end", "drop", "come", "wait")
 Act = tuple[str, str, str]
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(UNHURRIED, max_examples=40)
 @given(
     st.lists(
         st.lists(st.tuples(st.sampled_from(ACTS), st.sampled_from(NAMES), st.sampled_from(NAMES)), max_size=4),
