@@ -12,6 +12,7 @@ from structlog.testing import capture_logs
 
 from goim.metrics import Metrics
 from goim.ratelimit.redis import RETRY_SECONDS, RedisLimiter
+from goim.resp import client
 from goim.resp.client import RedisClient
 from goim.resp.link import Login, Server
 from goim.resp.places import OneServer
@@ -43,8 +44,8 @@ async def make_node(redis_server: Server, redis_login: Login) -> AsyncIterator[N
     clock, metrics = FakeClock(), Metrics()
     async with FaultProxy(redis_server.host, redis_server.port).running() as proxy:
         there = OneServer(Server("127.0.0.1", proxy.port))
-        async with RedisClient(there, redis_login, clock).open() as client:
-            yield Node(RedisLimiter(client, "x", clock, metrics, per_second=10 / 60, burst=10), proxy, clock, metrics)
+        async with RedisClient(there, redis_login, clock).open() as asking:
+            yield Node(RedisLimiter(asking, "x", clock, metrics, per_second=10 / 60, burst=10), proxy, clock, metrics)
 
 
 async def test_while_redis_is_away_the_node_goes_on_with_what_it_let_through_itself(node: Node) -> None:
@@ -77,7 +78,10 @@ async def test_a_redis_that_is_back_decides_again(node: Node, redis_server: Serv
     assert len(keys) == 1
 
 
-async def test_of_many_who_find_redis_silent_again_one_waits_for_it(node: Node) -> None:
+async def test_of_many_who_find_redis_silent_again_one_waits_for_it(
+    node: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(client, "ANSWER_SECONDS", 0.5)
     node.proxy.refuse()
     await node.limiter.take("k")
     node.proxy.restore()
@@ -94,7 +98,7 @@ async def test_of_many_who_find_redis_silent_again_one_waits_for_it(node: Node) 
 async def test_a_redis_that_is_full_is_as_good_as_away(tmp_path: Path) -> None:
     clock, metrics = FakeClock(), Metrics()
     with running_redis(tmp_path / "redis", "--maxmemory", "1") as redis:
-        async with RedisClient(OneServer(redis.server), Login(), clock).open() as client:
-            limiter = RedisLimiter(client, "x", clock, metrics, per_second=10 / 60, burst=10)
+        async with RedisClient(OneServer(redis.server), Login(), clock).open() as asking:
+            limiter = RedisLimiter(asking, "x", clock, metrics, per_second=10 / 60, burst=10)
             assert [await limiter.take("k") for _ in range(11)] == [0] * 10 + [6000]
     assert metrics.limited_alone == 11
