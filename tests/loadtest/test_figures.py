@@ -27,6 +27,7 @@ from loadtest.steps import RULES, stacks_of, steps_of
 from loadtest.steps import lines as lines_of_steps
 from loadtest.target import Target, target_of
 from loadtest.watch import Watch
+from tests.process import free_port
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 _BURN = 0.1
@@ -63,9 +64,8 @@ def test_cpu_is_told_apart_by_main_thread_and_others() -> None:
 
 def test_a_server_is_found_by_its_port_with_the_processes_below_it() -> None:
     burn = "import time\nwhile time.process_time() < 0.2: pass"
-    serve = (
-        "import socket\nlistener = socket.create_server(('127.0.0.1', 0))\nprint(listener.getsockname()[1], flush=True)"
-    )
+    port = free_port()  # that nobody takes when it ends
+    serve = f"import socket\nlistener = socket.create_server(('127.0.0.1', {port}))\nprint('ready', flush=True)"
     child = f"import subprocess, sys\nchild = subprocess.Popen([sys.executable, '-c', {burn!r} + '\\ninput()'])"
     with subprocess.Popen(
         [sys.executable, "-c", f"{child}\n{serve}\nchild.wait()"],
@@ -74,7 +74,7 @@ def test_a_server_is_found_by_its_port_with_the_processes_below_it() -> None:
         text=True,
     ) as server:
         assert server.stdout
-        port = int(server.stdout.readline())
+        assert server.stdout.readline() == "ready\n"
         assert listening_on("127.0.0.1", port) == [server.pid]
         assert listening_on("localhost", port) == [server.pid]
         assert listening_on("192.0.2.1", port) == [], "that is another machine"
@@ -178,8 +178,8 @@ def test_a_url_that_is_none_is_refused() -> None:
 
 
 def test_a_port_of_nobody_belongs_to_nobody() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = listener.getsockname()[1]
+    port = free_port()
+    with socket.create_server(("127.0.0.1", port)):
         assert listening_on("127.0.0.1", port) == [os.getpid()]
     assert listening_on("127.0.0.1", port) == []
 
