@@ -19,6 +19,7 @@ from goim.gateway.connection import Connection
 from goim.model.users import Login, User
 from goim.protocol.close_codes import CloseCode
 from goim.protocol.frames import Frame, body_of
+from tests.fake_clock import FakeClock
 from tests.node import node_settings, started_node
 
 PACKAGE = Path(__file__).parents[1] / "goim"
@@ -49,10 +50,12 @@ class Trace:
 
 
 async def test_a_message_goes_through_the_files_of_the_reading_path_in_order(tmp_path: Path) -> None:
-    async with started_node(tmp_path) as (_, people):
+    """On a clock that stands still, so that nothing but the message happens."""
+    async with started_node(tmp_path, clock=FakeClock()) as (_, people):
         ann, bob = await people.friends("ann", "bob")
         phone, other = await people.device(ann), await people.device(bob)
         await phone.ask("send", ann.text(bob, "so that everything is remembered"))
+        await other.push("message")
         path = reading_path()
         trace = Trace(path)
         sys.setprofile(trace)

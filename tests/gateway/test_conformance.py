@@ -162,7 +162,9 @@ async def test_a_reader_that_does_not_read_is_closed_and_costs_bounded_memory(po
     async with raw(port) as client:
         client.writer.write(client_frame(1, b"flood"))
         received, op = 0, 1
-        await asyncio.sleep(0.3)  # noqa: TID251 the buffers of the kernel and of the server fill up meanwhile
+        async with asyncio.timeout(20):
+            while CLOSES[4008] == before:  # noqa: ASYNC110 the buffers of the kernel and of the server fill up
+                await asyncio.sleep(0.005)  # noqa: TID251
         while op == 1:
             op, payload = await client.frame()
             received += len(payload)

@@ -15,6 +15,7 @@ from structlog.testing import capture_logs
 from goim.errors import HTTP_STATUS, ErrorCode, GoimError, StoreDown
 from goim.rest.errors import refusal_of
 from tests.client import Api, World
+from tests.fake_clock import FakeClock
 from tests.node import started_node
 
 
@@ -99,10 +100,11 @@ async def test_a_body_of_more_than_256_kib_is_too_large(people: World) -> None:
     _check_problem(await _as(await people.person(), "POST", "/api/friends", content=body), ErrorCode.TOO_LARGE)
 
 
-async def test_a_limit_says_when_to_try_again(people: World) -> None:
-    alice = await people.person()
-    body = {"username": alice.username, "password": "wrong horse"}
-    answers = [await alice.http.post("/api/login", json=body) for _ in range(11)]
+async def test_a_limit_says_when_to_try_again(tmp_path: Path) -> None:
+    async with started_node(tmp_path, clock=FakeClock()) as (_, world):
+        alice = await world.person()
+        body = {"username": alice.username, "password": "wrong horse"}
+        answers = [await alice.http.post("/api/login", json=body) for _ in range(11)]
     for answer in answers[:10]:
         _check_problem(answer, ErrorCode.BAD_CREDENTIALS)
         assert "www-authenticate" in answer.headers
