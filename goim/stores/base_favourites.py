@@ -12,7 +12,7 @@ class Favourites(Protocol):
     """Everybody's favourites, latest first. Contract as in `base.py`."""
 
     async def add(self, favourite: Favourite, limit: int) -> bool:
-        """Store a favourite; False if the user has `limit` of them already, `Taken` if they have one with its id."""
+        """Store a favourite; `Taken` if the user has one with its id, False if they have `limit` others already."""
         ...
 
     async def page(

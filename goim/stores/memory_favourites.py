@@ -17,11 +17,11 @@ class MemoryFavourites:
         self._data = data
 
     async def add(self, favourite: Favourite, limit: int) -> bool:
-        if len(self._of(favourite.user_id)) >= limit:
-            return False
         key = (favourite.user_id, favourite.favourite_id)
         if key in self._data.favourites:
             raise Taken(favourite.favourite_id)
+        if len(self._of(favourite.user_id)) >= limit:
+            return False
         self._data.favourites[key] = favourite
         return True
 

@@ -10,11 +10,13 @@ from msgspec.structs import asdict, replace
 
 from goim.model.favourites import Favourite, FavouriteStats, FavouriteType
 from goim.model.words import folded
+from goim.stores.base import Taken
 from goim.stores.engine import SqlEngine, atomic, run
 from goim.stores.sql_accounts import LOCK_USER
 from goim.stores.tables import FavouriteTable, FavouriteTagTable
 
 COUNT_FAVOURITES = "SELECT COUNT(*) FROM favourites WHERE user_id = ?"
+ONE_FAVOURITE = "SELECT 1 FROM favourites WHERE user_id = ? AND favourite_id = ?"
 
 ADD_TAG = "INSERT INTO favourite_tags (user_id, tag, favourite_id, place) VALUES (?, ?, ?, ?)"
 TAGS_OF = "SELECT favourite_id, tag FROM favourite_tags WHERE user_id = ? AND favourite_id = ? ORDER BY place"
@@ -45,6 +47,8 @@ class SqlFavourites:
         await self._engine.execute(LOCK_USER, (favourite.user_id,))
         [(count,)] = await self._engine.fetch_rows(COUNT_FAVOURITES, (favourite.user_id,))
         if count >= limit:
+            if await self._engine.fetch_rows(ONE_FAVOURITE, key):
+                raise Taken(favourite.favourite_id)
             return False
         await run(self._engine, FavouriteTable.insert(FavouriteTable(**row, search_key=search_key(favourite))))
         each = [(key[0], tag, key[1], place) for place, tag in enumerate(tags)]

@@ -16,6 +16,7 @@ from goimctl.talk.screen.thread import NEAR_TOP, Thread
 from PIL import Image
 from textual.widgets import Input
 
+from goim.client import Unreachable
 from tests.cli.picture import PICTURE, draw
 from tests.cli.seat import LOOK, Seat, seated
 from tests.client import Device, Person, World
@@ -314,3 +315,25 @@ async def test_what_a_moderator_replaces_is_shown_as_it_is_stored(tmp_path: Path
                 await seat.say("damn")
                 await seat.shows("mind your ****  ✓")
                 await seat.hides("damn")
+
+
+async def test_what_an_earlier_try_has_stored_has_arrived_also_if_it_cannot_be_looked_up(
+    people: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = asyncio.Event()
+
+    async def history(*_: object, **__: object) -> None:
+        asked.set()
+        raise Unreachable("nothing answers")
+
+    ann, bob, _ = await pair(people)
+    await (await people.device(ann, "phone")).ask("send", ann.text(bob, "once", clientMsgId="again"))
+    monkeypatch.setattr("goimctl.talk.session.secrets.token_urlsafe", lambda _: "again")
+    async with seated(people.base_url, "ann", "bob") as seat:
+        await seat.shows("once")
+        session = seat.app.session
+        monkeypatch.setattr(session.api, "history", history)
+        await seat.say("once")
+        await asked.wait()
+        await seat.until(lambda: not session._sending)
+        assert not [pending for room in session.rooms.values() for pending in room.pending]

@@ -61,6 +61,8 @@ async def test_the_same_thing_is_kept_once_by_each(nodes: Nodes) -> None:
 
 async def test_nobody_keeps_more_than_the_limit(stores: Stores) -> None:
     assert [await stores.favourites.add(favourite(f"f{number}"), 2) for number in range(3)] == [True, True, False]
+    with pytest.raises(Taken):
+        await stores.favourites.add(favourite("f1"), 2)
     assert await stores.favourites.add(favourite("f9", "bob"), 2)
     await stores.favourites.delete("ann", "f0")
     assert await stores.favourites.add(favourite("f3"), 2)

@@ -213,6 +213,19 @@ async def test_who_keeps_a_picture_among_their_favourites_has_it_whatever_become
     assert await may(house, "bob") == [False]
 
 
+async def test_who_has_too_many_favourites_keeps_the_right_to_what_is_among_them(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("goim.services.favourites.MAX_FAVOURITES", 1)
+    await friends(house)
+    sent = await show(house, "ann", "m1")
+    await house.favourite_book.keep_message("bob", sent.conv_id, sent.server_msg_id)
+    with refused(ErrorCode.ALREADY_EXISTS):
+        await house.favourite_book.keep_message("bob", sent.conv_id, sent.server_msg_id)
+    await house.desk.recall(Phone("ann", "pen"), sent.conv_id, sent.server_msg_id)
+    assert await may(house, "bob") == [True]
+
+
 async def test_a_picture_that_is_gone_is_kept_without_it(house: House) -> None:
     await friends(house)
     sent = await show(house, "ann", "m1")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import secrets
 from collections.abc import Coroutine, Iterable, Sequence
 from typing import Protocol
@@ -209,10 +210,11 @@ class Session(Chats):
     async def _stored(self, room: Room, pending: Pending, acked: SentData) -> Message:
         """What was said; what an earlier try has stored may be something else, of which only that try was told."""
         if acked.duplicate:
-            page = await self.api.history(acked.conv_id, after=acked.seq - 1, limit=1)
-            for message in page.messages:
-                if message.seq == acked.seq:
-                    return message
+            with contextlib.suppress(GoimError, Unreachable):  # it has arrived, whatever it is
+                page = await self.api.history(acked.conv_id, after=acked.seq - 1, limit=1)
+                for message in page.messages:
+                    if message.seq == acked.seq:
+                        return message
         return self._said(room, pending, acked)
 
     def _said(self, room: Room, pending: Pending, acked: SentData) -> Message:
