@@ -240,12 +240,12 @@ class Accounts:
         await self._sessions.end_all(user_id)
         self._devices.forget_user(user_id)
         await self._users.erase(user_id)
-        for forget in self.after_erase:
-            await forget(user_id)
         for other_id in sorted(related):
             await self._access.relation_changed(user_id, other_id)
         self._delivery.to_users(friends, FriendRemoved(UserData(user_id)))
         await self._note("user.erased", UserData(user_id))
+        for forget in self.after_erase:  # last: there is no account any more to try it again with
+            await forget(user_id)
 
     async def _quiet(self, user_id: str) -> None:
         """End every session. Who is connected, to whatever node, is given the time to be cut off and what they asked

@@ -22,6 +22,8 @@ from goim.tasks import beside, repeat
 FLUSH_SECONDS = 1.0
 MOST_KEPT = 200
 """So many devices of a user are remembered, the latest: who connects without a name is a new one each time."""
+_MOST_FORGOTTEN = 500
+"""At once: whoever has more is found again soon, and the others do not wait so long."""
 _LOOK_EVERY = 100
 """One in so many connections is looked at for that: whoever makes many devices is found soon, and the others pay
 nothing."""
@@ -142,7 +144,7 @@ class DeviceBook:
                 raise
 
     async def _forget_oldest(self, user_id: str) -> None:
-        for device in (await self._sessions.devices([user_id]))[MOST_KEPT:]:
+        for device in (await self._sessions.devices([user_id]))[MOST_KEPT:][:_MOST_FORGOTTEN]:
             await self._sessions.forget_device(user_id, device.device_id)
 
     @contextlib.asynccontextmanager

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
+
+from msgspec.structs import replace
 
 from goim.clock import LATEST_MS, Clock
 from goim.delivery import Delivery
@@ -138,15 +141,19 @@ class GroupDesk:
     async def leave_all(self, user_id: str) -> None:
         """An account ends: its groups go to an admin, else to who was there first."""
         for group_id in (await self._groups.ids_of_users([user_id])).get(user_id, ()):
-            async with self._roster.turn(group_id):
-                await self._leave_to_an_heir(user_id, group_id)
+            await self._roster.do(group_id, partial(self._leave_to_an_heir, user_id, group_id))
 
-    async def _leave_to_an_heir(self, user_id: str, group_id: str) -> None:
-        """Looked at anew after each step: by another node the heir may have left meanwhile, and then there is another
-        one, or nobody; or somebody has come."""
-        while (group := await self._groups.get(group_id)) and (me := await self._members.get(group_id, user_id)):
-            heir = await self._heir(group) if me.role is Role.OWNER else None
-            await (self._leave(group, me) if heir is None else self._roster.hand_over(group, heir, user_id))
+    async def _leave_to_an_heir(self, user_id: str, group_id: str) -> bool:
+        """By another node the heir may have left meanwhile, and then there is another one, or nobody; or somebody has
+        come."""
+        group, me = await self._groups.get(group_id), await self._members.get(group_id, user_id)
+        if group is None or me is None:
+            return True
+        heir = await self._heir(group) if me.role is Role.OWNER else None
+        if heir is None:
+            return await self._leave(group, me)
+        is_handed_over = await self._roster.hand_over(group, heir, user_id)
+        return is_handed_over and await self._leave(group, replace(me, role=Role.ADMIN))
 
     async def add(self, user_id: str, group_id: str, user_ids: Sequence[str]) -> Added:
         """Let friends in, and those who ask for it; invite others.

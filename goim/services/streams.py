@@ -106,14 +106,16 @@ class Streams:
             await self._fetch(stream_id, sent.conv_id, sent.seq)
         return StreamStartedData(stream_id, stream_id, sent.conv_id, sent.seq, sent.timestamp, duplicate=sent.duplicate)
 
-    async def _take_up(self, conv_id: str, seq: int, *, is_found: bool = False) -> None:
+    async def _take_up(self, conv_id: str, seq: int, *, is_found: bool = False) -> bool:
+        """False if it is over: it was recalled or has ended meanwhile."""
         conv, row = await self._conversations.get(conv_id), await self._table.get(conv_id, seq)
         if conv is None or row is None or extras_of(row).stream_status != "streaming":
-            return  # recalled or ended meanwhile
+            return False
         text = _text_of(row)
         index = extras_of(row).stream_index
         size, start = len(text.encode()), index if isinstance(index, int) else 0
         self._streams.put(conv.message_id(seq), Live(conv, row, [text], size, start, is_found=is_found))
+        return True
 
     def chunk(self, caller: Sender, stream_id: str, delta: str, metadata: Raw | UnsetType = UNSET) -> None:
         """Append to a stream of one's own, and show it. First ask `is_cleared`, and else await `clear`."""
@@ -287,20 +289,15 @@ class Streams:
     async def take_up_orphans(self) -> None:
         """Have those here whose owners are connected nowhere else, so that they end, or go on when their owner
         comes."""
-        mine = self._keys()
+        mine = {live.key for live in self._live.values()}
         keys = [key for key in await self._pending.due("stream", LATEST_MS, _MOST) if key not in mine]
         elsewhere = await self._elsewhere.online({key[1] for key in keys})
         orphans = [key for key in keys if key[1] not in elsewhere]
         sent = await self._table.find_sent(orphans)
-        for key in orphans:
-            if key in sent:
-                await self._take_up(key[0], sent[key].seq, is_found=True)
+        over = [key for key, place in sent.items() if not await self._take_up(key[0], place.seq, is_found=True)]
         unsent = {key for key in orphans if key not in sent}
         old = await self._pending.due("stream", self._clock.now_ms() - UNDER_WAY_MS, _MOST) if unsent else ()
-        await self._pending.remove("stream", unsent.intersection(old) | (sent.keys() - self._keys()))
-
-    def _keys(self) -> set[SentKey]:
-        return {live.key for live in self._live.values()}
+        await self._pending.remove("stream", [*over, *unsent.intersection(old)])
 
     async def _run(self) -> None:
         beats = 0

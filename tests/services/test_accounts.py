@@ -384,6 +384,21 @@ async def test_others_are_asked_to_forget_an_account_before_it_goes(reception: R
     assert seen == [(alice, "alice")]
 
 
+async def test_friends_are_told_of_an_erasure_whatever_goes_wrong_behind_it(reception: Reception) -> None:
+    alice, bob = await reception.person("alice"), await reception.person("bob")
+    await reception.friends.befriend(alice, bob, None)
+    await reception.friends.befriend(bob, alice, None)
+    socket = await reception.online(bob)
+
+    async def forget(_: str) -> None:
+        raise StoreDown
+
+    reception.accounts.after_erase.append(forget)
+    with pytest.raises(StoreDown):
+        await reception.accounts.erase(alice)
+    assert socket.take() == [("friend_removed", {"userId": alice})]
+
+
 async def test_an_erasure_that_fails_half_way_can_be_tried_again(reception: Reception) -> None:
     alice = await reception.person("alice")
     login = await _login(reception, alice)

@@ -71,6 +71,16 @@ async def test_who_connects_under_ever_new_names_leaves_a_bounded_number_of_devi
     assert await _names(reception, bob) == ["phone"]
 
 
+async def test_of_very_many_devices_some_are_forgotten_at_a_time(reception: Reception) -> None:
+    """Who made them before there was a limit: all at once would keep everybody else waiting."""
+    alice = await reception.person("alice")
+    tokens = await reception.log_in(alice)
+    for number in range(MOST_KEPT + 1200):
+        reception.delivery.detach(await reception.connect(tokens, f"made up {number}"))
+    await reception.devices.flush()
+    assert len(await _names(reception, alice)) == MOST_KEPT + 700
+
+
 async def test_nobody_sees_the_devices_of_others(reception: Reception) -> None:
     alice, bob = await reception.person("alice"), await reception.person("bob")
     await reception.online(alice)

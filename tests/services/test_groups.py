@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from msgspec import Raw
+from msgspec.structs import replace
 
 from goim.errors import ErrorCode
 from goim.model.groups import JoinPolicy, Member, Role
@@ -397,6 +398,15 @@ async def test_a_group_whose_heir_leaves_at_the_same_moment_goes_to_the_next_one
         held.set()
     assert await house.role(group_id, "cleo") is Role.OWNER
     assert await house.role(group_id, "ann") is None
+
+
+async def test_a_group_that_cannot_be_left_keeps_nobody_for_ever(house: House) -> None:
+    """A count of members that is wrong, for example."""
+    await house.people("ann")
+    group_id = await house.group("ann")
+    house.data.groups[group_id] = replace(house.data.groups[group_id], member_count=2)
+    with refused(ErrorCode.UNAVAILABLE):
+        await house.group_desk.leave_all("ann")
 
 
 async def test_who_is_made_the_owner_while_they_leave_is_told_to_hand_over(house: House) -> None:

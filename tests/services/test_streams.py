@@ -11,6 +11,7 @@ from msgspec import Raw
 
 from goim.bus.memory import MemoryBus
 from goim.errors import ErrorCode, GoimError, StoreDown
+from goim.notices import StreamWanted
 from goim.protocol.replies import StreamStartedData
 from goim.protocol.requests import SendData, SyncConv
 from goim.ratelimit.memory import MemoryRateLimiter
@@ -235,6 +236,23 @@ async def test_a_stream_that_is_being_stored_while_others_are_looked_for_ends_af
     house.clock.advance(3600)
     async with house.new_streams().running():
         assert list(await house.pending.of_conversation("stream", conv_id)) == [(conv_id, "ann", "s1")]
+
+
+async def test_a_stream_that_goes_to_another_node_while_others_are_looked_for_is_still_ended_there(
+    house: House,
+) -> None:
+    await house.friends_of_each_other("ann", "bob")
+    begun = await begin(house, "ann", "bob", "one")
+    other = house.new_streams()
+    held = house.held["Pending.due"] = Held(after=1)
+    await house.pending.put("stream", (begun.conv_id, "ann", "never-sent"), house.clock.now_ms())
+    async with asyncio.TaskGroup() as tasks:
+        looking = tasks.create_task(other.take_up_orphans())
+        await held.reached.wait()
+        other._give(StreamWanted(begun.stream_id))
+        held.set()
+        await looking
+    assert (begun.conv_id, "ann", "s1") in await house.pending.of_conversation("stream", begun.conv_id)
 
 
 async def test_who_feeds_streams_that_are_not_there_asks_the_database_once_each_and_no_more_than_they_may_send(
