@@ -7,7 +7,7 @@ from itertools import accumulate
 
 MAX_DEPTH = 500
 
-_TEXT = re.compile(rb'"(?:[^"\\]|\\.)*"?', re.DOTALL)
+_TEXT = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?', re.DOTALL)  # it never goes back: a long text is passed in one step
 _OPENING, _CLOSING = b"[{", b"]}"
 _ALL_ELSE = bytes(each for each in range(256) if each not in _OPENING + _CLOSING)
 _STEPS = [1 if each in _OPENING else -1 for each in range(256)]
