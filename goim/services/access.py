@@ -51,10 +51,11 @@ class Access(Struct, frozen=True, kw_only=True):
     asked_at: int = 0
 
     def why_not(self, now_ms: int) -> GoimError | None:
-        """What keeps them from writing."""
-        if self.mute_until > now_ms and self.refusal is None:
-            return GoimError(ErrorCode.MUTED, "you are muted in this group")
-        return self.refusal
+        """What keeps them from writing: a new error each time, for one that is raised keeps all it went through, and
+        this is remembered."""
+        if self.refusal is not None:
+            return GoimError(self.refusal.code, self.refusal.message)
+        return GoimError(ErrorCode.MUTED, "you are muted in this group") if self.mute_until > now_ms else None
 
     def check_write(self, now_ms: int) -> None:
         """Raise what keeps them from writing."""

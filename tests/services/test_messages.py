@@ -44,6 +44,23 @@ async def test_a_mistake_in_looking_up_is_answered(house: House) -> None:
     assert (await house.say("ann", "bob")).seq == 1
 
 
+async def test_who_is_refused_again_and_again_costs_no_memory(house: House) -> None:
+    """That they may not is remembered. An error that is raised keeps where it was, each time."""
+    await house.friends_of_each_other("ann", "bob")
+    conv_id = (await house.say("ann", "bob")).conv_id
+    await house.friends.remove("ann", "bob")
+    await house.access.relation_changed("ann", "bob")
+    for _ in range(3):
+        with refused(ErrorCode.NOT_FRIEND):
+            await house.presence.typing(Phone("ann", "pen"), conv_id, is_typing=True)
+        with refused(ErrorCode.NOT_FRIEND):
+            await house.say("ann", "bob")
+    access = house.access.remembered("ann", conv_id)
+    assert access is not None
+    assert access.refusal is not None
+    assert access.refusal.__traceback__ is None
+
+
 async def test_a_database_that_is_away_is_told_and_nothing_is_stored(house: House) -> None:
     await house.friends_of_each_other("ann", "bob")
     await house.say("ann", "bob")
