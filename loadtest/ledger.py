@@ -59,15 +59,15 @@ class Ledger:
         self.problems: Counter[str] = Counter()
         self.refused: Counter[str] = Counter()
         self.examples: list[str] = []
+        self.end = end
         self._start = start
-        self._end = end
         self._by_due = by_due
 
     def book(self, kind: str, now: float, since: float) -> None:
         """Something took from `since` to `now`."""
-        is_in_time = self._start <= now < self._end
+        is_in_time = self._start <= now < self.end
         self.counts[kind] += is_in_time
-        if self._start <= since < self._end if self._by_due else is_in_time:
+        if self._start <= since < self.end if self._by_due else is_in_time:
             self.times.setdefault(kind, array("d")).append(now - since)
 
     def blame(self, kind: str, detail: str, times: int = 1) -> None:
@@ -122,25 +122,40 @@ class Judge:
                     self._delivery(place, now, envelope)
             place.tape.clear()
 
+    def is_complete(self) -> bool:
+        """Whether what was answered has been heard wherever it is to be heard."""
+        self.judge()
+        return not any(numbers for _, numbers in self._unheard(self._unanswered()))
+
     def close(self) -> None:
         """Nothing more will come: what is missing now is lost."""
         self.judge()
-        unanswered: dict[str, set[int]] = {}
-        for place in self._places:
-            for prefix, talk in place.own.items():
-                unanswered[prefix] = place.arrivals[prefix].absent(len(talk.sent_at))
-                self._blame_absent(talk, "unanswered send", unanswered[prefix])
-        for place in self._places:
-            for talk in place.hears:
-                # a message without an answer may have been stored or not: only its answer is missed
-                unsure = self._refused[talk.prefix] | unanswered[talk.prefix]
-                absent = place.arrivals[talk.prefix].absent(len(talk.sent_at))
-                self._blame_absent(talk, "lost delivery", absent - unsure)
+        unanswered = self._unanswered()
+        for prefix, numbers in unanswered.items():
+            self._blame_absent(self._talks[prefix], "unanswered send", numbers)
+        for talk, numbers in self._unheard(unanswered):
+            self._blame_absent(talk, "lost delivery", numbers)
         for conv_id in {talk.conv_id for talk in self._talks.values()}:
             prefixes = [prefix for prefix, talk in self._talks.items() if talk.conv_id == conv_id]
             self._check_seqs(
                 [self._seqs[prefix] for prefix in prefixes], sum(len(unanswered[each]) for each in prefixes)
             )
+
+    def _unanswered(self) -> dict[str, set[int]]:
+        """The messages of each talk that have no answer."""
+        return {
+            prefix: place.arrivals[prefix].absent(len(talk.sent_at))
+            for place in self._places
+            for prefix, talk in place.own.items()
+        }
+
+    def _unheard(self, unanswered: dict[str, set[int]]) -> Iterator[tuple[Talk, set[int]]]:
+        """What each place has not heard of each talk. A message without an answer may have been stored or not: only its
+        answer is missed."""
+        for place in self._places:
+            for talk in place.hears:
+                absent = place.arrivals[talk.prefix].absent(len(talk.sent_at))
+                yield talk, absent - self._refused[talk.prefix] - unanswered[talk.prefix]
 
     def _answer(self, place: Place, now: float, envelope: Envelope) -> None:
         data, number_of = envelope.data, envelope.id or ""

@@ -93,7 +93,6 @@ class Mixing(Work):
         self.loop.turn_until(
             lambda _: all(talk.answers >= len(talk.sent_at) for talk in talks) and not self._waiting, self.plan.patience
         )
-        self.loop.turn_until(lambda _: False, self.plan.rest)
         rooms: dict[str, list[Talk]] = {}
         for talk in talks:
             rooms.setdefault(talk.conv_id, []).append(talk)
@@ -101,7 +100,10 @@ class Mixing(Work):
             Place(each.tape, list(each.talks.values()), [t for own in each.talks.values() for t in rooms[own.conv_id]])
             for each in self._villagers.values()
         ]
-        Judge(self.ledger, talks, places).close()
+        judge = Judge(self.ledger, talks, places)
+        self.loop.turn_until(lambda _: False, self.plan.rest)
+        self.loop.turn_until(lambda _: judge.is_complete(), self.plan.patience)
+        judge.close()
 
     def _talks(self) -> Iterator[Talk]:
         return (talk for villager in self._villagers.values() for talk in villager.talks.values())

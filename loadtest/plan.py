@@ -34,9 +34,10 @@ class Plan(Struct, frozen=True, kw_only=True):
     a window is sent at once, and the next when every hearer has all of it.
 
     `rest` seconds lie between the last handshake and the first message: what a server does about new connections
-    (attaching them, telling their presence) is not part of what is measured. A connection that says nothing for
-    `patience` seconds while an answer is due is given up; what comes after `rest` seconds of silence counts as lost.
-    Above `tape_bytes` of unchecked answers they are checked while the run goes on.
+    (attaching them, telling their presence) is not part of what is measured. In the end there are `rest` seconds of
+    silence for what nobody waits for; answers and deliveries that are due then are lost when nothing comes for
+    `patience` seconds. The measured time goes on until `least` were answered in it. Above `tape_bytes` of unchecked
+    answers they are checked while the run goes on.
     """
 
     work: str
@@ -52,6 +53,7 @@ class Plan(Struct, frozen=True, kw_only=True):
     rest: float = 2.5
     warmup: float = 1.0
     seconds: float = 5.0
+    least: int = 1
     handshake_patience: float = 15.0
     patience: float = 5.0
     opening_at_once: int = 64

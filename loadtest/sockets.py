@@ -142,9 +142,11 @@ class Loop:
             link.socket.close()
 
     def turn_until(self, done: Callable[[float], bool], patience: float) -> bool:
-        """Serve the connections until `done(now)`; False if nothing arrived for `patience` seconds before that."""
+        """Serve the connections until `done(now)`; False if nothing arrived for `patience` seconds before that. It is
+        looked once more when they are over: perhaps it was us who stood still."""
         now = last = perf_counter()
         while not done(now):
+            asked = now
             events = self._poll(now)
             self.reads += len(events)
             for fd, event in events:
@@ -163,7 +165,7 @@ class Loop:
                 self.tick(now)
             if events:
                 last = now
-            elif now - last > patience:
+            elif asked - last > patience:
                 return False
         return True
 

@@ -125,6 +125,9 @@ class Talking(Work):
         self._check_limit()
         return {kind: number - self._known[kind] for kind, number in self._done().items()}
 
+    def done(self) -> int:
+        return self.counts()["message"]
+
     def latest_ms(self) -> list[float]:
         step = len(self._speakers) // _SHOWN + 1
         return [round(each.talk.latest_ms(), 3) for each in self._speakers[::step]]
@@ -136,6 +139,7 @@ class Talking(Work):
             talk.is_open = False
         self.loop.turn_until(lambda _: all(one.answers >= len(one.sent_at) for one in talks), self.plan.patience)
         self.loop.turn_until(lambda _: False, self.plan.rest)
+        self.loop.turn_until(lambda _: all(judge.is_complete() for judge in self._judges), self.plan.patience)
         for judge in self._judges:
             judge.close()
 

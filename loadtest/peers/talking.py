@@ -111,9 +111,16 @@ class Part:
         """Nothing more will come: what is missing now is lost."""
         if self.own is not None:
             self._blame("unanswered send", self.own, self.own.answers.absent(len(self.own.sent_at)))
-        for prefix, voice in self._voices.items():
-            unsure = voice.refused | voice.answers.absent(len(voice.sent_at))
-            self._blame("lost delivery", voice, self._arrivals[prefix].absent(len(voice.sent_at)) - unsure)
+        for voice in self._voices.values():
+            self._blame("lost delivery", voice, self._unheard(voice))
+
+    def is_complete(self) -> bool:
+        """Whether what was answered of the others' has been heard."""
+        return not any(map(self._unheard, self._voices.values()))
+
+    def _unheard(self, voice: Voice) -> set[int]:
+        unsure = voice.refused | voice.answers.absent(len(voice.sent_at))
+        return self._arrivals[voice.prefix].absent(len(voice.sent_at)) - unsure
 
     def _blame(self, kind: str, voice: Voice, numbers: set[int]) -> None:
         if numbers:
@@ -167,6 +174,9 @@ class PeerTalking(Work):
     def counts(self) -> dict[str, int]:
         return {name: self._books.done[name] for name in ("message", "delivery")}
 
+    def done(self) -> int:
+        return self._books.done["message"]
+
     def latest_ms(self) -> list[float]:
         return [round(voice.latest_ms, 3) for voice in self._voices[:_SHOWN]]
 
@@ -176,6 +186,7 @@ class PeerTalking(Work):
             voice.is_open = False
         self.loop.turn_until(lambda _: all(v.answered >= len(v.sent_at) for v in self._voices), self.plan.patience)
         self.loop.turn_until(lambda _: False, self.plan.rest)
+        self.loop.turn_until(lambda _: all(each.part.is_complete() for each in self._clients), self.plan.patience)
         for client in self._clients:
             client.part.close()
         self.acknowledged = self._books.done["message"]

@@ -65,6 +65,8 @@ class StandIn:
             await connection.send(
                 json.dumps({"action": "ack", "id": request["id"], "data": message}, separators=(",", ":"))
             )
+        if self._fault == "late":
+            await asyncio.sleep(_PAUSE * 5)  # noqa: TID251 it is a server that stands still
         message |= {"payload": {"text": "?"} if fault == "alter" else data["payload"], "recalled": False}
         message["seq"] += 1000 if fault == "lie" else 0
         push = json.dumps({"action": "message", "data": message}, separators=(",", ":"))

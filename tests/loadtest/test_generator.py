@@ -19,6 +19,10 @@ EXPECTED = {
     "echo": {"delivery to its own sender"},
     "lie": {"wrong seq in delivery"},
 }
+ANSWERED = {"lose": 20, "mute": 5, "hang up": 3}
+"""Where something does not come: how many messages are answered all the same."""
+IN_VAIN = 4.0
+"""So long one waits for it."""
 
 
 def _person(name: str) -> Person:
@@ -43,7 +47,8 @@ def _plan(port: int, conversations: list[Conversation], **more: object) -> Plan:
         rest=0.3,
         warmup=0.0,
         seconds=0.5,
-        patience=2.0,
+        least=20,
+        patience=20.0,
     )
     return msgspec.structs.replace(plan, **more)
 
@@ -79,9 +84,9 @@ async def test_several_may_speak_in_one_group() -> None:
 
 async def test_a_fixed_rate_is_kept_and_latency_counts_from_when_a_message_was_due() -> None:
     async with stand_in() as port:
-        outcome = await outcome_of(_plan(port, [_pair(0), _pair(1)], rate=100.0, seconds=0.5))
+        outcome = await outcome_of(_plan(port, [_pair(0), _pair(1)], rate=100.0, least=1))
     assert outcome.problems == {}
-    assert outcome.counts["message"] == pytest.approx(50, abs=25)
+    assert outcome.latencies["message"].count == 50, "so many were due"
     async with stand_in("pause") as port:
         outcome = await outcome_of(_plan(port, [_pair(0)], rate=100.0, seconds=1.0))
     latency = outcome.latencies["message"].percentiles()
@@ -96,14 +101,31 @@ async def test_a_long_run_is_checked_while_it_goes_on() -> None:
     assert outcome.problems == {}
     assert outcome.counts["message"] > 5
     async with stand_in("lose") as port:
-        outcome = await outcome_of(_plan(port, [_pair(0), _pair(1)], tape_bytes=4500))
+        outcome = await outcome_of(_plan(port, [_pair(0), _pair(1)], tape_bytes=4500, patience=IN_VAIN))
     assert set(outcome.problems) == {"lost delivery"}
+
+
+async def test_a_delivery_that_comes_late_is_not_lost() -> None:
+    async with stand_in("late") as port:
+        outcome = await outcome_of(_plan(port, [_pair(0)], rest=0.1, least=1))
+    assert outcome.problems == {}, outcome.examples
+
+
+async def test_a_time_that_is_over_before_enough_was_answered_goes_on_until_then() -> None:
+    """As on a machine that stood still for as long as it takes."""
+    async with stand_in() as port:
+        outcome = await outcome_of(_plan(port, [_pair(0)], seconds=0.0001))
+    assert outcome.problems == {}
+    assert outcome.counts["message"] >= 20
+    assert outcome.latencies["message"].count == outcome.counts["message"]
+    assert outcome.ended - outcome.begun > 0.0001
 
 
 @pytest.mark.parametrize("fault", EXPECTED)
 async def test_every_kind_of_fault_is_reported_and_no_other(fault: str) -> None:
+    waits = {"least": ANSWERED[fault], "patience": IN_VAIN} if fault in ANSWERED else {}
     async with stand_in(fault) as port:
-        outcome = await outcome_of(_plan(port, [_pair(0)], window=2))
+        outcome = await outcome_of(_plan(port, [_pair(0)], window=2, **waits))
     assert set(outcome.problems) >= EXPECTED[fault]
     if fault != "hang up":
         assert set(outcome.problems) == EXPECTED[fault], outcome.examples
