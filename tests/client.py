@@ -202,7 +202,8 @@ class World:
         """A socket for the length of the block, asked for with these headers, too."""
         url = self.base_url.replace("http", "ws", 1) + "/ws" + (f"?deviceId={device_id}" if device_id else "")
         headers |= {"Authorization": f"Bearer {person.token}"}
-        async with connect(url, additional_headers=headers, compression=None, proxy=None) as ws:
+        opened = connect(url, additional_headers=headers, compression=None, proxy=None, open_timeout=PATIENCE)
+        async with opened as ws:
             device = Device(ws)
             listening = asyncio.ensure_future(device.listen())  # noqa: TID251 it is awaited below
             try:
