@@ -400,9 +400,10 @@ async def test_null_is_as_good_as_absent_where_a_field_is_optional(town: World) 
     optional = dict.fromkeys(("convId", "clientMsgId", "expireAtMs", "burnAfterRead", "replyTo", "mentions", "groupId"))
     sent = await device.ask("send", ann.text(bob, "hi") | optional)
     assert "burnAfterRead" not in (await history(ann, sent["convId"]))[0]
-    wanted = {"convs": [{"convId": sent["convId"], "fromSeq": None, "fromChange": None}], "limit": None}
-    (conv,) = (await device.ask("sync", wanted))["convs"]
-    assert [message["seq"] for message in conv["messages"]] == [1]
+    for ends in ({}, {"fromSeq": None, "fromChange": None}, {"fromSeq": -1, "fromChange": -(2**62)}):
+        wanted = {"convs": [{"convId": sent["convId"], **ends}], "limit": None}
+        (conv,) = (await device.ask("sync", wanted))["convs"]
+        assert [message["seq"] for message in conv["messages"]] == [1]
     group = await ann.post("/api/groups", {"name": "us", "memberIds": None, "joinPolicy": None})
     assert (await ann.get(f"/api/groups/{group['groupId']}"))["joinPolicy"] == "open"
     kept = await ann.post("/api/favorites/custom", {"title": "t", "content": "c", "tags": None, "convId": None})
