@@ -9,10 +9,14 @@ import os
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 
+import httpx
+
+from goim.clock import SystemClock
 from tests.cli.conftest import BINARY, Goimctl
 from tests.client import PASSWORD
 
 _PATIENCE = 45.0
+clock = SystemClock()
 
 
 @dataclass
@@ -99,6 +103,13 @@ async def chatting(
             with contextlib.suppress(ProcessLookupError):
                 process.kill()
             await process.wait()
+
+
+async def all_connected(url: str, number: int) -> None:
+    """Wait until so many are connected: they are greeted before, and much of what happens until then is not told."""
+    async with httpx.AsyncClient(base_url=url, verify=False) as http, asyncio.timeout(_PATIENCE):
+        while f'im_connections{{transport="websocket"}} {number}.0' not in (await http.get("/metrics")).text:
+            await clock.sleep(0.02)
 
 
 class Keyboard:

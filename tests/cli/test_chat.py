@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.chatter import Chatter, at_terminal, chatting
+from tests.cli.chatter import Chatter, all_connected, at_terminal, chatting
 from tests.cli.conftest import Goimctl
 from tests.client import PASSWORD, World
 from tests.node import started_node
@@ -66,7 +66,7 @@ async def test_groups_are_made_and_talked_in(people: World, goimctl: Goimctl) ->
     ann, _ = await people.friends("ann", "bob")
     phone = await people.device(ann, "phone")
     async with chatting(goimctl, people.base_url, "ann") as one, chatting(goimctl, people.base_url, "bob") as other:
-        await other.is_told("you are bob")
+        await all_connected(people.base_url, 3)
         one.type("/group new Team bob", "hello team")
         await other.is_told("you are in the group Team")
         assert await other.hears("hello team") == "ann → Team: hello team"
@@ -172,8 +172,7 @@ async def test_what_is_said_while_the_server_is_away_arrives_once_it_is_back(goi
     with goimctl.serving(IM_LISTEN_ADDR=address) as server:
         await asyncio.to_thread(server.url)
         async with chatting(goimctl, url, "ann") as ann, chatting(goimctl, url, "bob") as bob:
-            await ann.is_told("you are ann")
-            await bob.is_told("you are bob")
+            await all_connected(url, 2)
             await befriend(ann, "ann", bob, "bob")
             ann.type("before")
             await bob.hears("before")
@@ -191,7 +190,7 @@ async def test_what_is_said_while_the_server_is_away_arrives_once_it_is_back(goi
 
 async def test_who_is_disabled_is_told_and_out(people: World, goimctl: Goimctl) -> None:
     async with chatting(goimctl, people.base_url, "ann") as chatter:
-        await chatter.is_told("you are ann")
+        await all_connected(people.base_url, 1)
         await goimctl.meanwhile("users", "disable", "ann")
         await chatter.is_told("error: the server ended this session")
         assert await chatter.process.wait() == 1
@@ -263,6 +262,7 @@ async def test_at_a_terminal_an_account_is_offered_and_its_end_told(people: Worl
         await keyboard.shows("Password again: ")
         keyboard.type(f"{PASSWORD}\r")
         await keyboard.shows("there is nobody called bob;")
+        await all_connected(people.base_url, 1)
         await goimctl.meanwhile("users", "disable", "ann")
         await keyboard.shows("error: the server ended this session")
         async with asyncio.timeout(15):

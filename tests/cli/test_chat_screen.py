@@ -244,6 +244,7 @@ async def test_people_groups_and_words_are_found_by_a_part_of_them(people: World
         await seat.press("ctrl+k")
         await seat.shows("cathy", "would like to be your friend")
         await seat.press("enter")
+        await seat.until(lambda: cat.user_id in seat.app.session.friends)
         await seat.press("ctrl+k")
         await seat.type("cath")
         await seat.shows("● cathy")

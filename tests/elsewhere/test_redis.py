@@ -20,12 +20,23 @@ from tests.redis_server import ask
 clock = SystemClock()
 
 
+class Ahead(SystemClock):
+    """A clock that can be set forward."""
+
+    seconds = 0.0
+
+    def monotonic(self) -> float:
+        return super().monotonic() + self.seconds
+
+
 class Place:
     """A node: who is here, and whom it was told that a dead node has lost."""
 
     def __init__(self, server: Server, login: Login) -> None:
+        self._server, self._login = server, login
+        self.clock = Ahead()
         self.client = RedisClient(OneServer(server), login, clock)
-        self.knows = RedisElsewhere(self.client, clock)
+        self.knows = RedisElsewhere(self.client, self.clock)
         self.here: dict[str, Connected] = {}
         self.lost: list[tuple[str, str]] = []
         self.returns = 0
@@ -34,10 +45,12 @@ class Place:
     def return_(self) -> None:
         self.returns += 1
 
-    def stand_still(self) -> None:
-        """No heartbeat."""
+    async def stand_still(self) -> None:
+        """No heartbeat, and none for so long that it is as dead as a process that was killed."""
         self._ask = self.client.ask
         self.client.ask = no_answer  # type: ignore[method-assign]
+        self.clock.seconds += 2 * module.DEAD_MS / 1000
+        await ask(self._server, "ZADD", module._NODES, "XX", "1", self.knows._me, login=self._login)
 
     def go_on(self) -> None:
         self.client.ask = self._ask  # type: ignore[method-assign]
@@ -60,7 +73,6 @@ async def three_places(
     redis_server: Server, redis_login: Login, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[list[tuple[Place, contextlib.AsyncExitStack]]]:
     monkeypatch.setattr(module, "HEARTBEAT_SECONDS", 0.1)
-    monkeypatch.setattr(module, "DEAD_MS", 800)
     async with contextlib.AsyncExitStack() as stack:
         places = []
         for _ in range(3):
@@ -154,7 +166,7 @@ async def test_the_people_of_a_node_that_died_are_told_once(places: Places) -> N
         return await two.knows.online(["ann"]) == await three.knows.online(["ann"]) == {"ann"}
 
     await until(is_seen)
-    one.stand_still()  # as dead as a process that was killed
+    await one.stand_still()
 
     async def is_told() -> bool:
         return bool(two.lost or three.lost)
@@ -170,7 +182,7 @@ async def test_a_node_that_stood_still_is_known_again_and_told_that_it_had_been_
     (one, _), (two, _), (three, _) = places
     phone = one.connect("ann", "phone")
     await one.knows._flush()
-    one.stand_still()
+    await one.stand_still()
 
     async def is_told() -> bool:
         return bool(two.lost or three.lost)
@@ -191,12 +203,11 @@ async def test_the_people_of_a_node_that_died_alone_are_told_by_the_next_one_tha
     redis_server: Server, redis_login: Login, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "HEARTBEAT_SECONDS", 0.1)
-    monkeypatch.setattr(module, "DEAD_MS", 800)
     one, two = Place(redis_server, redis_login), Place(redis_server, redis_login)
     async with one.client.open(), one.knows.running():
         one.connect("ann", "phone")
         await one.knows._flush()
-        one.stand_still()  # dead before the other one comes
+        await one.stand_still()  # dead before the other one comes
         async with two.client.open(), two.knows.running(), asyncio.timeout(20):
             while two.lost != [("ann", "phone")]:
                 await clock.sleep(0.02)
