@@ -29,6 +29,37 @@ async def test_a_friend_is_found_among_the_conversations_before_there_is_one(tow
         await expect(hers.page.locator(".pane-list .person")).to_have_count(0)
 
 
+async def test_an_answer_that_comes_late_puts_nobody_out(town: World, browser: Browser) -> None:
+    ann, bob, eve = [await town.person() for _ in range(3)]
+    for friend in (bob, eve):
+        await ann.post("/api/friends", {"friendId": friend.user_id})
+    asked, come = asyncio.Event(), asyncio.Event()
+
+    async def late(route: Route) -> None:
+        answer = await route.fetch()
+        if not asked.is_set():
+            asked.set()
+            await come.wait()
+        await route.fulfill(response=answer)
+
+    async with seat(browser, town.base_url, ann) as hers:
+        await hers.page.get_by_role("link", name="People").click()
+        await hers.goes_live()
+        await expect(hers.page.get_by_text("No friends yet.")).to_be_visible()
+        await hers.page.route("**/api/friends?*", late)
+        await bob.post("/api/friends", {"friendId": ann.user_id})
+        async with asyncio.timeout(20):
+            await asked.wait()
+        await eve.post("/api/friends", {"friendId": ann.user_id})
+        friends = hers.page.locator(".pane-list .row-title")
+        await expect(friends).to_have_text([bob.username, eve.username])
+        async with hers.page.expect_event("requestfinished", lambda request: "/api/friends?" in request.url):
+            come.set()
+        await hers.page.evaluate("() => fetch('/healthz')")  # that answer has been taken by now
+        await expect(friends).to_have_text([bob.username, eve.username])
+        await hers.page.unroute_all(behavior="wait")
+
+
 async def test_conversations_that_begin_at_the_same_moment_are_all_listed(town: World, browser: Browser) -> None:
     ann, bob, eve, kim = await town.circle(4)
     await bob.post("/api/messages", bob.text(ann, "hi"))

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 
 import pytest
-from playwright.async_api import Browser, expect
+from playwright.async_api import Browser, Route, expect
 
 from tests.browser.pages import Seat, seat
 from tests.browser.phones import puts_away
@@ -82,6 +83,27 @@ async def test_a_call_rings_and_is_told_until_it_is_answered(town: World, equipp
         await until(his, "window.notes.filter(({ body }) => body === 'calls you').length === 2")
         assert await his.page.evaluate(SOUNDING) == 0, "he wants no tone"
         await his.button("Decline").click()
+
+
+async def test_who_calls_is_named_also_where_the_page_does_not_know_them_yet(town: World, equipped: Browser) -> None:
+    come = asyncio.Event()
+
+    async def hold(route: Route) -> None:
+        await come.wait()
+        await route.continue_()
+
+    async with away(equipped, town) as (ann, hers, his):
+        for people in ("friends?*", f"users/{ann.user_id}"):
+            await his.page.route(f"**/api/{people}", hold)
+        await his.page.reload()
+        await his.goes_live()
+        await hers.button("Call").click()
+        await expect(his.button("Accept")).to_be_visible()
+        come.set()
+        await expect(his.page).to_have_title(f"☎ {ann.username} calls you")
+        await his.button("Decline").click()
+        await expect(his.page).not_to_have_title(f"☎ {ann.username} calls you")
+        await his.page.unroute_all(behavior="wait")
 
 
 async def test_messages_are_told_only_after_one_has_asked_for_it_and_only_in_the_background(

@@ -4,6 +4,8 @@ import { Signal } from "../core/signal.js";
 export class People {
   #client;
   #asked = new Map(); // userId → promise
+  #friendsInOrder = inOrder();
+  #requestsInOrder = inOrder();
   known = new Map(); // userId → {userId, username, nickname, avatarUrl}
   friends = new Map(); // userId → the same with remark
   presence = new Map(); // userId → {online, lastSeen}
@@ -33,6 +35,7 @@ export class People {
 
   clear() {
     for (const kept of [this.known, this.friends, this.presence, this.blocked, this.waiting, this.#asked]) kept.clear();
+    for (const inOrder of [this.#friendsInOrder, this.#requestsInOrder]) inOrder()(); // what was asked before is nobody's
     this.requests = [];
     this.me = null;
     this.isLoaded = false;
@@ -51,13 +54,14 @@ export class People {
 
   async refresh() {
     const { http } = this.#client;
+    const isNews = this.#friendsInOrder();
     const [friends, blocks] = await Promise.all([
       all((offset) => http.get("/api/friends", { limit: 200, offset }), "friends"),
       all((offset) => http.get("/api/blocks", { limit: 200, offset }), "blocks"),
       this.#loadRequests(),
       this.me ? null : this.begin(),
     ]).catch(() => [null]); // the next connection asks again
-    if (!friends) return;
+    if (!friends || !isNews()) return;
     this.friends = new Map(friends.map((friend) => [friend.userId, friend]));
     this.isLoaded = true;
     this.blocked = new Set(blocks.map(({ userId }) => userId));
@@ -66,7 +70,9 @@ export class People {
   }
 
   async #loadRequests() {
+    const isNews = this.#requestsInOrder();
     const { requests } = await this.#client.http.get("/api/friends/requests", { limit: 200 });
+    if (!isNews()) return;
     this.requests = requests;
     this.#know(...requests);
   }
@@ -150,6 +156,16 @@ export class People {
     this.me = await this.#client.http.put("/api/users/me", profile);
     this.#know(this.me);
   }
+}
+
+/** Called for each question; what it returns tells when its answer is there whether that is news: not if a later one
+ * was answered before. */
+function inOrder() {
+  let [asked, answered] = [0, 0];
+  return () => {
+    const mine = ++asked;
+    return () => mine > answered && ((answered = mine), true);
+  };
 }
 
 /** All parts of a list that comes by `offset`. */

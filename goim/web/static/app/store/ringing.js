@@ -39,7 +39,11 @@ export class Ringing {
   }
 
   #tell({ from, type, callId }) {
-    return this.#notifier.call(this.#people.name(from), t(`call.incoming_${type}`), callId);
+    let [isOver, end] = [false, () => {}];
+    this.#people.load(from).then(() => { // at once, but on a page that has just been opened
+      if (!isOver) end = this.#notifier.call(this.#people.name(from), t(`call.incoming_${type}`), callId);
+    });
+    return () => ((isOver = true), end());
   }
 
   #sound(name) {
