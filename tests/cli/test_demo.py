@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from goimctl.showing import cast
+from goimctl.showing import cast, play
+from goimctl.showing.stage import set_up
 
-from goim.client import Client, GoimError, MessagePush
+from goim.client import Client, GoimError, MessagePush, text_of
 from goim.protocol.pushes import StreamEnd
 from tests.cli.conftest import BINARY, Goimctl
 from tests.client import World
@@ -100,6 +101,23 @@ async def test_the_bot_streams_an_answer_and_friends_write_back(people: World, g
     process.send_signal(signal.SIGINT)
     _, said = await asyncio.wait_for(process.communicate(), 20)
     assert process.returncode == 0, said.decode()
+
+
+async def test_people_talk_on_when_one_of_their_groups_is_gone(people: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(play, "_BETWEEN_LINES", 0.02)
+    monkeypatch.setattr(play, "_TYPING", 0.0)
+    async with set_up(people.base_url, "correct horse", lambda *_: None) as stage, asyncio.TaskGroup() as tasks:
+        gone = stage.rooms[1].group_id
+        owner_id = (await stage.you.api.group(gone)).owner_id
+        (owner,) = (client for client in stage.people.values() if client.user_id == owner_id)
+        await owner.api.http.delete(f"/api/groups/{gone}")
+        talking = tasks.create_task(play._chat_on(stage))
+        last = next(line.text for place, line in reversed(cast.CHATTER) if place == 2)  # others were to speak before
+        async with asyncio.timeout(45):
+            async for event in stage.you.events():
+                if isinstance(event, MessagePush) and text_of(event.data) == last:
+                    break
+        talking.cancel()
 
 
 async def test_one_that_is_cut_short_goes_on_with_the_password_it_has_told(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import itertools
 
 from goim.client import Client, GoimError, MessagePush, text_of
@@ -29,9 +30,10 @@ async def _chat_on(stage: Stage) -> None:
     for place, line in itertools.cycle(cast.CHATTER):
         await _clock.sleep(_BETWEEN_LINES)
         room = stage.rooms[place]
-        await stage.people[line.who].typing(room.conv_id)
-        await _clock.sleep(_TYPING)
-        await say(stage, line, room, [])
+        with contextlib.suppress(GoimError):  # the group is gone, or this one is not in it any more: so be it
+            await stage.people[line.who].typing(room.conv_id)
+            await _clock.sleep(_TYPING)
+            await say(stage, line, room, [])
 
 
 async def _attend(client: Client, you: str, *, is_bot: bool) -> None:
