@@ -118,8 +118,8 @@ class ServerProcess:
 async def running_server(folder: Path, **variables: str) -> AsyncIterator[tuple[ServerProcess, World]]:
     """A started server and the people on it; ended at the end of the block whatever happens."""
     server = ServerProcess(folder, **variables)
-    await server.start()
     try:
+        await server.start()
         async with world(server.url) as people:
             yield server, people
     except Exception as error:
