@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
 
 import pytest
 from playwright.async_api import Browser, expect
@@ -10,6 +13,7 @@ from playwright.async_api import Browser, expect
 from tests.browser.pages import PATIENCE, Seat, seat
 from tests.browser.phones import clock, eventually
 from tests.client import Person, World
+from tests.node import started_node
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -53,6 +57,33 @@ async def test_what_is_begun_without_a_connection_is_still_there_with_it_and_on_
         await hers.field.press("Enter")
         await kept(ann, "")
         await expect(hers.message("written in a tunnel").get_by_label("Sent", exact=True)).to_be_visible()
+
+
+async def test_what_is_begun_is_there_after_a_reload_also_when_the_server_takes_its_time(
+    tmp_path: Path, browser: Browser
+) -> None:
+    come = asyncio.Event()
+    async with started_node(tmp_path) as (node, world):
+        ann, bob = await world.friends("ann", "bob")
+        await bob.post("/api/messages", bob.text(ann, "hi"))
+        conversations = node.services.conversations
+
+        async def late(*args: str, at_once: Any = conversations.draft) -> None:
+            await come.wait()
+            await at_once(*args)
+
+        async with seat(browser, world.base_url, ann) as hers:
+            await hers.open("bob")
+            await hers.goes_live()
+            with patch.object(conversations, "draft", late):
+                await hers.field.fill("half a thought")
+                await hers.page.reload()
+                await expect(hers.field).to_have_value("half a thought")
+                assert await drafts_of(ann) == [""]
+                come.set()
+                await kept(ann, "half a thought")
+            await hers.page.reload()
+            await expect(hers.field).to_have_value("half a thought")
 
 
 async def test_what_is_begun_to_somebody_new_waits_for_the_conversation_to_begin(town: World, browser: Browser) -> None:

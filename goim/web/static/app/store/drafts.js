@@ -3,6 +3,8 @@ import { LocalStore } from "../../goim.js";
 import { isPassing } from "../../client/errors.js";
 
 const PAUSE = 800;
+/** For so long what a page has told when it was left may be on its way. */
+const UNDER_WAY = 10_000;
 /** Characters that the server keeps. */
 const MOST = 4096;
 
@@ -11,10 +13,19 @@ export class Drafts {
   #kept = new LocalStore("goim.drafts");
   #texts = new Map(Object.entries(this.#kept.load() ?? {})); // convId → what the server does not have
   #timers = new Map(); // convId → when it will be told
+  #left = new LocalStore("goim.drafts_left"); // {at, texts}: the same when a page was left, for the next one
 
   constructor(client) {
     this.#client = client;
-    addEventListener("pagehide", () => [...this.#timers.keys()].forEach((convId) => this.#save(convId)));
+    const { at = 0, texts = {} } = this.#left.load() ?? {};
+    if (Date.now() - at < UNDER_WAY) for (const [convId, text] of Object.entries(texts)) this.#texts.set(convId, text);
+    this.#left.save(null);
+    addEventListener("pagehide", () => this.#leave());
+  }
+
+  #leave() {
+    if (this.#texts.size) this.#left.save({ at: Date.now(), texts: Object.fromEntries(this.#texts) });
+    for (const convId of [...this.#timers.keys()]) this.#save(convId);
   }
 
   clear() {
