@@ -30,6 +30,8 @@ from goim.tasks import Tasks
 
 _AUTH_SECONDS = 10.0
 _LINGER_SECONDS = 5.0
+_LAST_ANSWERS_SECONDS = 2.0
+"""So long a client that has ended its half of the connection is still answered what it asked before."""
 _SWEEP_SECONDS = 5.0
 
 
@@ -46,6 +48,7 @@ class TcpProtocol(asyncio.Protocol):
         self._out: list[bytes] | None = None
         self.is_open = False
         self._is_asked = False
+        self.is_done_asking = False
         self._transport: asyncio.Transport
         self._deadline: asyncio.TimerHandle | None = None
         self.connection: Connection | None = None
@@ -74,6 +77,15 @@ class TcpProtocol(asyncio.Protocol):
         for line in lines:
             self._take(line)
         return None
+
+    def eof_received(self) -> bool:
+        """The client asks no more: it is away, but what it has asked is answered. TLS ends both ways at once."""
+        if self._transport.get_extra_info("ssl_object") is not None:
+            return False
+        self.is_done_asking = True
+        self._gateway.away(self)
+        self.loop.call_later(_LAST_ANSWERS_SECONDS, self._transport.close)
+        return self._is_asked
 
     def _take(self, line: bytes) -> None:
         if not self.is_open:
@@ -210,10 +222,8 @@ class TcpGateway:
             if self._is_draining:
                 raise GoimError(ErrorCode.UNAVAILABLE, "this node is going away; connect again")
             connection = Connection(login, device_id, client, "tcp", self._services, self.tasks)
-            client.connection = connection
-            self._services.delivery.attach(connection)
-            self._services.delivery.enter_groups(connection, await self._services.access.groups_of(login.user_id))
-            await self._services.delivery.settled()
+            if not client.is_done_asking:  # else it is away already, and takes no device's place
+                await self._make_live(client, connection)
             connection.reply(AuthOk(id=request.id, data=AuthOkData(login.user_id, device_id)))
             client.start(connection)
         except GoimError as error:
@@ -222,9 +232,19 @@ class TcpGateway:
             away = GoimError(ErrorCode.UNAVAILABLE, "the database cannot be reached; try again")
             client.refuse(away, request_id)
 
+    async def _make_live(self, client: TcpProtocol, connection: Connection) -> None:
+        client.connection = connection
+        self._services.delivery.attach(connection)
+        self._services.delivery.enter_groups(connection, await self._services.access.groups_of(connection.user_id))
+        await self._services.delivery.settled()
+
     def gone(self, client: TcpProtocol) -> None:
         """A client's socket is closed."""
         self.clients.discard(client)
+        self.away(client)
+
+    def away(self, client: TcpProtocol) -> None:
+        """A client is there no longer, to be sent what others say."""
         if client.connection is not None:
             self._services.delivery.detach(client.connection)
 

@@ -207,6 +207,35 @@ async def test_who_hangs_up_before_we_know_who_they_are_is_not_online(tmp_path: 
         assert "timestamp" in await line.ask("ping")
 
 
+async def test_who_has_said_everything_and_ends_their_half_is_answered_before_the_end(town: Town) -> None:
+    ann, bob = await town.people.friends("ann", "bob")
+    line, device = await town.line(), await town.people.device(bob)
+    auth = {"action": "auth", "data": {"token": ann.token, "deviceId": "meter"}}
+    send = {"action": "send", "id": 2, "data": ann.text(bob, "21.5 °C")}
+    line.write(b"".join(json.dumps(each).encode() + b"\n" for each in (auth, send, {"action": "ping", "id": 3})))
+    line.writer.write_eof()
+    assert (await line.read())["action"] == "auth_ok"
+    answers = {answer["id"]: answer["action"] for answer in [await line.read(), await line.read()]}
+    assert answers == {2: "ack", 3: "pong"}
+    assert (await device.push("message"))["payload"] == {"text": "21.5 °C"}
+    with pytest.raises(EOFError):
+        await line.read()
+
+
+async def test_who_ends_their_half_is_away_and_in_nobodys_place(town: Town) -> None:
+    ann, bob = await town.people.friends("ann", "bob")
+    old = await town.device(ann, "meter")
+    old.write(json.dumps({"action": "send", "id": "last", "data": ann.text(bob, "bye")}).encode() + b"\n")
+    old.writer.write_eof()
+    assert (await old.read())["id"] == "last"
+    devices = (await ann.get("/api/users/me/devices"))["devices"]
+    assert [each["online"] for each in devices] == [False]
+    new = await town.device(ann, "meter")
+    with pytest.raises(EOFError):  # and no `close` before that: the new one did not replace it
+        await old.read()
+    assert "timestamp" in await new.ask("ping")
+
+
 async def test_a_line_beyond_the_limit_ends_the_connection_with_its_code(town: Town) -> None:
     ann = await town.people.person("ann")
     line = await town.device(ann, "box")
