@@ -242,12 +242,21 @@ class Streams:
 
     def _own(self, caller: Sender, stream_id: str) -> Live:
         live = self._live.get(stream_id)
-        if live is not None and live.owner == caller.user_id:
+        if live is not None and live.owner == caller.user_id and not self._is_expired(stream_id, live):
             return live
         over = self._over.get(stream_id)
         if over is not None and over.owner == caller.user_id:
             raise GoimError(ErrorCode.STREAM_STATE, "this stream has ended")
         raise not_found("stream")
+
+    def _is_expired(self, stream_id: str, live: Live) -> bool:
+        """A message that has expired is hidden from everybody: nothing more is told of it, not even that it ended."""
+        if live.row.expire_at is None or live.row.expire_at > self._clock.now_ms():
+            return False
+        self._streams.pop(stream_id)
+        self._over.put(stream_id, Over(live.conv, live.row.seq, live.owner, False))
+        self._done.append(live.key)
+        return True
 
     def _check_rate(self, live: Live) -> None:
         now = self._clock.monotonic()
@@ -350,7 +359,9 @@ class Streams:
                 await self._abandon(stream_id, live)
 
     async def _abandon(self, stream_id: str, live: Live) -> None:
-        """Unless another node has fed it since, or ended it."""
+        """Unless another node has fed it since, or ended it, or it has expired."""
+        if self._is_expired(stream_id, live):
+            return
         row = await self._table.get(live.conv.conv_id, live.row.seq)
         extras = None if row is None else extras_of(row)
         if extras is None or extras.stream_status != "streaming" or (extras.stream_index or 0) > live.index:

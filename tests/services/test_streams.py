@@ -52,6 +52,37 @@ async def test_a_stream_is_one_message_that_everybody_sees_grow_and_end(house: H
     assert await house.log.last_seqs([begun.conv_id]) == {begun.conv_id: 1}
 
 
+async def test_nothing_is_said_any_more_of_a_stream_that_has_expired(house: House) -> None:
+    await house.friends_of_each_other("ann", "bob")
+    bob = await house.phone("bob")
+    soon = house.clock.now_ms() + 5000
+    data = SendData(type="stream", payload=Raw(b'{"text":"a"}'), to="bob", expire_at_ms=soon)
+    begun = await house.streams.start(Phone("ann", "pen"), data)
+    await feed(house, "ann", begun.stream_id, "b")
+    assert [push["delta"] for push in bob.take("stream_chunk")] == ["b"]
+    house.clock.advance(5)
+    for _ in range(2):
+        with refused(ErrorCode.STREAM_STATE):
+            await feed(house, "ann", begun.stream_id, "c")
+        with refused(ErrorCode.STREAM_STATE):
+            await house.streams.end(Phone("ann", "pen"), begun.stream_id, "all of it", None)
+    assert bob.take("stream_chunk") + bob.take("stream_end") == []
+
+
+async def test_nobody_is_told_how_a_stream_ends_that_has_expired_while_its_owner_is_gone(house: House) -> None:
+    await house.friends_of_each_other("ann", "bob")
+    bob = await house.phone("bob")
+    data = SendData(type="stream", payload=Raw(b'{"text":"a"}'), to="bob", expire_at_ms=house.clock.now_ms() + 5000)
+    begun = await house.streams.start(Phone("ann", "pen"), data)
+    for _ in range(2):
+        await house.streams.end_abandoned()
+        house.clock.advance(60)
+    await house.streams.end_abandoned()
+    await house.streams.save()
+    assert bob.take("stream_end") == []
+    assert await house.pending.due("stream", house.clock.now_ms(), 10) == [], begun.stream_id
+
+
 async def test_who_comes_late_sees_the_text_so_far_with_its_index(house: House) -> None:
     await house.friends_of_each_other("ann", "bob")
     begun = await begin(house, "ann", "bob", "a")
