@@ -24,6 +24,7 @@ class Latecomers:
         self._deletes = deletes
         self._delivery = delivery
         self._floors: dict[str, dict[str, int]] = {}
+        self._groups_of: dict[str, set[str]] = {}
         delivery.veil = self._veil
         delivery.watchers.append(self._watch)
         notices.on(GroupJoined, lambda n: self._raise(n.user_id, n.group_id, n.floor))
@@ -43,6 +44,7 @@ class Latecomers:
         if floor and self._delivery.connections_of(user_id):
             floors = self._floors.setdefault(group_id, {})
             floors[user_id] = max(floor, floors.get(user_id, 0))
+            self._groups_of.setdefault(user_id, set()).add(group_id)
 
     def _forget(self, user_id: str, group_id: str) -> None:
         floors = self._floors.get(group_id)
@@ -54,7 +56,7 @@ class Latecomers:
 
     def _watch(self, sink: Sink, came: bool) -> None:  # noqa: FBT001 - the shape of a watcher
         if not came and not self._delivery.connections_of(sink.user_id):
-            for group_id in list(self._floors):
+            for group_id in self._groups_of.pop(sink.user_id, ()):
                 self._forget(sink.user_id, group_id)
 
     def _veil(
