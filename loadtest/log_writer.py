@@ -28,6 +28,7 @@ from goim.stores.sql import SqlMessages
 from goim.stores.sql_turns import SqlTurns
 
 HOT = "hot"
+_LEAST = 3
 
 
 class Orders(Struct, frozen=True, kw_only=True):
@@ -60,6 +61,11 @@ class Written(Struct, frozen=True, kw_only=True):
     lost_races: int
     batches: int
     stored: int
+
+
+def has_measured(hot: Sequence[tuple[float, float]], cold: Sequence[tuple[float, float]], start: float) -> bool:
+    """Whether somebody has written at least a few times since the start: (when, how long it took) of each time."""
+    return sum(at >= start for each in (hot, cold) for at, _ in each[-_LEAST:]) >= _LEAST
 
 
 class _Asked(Draft):
@@ -114,9 +120,10 @@ class Sender:
         self._dice = random.Random(self._name)
         self._clock = SystemClock()
 
-    async def write(self, until: float) -> None:
+    async def write(self, start: float, until: float) -> None:
+        """Until then, and at least a few times since the start, however long the machine did something else."""
         orders, count = self._orders, 0
-        while perf_counter() < until:
+        while perf_counter() < until or not has_measured(self.hot, self.cold, start):
             is_hot = self._dice.random() < orders.hot_share
             conv = of_group(f"{orders.prefix}-{HOT}" if is_hot else f"{self._cold}-{self._dice.randrange(orders.cold)}")
             started = perf_counter()
@@ -145,7 +152,7 @@ async def work(orders: Orders) -> Written:
         start = perf_counter() + orders.warmup
         async with writer.contested.batches.running(), writer.batches.running(), asyncio.TaskGroup() as tasks:
             for sender in senders:
-                tasks.create_task(sender.write(start + orders.seconds))
+                tasks.create_task(sender.write(start, start + orders.seconds))
             await SystemClock().sleep(orders.warmup)
             cpu, races, batches = process_time(), writer.metrics.commit_retries, writer.batch_count
         return Written(

@@ -14,7 +14,7 @@ import msgspec
 from msgspec import Struct
 
 from loadtest.connections import Connection
-from loadtest.log_writer import Orders, Written
+from loadtest.log_writer import Orders, Written, has_measured
 from loadtest.metrics import metrics_of
 from loadtest.plan import Person
 from loadtest.processes import sample
@@ -168,7 +168,9 @@ def _talk(nodes: list[Server], cast: _Cast, orders: list[Orders], database: int 
     start = perf_counter()
     end = start + orders[0].seconds
     before, database_cpu = [_reading(node) for node in nodes], _cpu(database)
-    loop.turn_until(lambda now: now >= end, _PATIENCE)
+    loop.turn_until(
+        lambda now: now >= end and all(has_measured(each.hot, each.cold, start) for each in speakers), _PATIENCE
+    )
     after, database_cpu = [_reading(node) for node in nodes], _cpu(database) - database_cpu
     for speaker in speakers:
         speaker.is_ending = True

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import secrets
 import socket
 import subprocess
 import sys
@@ -18,9 +19,10 @@ from loadtest.processes import listening_on
 from loadtest.target import Target
 
 ROOT = Path(__file__).resolve().parent.parent
-_STARTING_SECONDS = 30.0
+_STARTING_SECONDS = 60.0
 _STOPPING_SECONDS = 20.0
 _UNLIMITED = "1000000000"
+_PORTS = range(20_000, 32_000)
 _GOIMCTL = "from goimctl.__main__ import main; main()"
 _LEASH = "import ctypes, os, sys; ctypes.CDLL(None).prctl(1, 15); os.execvp(sys.argv[1], sys.argv[1:])"
 """Asks Linux for a SIGTERM when the thread that started it is gone (PR_SET_PDEATHSIG), and becomes its arguments."""
@@ -137,8 +139,8 @@ def inherited() -> dict[str, str]:
 
 
 def free_port() -> int:
-    """A port nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """A port nobody listens on now, and none that the kernel gives to whoever wants any before the server has it."""
+    while True:
+        port = secrets.choice(_PORTS)
+        with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return port

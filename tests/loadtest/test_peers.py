@@ -189,6 +189,7 @@ async def test_a_homeserver_is_told_what_it_did_wrong(
             rest=0.2,
             warmup=0.0,
             seconds=1.0,
+            least=10,
         )
         outcome = await outcome_of(plan)
     assert (outcome.problems, outcome.refused) == (problems, refused), outcome.examples
