@@ -22,10 +22,12 @@ APPLIED = "SELECT version FROM schema_migrations"
 
 _OLDEST = {"MariaDB": (10, 5), "MySQL": (8, 0, 17), "TiDB": (7, 4)}
 _FIRST_LINE = re.compile(r"-- store: (\w+)")
-_TABLE = re.compile(r"^CREATE TABLE (\w+)")
-_KEY = re.compile(r"^    (?:UNIQUE )?KEY (\w+) \(")
+_TABLE = re.compile(r"^(?:CREATE|ALTER) TABLE (\w+)")
+_KEY = re.compile(r"^    (?:ADD )?(?:UNIQUE )?KEY (\w+) \(")
 _CREATED = re.compile(r"^CREATE (?:UNIQUE )?INDEX (\w+) ON (\w+) ")
 _DROPPED = re.compile(r"^DROP INDEX (\w+) ON (\w+);")
+_RENAMING = "RENAME TABLE "
+_RENAMED = re.compile(r"(\w+) TO (\w+)")
 _ASKED = 5
 _MODES = {"ANSI_QUOTES", "STRICT_TRANS_TABLES"}
 
@@ -122,3 +124,8 @@ def _follow(text: str, keys: set[tuple[str, str]]) -> None:
             keys.add((created[2], created[1]))
         elif (dropped := _DROPPED.match(line)) is not None:
             keys.remove((dropped[2], dropped[1]))
+        elif line.startswith(_RENAMING):
+            names = dict(_RENAMED.findall(line))
+            renamed = {(names.get(each, each), key) for each, key in keys}
+            keys.clear()
+            keys |= renamed

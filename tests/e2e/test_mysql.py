@@ -143,12 +143,13 @@ async def test_the_doctor_looks_at_the_server_and_its_schema(mysql_server: Mysql
     async with MysqlEngine(mysql_server.database(DATABASE)) as engine:
         await engine.run_ddl("DROP INDEX uniq_messages_client ON messages")
         await engine.run_ddl("DROP INDEX idx_users_nickname ON im_users")
+        await engine.run_ddl("DROP INDEX idx_file_grants_message ON file_grants")
         await engine.execute("DELETE FROM schema_migrations WHERE version = 10")
         await engine.run_ddl("DROP INDEX idx_word_index_message ON word_index")
     after = await asyncio.to_thread(goimctl, "doctor", "--no-server", **given)
     assert after.returncode == 3
     assert "missing: messages.uniq_messages_client\n" in after.stderr, "of a file to be applied nothing is missing yet"
-    assert "missing: im_users.idx_users_nickname\n" in after.stderr
+    assert "missing: file_grants.idx_file_grants_message, im_users.idx_users_nickname\n" in after.stderr
 
 
 async def test_after_a_kill_of_the_node_every_acked_message_is_there_once(
