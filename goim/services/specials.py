@@ -131,24 +131,25 @@ class Specials:
 
     async def burn(self, conv: Conversation, reader: str, up_to: int) -> None:
         """Recall what the other one sent to be read once, up to the reader's new watermark: before that is stored."""
-        said = self.burning.get(conv.conv_id)
-        keys = await self._pending.of_conversation("burn", conv.conv_id)
+        conv_id, said = conv.conv_id, self.burning.get(conv.conv_id)
+        keys = await self._pending.of_sender("burn", conv_id, conv.peer_of(reader))
         sent = await self._table.find_sent(keys)
         given_up = self._clock.now_ms() - UNDER_WAY_MS
         done = [key for key, noted_at in keys.items() if key not in sent and noted_at < given_up]
         with_files = list(done)
         for key, place in sent.items():
-            if key[1] == reader or place.seq > up_to:
+            if place.seq > up_to:
                 continue
-            row = await self._table.get(conv.conv_id, place.seq)
+            row = await self._table.get(conv_id, place.seq)
             if row is not None and _is_to_burn(row):
                 await self._changes.burn(conv, row, reader)
                 with_files += [key] if row.type in WITH_FILES else []
             done.append(key)
         await self._grants.withdraw(with_files)
         await self._pending.remove("burn", done)
-        if len(done) == len(keys) and self.burning.get(conv.conv_id) == said:  # else another one came meanwhile
-            self.burning.pop(conv.conv_id, None)
+        is_left = len(done) < len(keys) or await self._pending.is_any("burn", conv_id)
+        if not is_left and self.burning.get(conv_id) == said:  # else another one came meanwhile
+            self.burning.pop(conv_id, None)
 
     async def sent_again(self, key: SentKey, seq: int) -> None:
         """What was granted for a message once more goes with the message, if it was gone by then."""

@@ -160,8 +160,12 @@ class Pending(Protocol):
         """What is noted for `now_ms` or earlier, earliest first."""
         ...
 
-    async def of_conversation(self, kind: str, conv_id: str) -> dict[SentKey, int]:
-        """Everything of one kind in one conversation, and the time it is noted for."""
+    async def of_sender(self, kind: str, conv_id: str, user_id: str) -> dict[SentKey, int]:
+        """Everything of one kind that somebody sent in one conversation, and the time it is noted for."""
+        ...
+
+    async def is_any(self, kind: str, conv_id: str) -> bool:
+        """Whether there is anything of one kind in one conversation."""
         ...
 
 

@@ -197,8 +197,12 @@ class MemoryPending:
         due = sorted((at, key) for (of_kind, key), at in self._due.items() if of_kind == kind and at <= now_ms)
         return [key for _, key in due[:limit]]
 
-    async def of_conversation(self, kind: str, conv_id: str) -> dict[SentKey, int]:
-        return {key: at for (of_kind, key), at in self._due.items() if of_kind == kind and key[0] == conv_id}
+    async def of_sender(self, kind: str, conv_id: str, user_id: str) -> dict[SentKey, int]:
+        mine = (kind, conv_id, user_id)
+        return {key: at for (of_kind, key), at in self._due.items() if (of_kind, *key[:2]) == mine}
+
+    async def is_any(self, kind: str, conv_id: str) -> bool:
+        return any(of_kind == kind and key[0] == conv_id for of_kind, key in self._due)
 
 
 class MemoryConvDeletes:

@@ -216,21 +216,14 @@ def _between(after: tuple[str, int], upto: tuple[str, int] | None) -> Doc:
     return {"$or": [same, {"conv_id": {"$gt": conv_id, "$lt": upto[0]}}, last]}
 
 
+def _plain(value: Any) -> Any:
+    return int(value) if isinstance(value, int) else value
+
+
 def _row(document: Doc) -> MessageRow:
     """BSON's 64-bit integers are of a class of their own; the rest of goim knows plain ones."""
-    expire_at = document["expire_at"]
-    return MessageRow(
-        conv_id=document["conv_id"],
-        seq=int(document["seq"]),
-        from_user_id=document["from_user_id"],
-        client_msg_id=document["client_msg_id"],
-        type=document["type"],
-        payload=document["payload"],
-        timestamp=int(document["timestamp"]),
-        recalled=int(document["recalled"]),
-        expire_at=None if expire_at is None else int(expire_at),
-        extras=document["extras"],
-    )
+    values: list[Any] = [document[field] for field in MessageRow._fields]
+    return MessageRow(*[_plain(value) for value in values])
 
 
 def _sent_key(document: Doc) -> SentKey:
@@ -367,10 +360,15 @@ class MongoPending:
         where = {"kind": kind, "due_at": {"$lte": now_ms}}
         return [_sent_key(document) for document in await page(self._pending, where, [("due_at", 1)], limit)]
 
-    async def of_conversation(self, kind: str, conv_id: str) -> dict[SentKey, int]:
+    async def of_sender(self, kind: str, conv_id: str, user_id: str) -> dict[SentKey, int]:
+        where = {"kind": kind, "conv_id": conv_id, "from_user_id": user_id}
         with told():
-            found = await self._pending.find({"kind": kind, "conv_id": conv_id}).to_list(None)
+            found = await self._pending.find(where).to_list(None)
         return {_sent_key(document): document["due_at"] for document in found}
+
+    async def is_any(self, kind: str, conv_id: str) -> bool:
+        with told():
+            return await self._pending.find_one({"kind": kind, "conv_id": conv_id}) is not None
 
 
 class MongoConvDeletes:

@@ -82,7 +82,9 @@ due_at = CASE WHEN EXCLUDED.due_at > pending.due_at THEN EXCLUDED.due_at ELSE pe
 REMOVE_PENDING = "DELETE FROM pending WHERE kind = ? AND conv_id = ? AND from_user_id = ? AND client_msg_id = ?"
 DUE = """
 SELECT conv_id, from_user_id, client_msg_id FROM pending WHERE kind = ? AND due_at <= ? ORDER BY due_at LIMIT ?"""
-PENDING_OF = "SELECT conv_id, from_user_id, client_msg_id, due_at FROM pending WHERE kind = ? AND conv_id = ?"
+PENDING_OF = """
+SELECT conv_id, from_user_id, client_msg_id, due_at FROM pending WHERE kind = ? AND conv_id = ? AND from_user_id = ?"""
+IS_ANY_PENDING = "SELECT 1 FROM pending WHERE kind = ? AND conv_id = ? LIMIT 1"
 
 ADD_CHANGE = "INSERT INTO changes (conv_id, change_no, seq, action, data, created_at) VALUES (?, ?, ?, ?, ?, ?)"
 
@@ -236,9 +238,12 @@ class SqlPending:
     async def due(self, kind: str, now_ms: int, limit: int) -> list[SentKey]:
         return [(row[0], row[1], row[2]) for row in await self._engine.fetch_rows(DUE, (kind, now_ms, limit))]
 
-    async def of_conversation(self, kind: str, conv_id: str) -> dict[SentKey, int]:
-        rows = await self._engine.fetch_rows(PENDING_OF, (kind, conv_id))
+    async def of_sender(self, kind: str, conv_id: str, user_id: str) -> dict[SentKey, int]:
+        rows = await self._engine.fetch_rows(PENDING_OF, (kind, conv_id, user_id))
         return {(row[0], row[1], row[2]): row[3] for row in rows}
+
+    async def is_any(self, kind: str, conv_id: str) -> bool:
+        return bool(await self._engine.fetch_rows(IS_ANY_PENDING, (kind, conv_id)))
 
 
 class SqlConvDeletes:

@@ -488,11 +488,14 @@ async def test_what_is_pending_is_found_when_it_is_due_until_it_is_done(log: Log
     await log.pending.put("burn", first, NOW)
     assert await log.pending.due("stream", NOW + 1, 9) == [first, second]
     assert await log.pending.due("stream", NOW + 9, 1) == [first]
-    assert await log.pending.of_conversation("stream", "c1") == {first: NOW, second: NOW + 1}
+    assert await log.pending.of_sender("stream", "c1", "ann") == {first: NOW}
+    assert await log.pending.of_sender("stream", "c1", "bob") == {second: NOW + 1}
     await log.pending.remove("stream", [first, other])
     await log.pending.remove("stream", [first])
     assert await log.pending.due("stream", NOW + 9, 9) == [second]
-    assert await log.pending.of_conversation("burn", "c1") == {first: NOW}
+    assert await log.pending.of_sender("burn", "c1", "ann") == {first: NOW}
+    asked = [("burn", "c1"), ("burn", "c2"), ("expire", "c1")]
+    assert [await log.pending.is_any(kind, conv_id) for kind, conv_id in asked] == [True, False, False]
 
 
 async def test_of_what_is_noted_twice_the_later_time_holds(log: LogStores) -> None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Collection
 from typing import Any
 
 import pytest
 from msgspec import UNSET, Raw
 
 from goim.errors import ErrorCode, StoreDown
+from goim.model.messages import Sent, SentKey
 from goim.notices import Interrupted
 from goim.protocol.replies import SentData
 from goim.protocol.requests import SendData
@@ -175,7 +177,7 @@ async def test_a_message_that_is_stored_while_an_earlier_one_burns_burns_when_it
     await house.friends_of_each_other("ann", "bob")
     first = await say(house, "ann", to="bob", burn_after_read=True)
     await house.book.batches.drain()
-    held = house.held["Pending.of_conversation"] = Held()
+    held = house.held["Pending.of_sender"] = Held()
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(house.book.mark_read_now("bob", first.conv_id, first.seq))
         await held.reached.wait()
@@ -192,12 +194,45 @@ async def test_what_was_to_burn_and_was_never_sent_is_forgotten_in_the_end(house
     await house.pending.put("burn", lost, house.clock.now_ms())
     house.specials.burning[place.conv_id] = 0
     await house.book.mark_read_now("bob", place.conv_id, place.seq)
-    assert lost in await house.pending.of_conversation("burn", place.conv_id)
+    assert lost in await house.pending.of_sender("burn", place.conv_id, "ann")
     house.clock.advance(3600)
     later = await say(house, "ann", to="bob")
     await house.book.mark_read_now("bob", later.conv_id, later.seq)
-    assert await house.pending.of_conversation("burn", place.conv_id) == {}
+    assert await house.pending.of_sender("burn", place.conv_id, "ann") == {}
     assert not house.specials.burning
+
+
+async def test_who_sends_much_that_burns_does_not_look_through_it_each_time(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await house.friends_of_each_other("ann", "bob")
+    looked_for: list[int] = []
+    find = house.table.find_sent
+
+    async def find_sent(keys: Collection[SentKey]) -> dict[SentKey, Sent]:
+        looked_for.append(len(keys))
+        return await find(keys)
+
+    monkeypatch.setattr(house.table, "find_sent", find_sent)
+    for _ in range(20):
+        sent = await say(house, "ann", to="bob", burn_after_read=True)
+    await house.book.batches.drain()
+    assert max(looked_for) == 0
+    await house.book.mark_read_now("bob", sent.conv_id, sent.seq)
+    assert max(looked_for) == 20
+
+
+async def test_where_both_have_read_everything_nothing_is_looked_for_any_more(house: House) -> None:
+    await house.friends_of_each_other("ann", "bob")
+    for sender, reader in (("ann", "bob"), ("bob", "ann")):
+        sent = await say(house, sender, to=reader, burn_after_read=True)
+        assert house.specials.burning
+        await house.book.mark_read_now(reader, sent.conv_id, sent.seq)
+        assert not house.specials.burning
+    await say(house, "ann", to="bob", burn_after_read=True)
+    await say(house, "bob", to="ann", burn_after_read=True)
+    await house.book.batches.drain()
+    assert house.specials.burning, "what bob has sent waits for ann"
 
 
 async def recalled(house: House, conv_id: str, *seqs: int) -> list[bool]:
@@ -280,7 +315,7 @@ async def test_what_is_sent_once_more_as_if_it_were_to_vanish_stays(house: House
     await house.book.mark_read_now("bob", sent.conv_id, sent.seq)
     assert await recalled(house, sent.conv_id, sent.seq) == [False]
     assert await house.pending.due("expire", house.clock.now_ms(), 10) == []
-    assert await house.pending.of_conversation("burn", sent.conv_id) == {}
+    assert await house.pending.of_sender("burn", sent.conv_id, "ann") == {}
 
 
 async def test_what_is_tried_again_with_a_later_end_stays_until_then(house: House) -> None:

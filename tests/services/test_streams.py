@@ -251,7 +251,7 @@ async def test_a_node_that_comes_back_takes_up_what_was_saved(house: House) -> N
         await other.end(Phone("ann", "pen"), begun.stream_id, None, None)
     message = await last_message(house, "bob", begun.conv_id)
     assert bytes(message.payload) == b'{"text":"one two three"}'
-    assert await house.pending.of_conversation("stream", begun.conv_id) == {}
+    assert await house.pending.of_sender("stream", begun.conv_id, "ann") == {}
 
 
 async def test_a_stream_that_is_being_stored_while_others_are_looked_for_ends_after_a_crash(house: House) -> None:
@@ -266,7 +266,7 @@ async def test_a_stream_that_is_being_stored_while_others_are_looked_for_ends_af
     await house.pending.put("stream", (conv_id, "ann", "never-sent"), house.clock.now_ms())
     house.clock.advance(3600)
     async with house.new_streams().running():
-        assert list(await house.pending.of_conversation("stream", conv_id)) == [(conv_id, "ann", "s1")]
+        assert list(await house.pending.of_sender("stream", conv_id, "ann")) == [(conv_id, "ann", "s1")]
 
 
 async def test_a_stream_that_goes_to_another_node_while_others_are_looked_for_is_still_ended_there(
@@ -283,7 +283,7 @@ async def test_a_stream_that_goes_to_another_node_while_others_are_looked_for_is
         other._give(StreamWanted(begun.stream_id))
         held.set()
         await looking
-    assert (begun.conv_id, "ann", "s1") in await house.pending.of_conversation("stream", begun.conv_id)
+    assert (begun.conv_id, "ann", "s1") in await house.pending.of_sender("stream", begun.conv_id, "ann")
 
 
 async def test_who_feeds_streams_that_are_not_there_asks_the_database_once_each_and_no_more_than_they_may_send(
