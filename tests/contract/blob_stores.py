@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
+from typing import IO
 
 import pytest
 
@@ -44,7 +45,7 @@ def s3_endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield f"http://127.0.0.1:{ports[2 * _PORTS.index('s3')]}"
     finally:
         process.kill()
-        process.communicate()
+        process.wait()
 
 
 def _identities(folder: Path) -> Path:
@@ -60,10 +61,16 @@ def _wait_until_ready(process: subprocess.Popen[str]) -> None:
     for line in process.stdout:
         said.append(line)
         if line.split()[:2] == ["S3", "ready"]:
-            # What it says from now on is thrown away, or the full pipe would stop it.
-            threading.Thread(target=deque, args=(process.stdout, 0), daemon=True).start()
+            threading.Thread(target=_throw_away, args=(process.stdout,), daemon=True).start()
             return
+    process.stdout.close()
     pytest.fail(f"the S3 server ended: {''.join(said)}")
+
+
+def _throw_away(stdout: IO[str]) -> None:
+    """What it says from now on, or the full pipe would stop it. Nobody else reads it, or closes it before its end."""
+    with stdout:
+        deque(stdout, 0)
 
 
 def bucket_at(endpoint: str) -> Bucket:

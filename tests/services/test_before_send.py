@@ -30,7 +30,7 @@ async def test_after_some_failures_it_is_asked_once_in_ten_seconds_until_it_answ
     clock, metrics = FakeClock(), Metrics()
     poster = HttpPoster(Guard(["127.0.0.1"]))
     asking = BeforeSend(
-        moderator.url(), [b"k" * 32], poster, clock, metrics, timeout=5, concurrency=2, allows_on_error=True
+        moderator.url(), [b"k" * 32], poster, clock, metrics, timeout=60, concurrency=2, allows_on_error=True
     )
     async with poster.running():
         for _ in range(20):
@@ -52,7 +52,7 @@ async def test_after_some_failures_it_is_asked_once_in_ten_seconds_until_it_answ
 async def test_a_success_in_between_begins_the_count_anew(moderator: Receiver) -> None:
     poster = HttpPoster(Guard(["127.0.0.1"]))
     asking = BeforeSend(
-        moderator.url(), [b"k" * 32], poster, FakeClock(), Metrics(), timeout=5, concurrency=2, allows_on_error=False
+        moderator.url(), [b"k" * 32], poster, FakeClock(), Metrics(), timeout=60, concurrency=2, allows_on_error=False
     )
     async with poster.running():
         for round_ in range(3):

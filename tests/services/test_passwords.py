@@ -78,7 +78,7 @@ async def test_more_than_can_be_worked_off_soon_are_refused(
     passwords: Passwords, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     blocked = threading.Event()
-    monkeypatch.setattr(module, "_verify", lambda *_: blocked.wait(10))
+    monkeypatch.setattr(module, "_verify", lambda *_: blocked.wait(60))
     monkeypatch.setattr(module, "_MAX_WAITING", 3)
     waiting = [asyncio.ensure_future(passwords.matches("x", "y")) for _ in range(3)]  # noqa: TID251 - awaited below
     await asyncio.wait(waiting, timeout=0)
