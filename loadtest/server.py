@@ -99,8 +99,9 @@ def running_server(environment: Mapping[str, str], folder: Path, *, command: str
 
 
 def leashed(command: list[str]) -> list[str]:
-    """The same command, which ends with us whatever ends us: who is killed stops nothing. For the main thread only."""
-    return [sys.executable, "-c", _LEASH, *command]
+    """The same command, which on Linux ends with us whatever ends us: who is killed stops nothing. For the main thread
+    only."""
+    return [sys.executable, "-c", _LEASH, *command] if sys.platform == "linux" else command
 
 
 def migrate(environment: Mapping[str, str], folder: Path) -> None:
