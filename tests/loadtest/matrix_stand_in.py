@@ -15,7 +15,7 @@ _ROOM = re.compile(r"/rooms/([^/]+)/send/")
 
 
 class MatrixStandIn:
-    """Everybody is in every room. `fault` befalls the second message."""
+    """Everybody is in every room. `fault` befalls the second message, "refuse all" every one."""
 
     def __init__(self, fault: str) -> None:
         self._fault = fault
@@ -53,7 +53,7 @@ class MatrixStandIn:
     def _put(self, room_id: str, user: str, content: object) -> tuple[int, bytes]:
         self._sends += 1
         fault = self._fault if self._sends == 2 else ""
-        if fault == "refuse":
+        if fault == "refuse" or self._fault == "refuse all":
             return 429, b"{}"
         for _ in range({"lose": 0, "repeat": 2}.get(fault, 1)):
             for other, queue in self._news.items():

@@ -167,6 +167,20 @@ def test_a_window_is_refilled_by_answers_and_never_exceeded() -> None:
 # a whole run
 
 
+def _plan(port: int) -> Plan:
+    people = [Person("a", "a"), Person("b", "b")]
+    return Plan(
+        work="matrix talk",
+        target=Target("127.0.0.1", port),
+        conversations=[Conversation({"roomId": "!r:localhost"}, people[:1], people[1:])],
+        window=2,
+        rest=0.2,
+        warmup=0.0,
+        seconds=1.0,
+        least=10,
+    )
+
+
 @pytest.mark.parametrize(
     ("fault", "problems", "refused"),
     [
@@ -179,22 +193,18 @@ def test_a_window_is_refilled_by_answers_and_never_exceeded() -> None:
 async def test_a_homeserver_is_told_what_it_did_wrong(
     fault: str, problems: dict[str, int], refused: dict[str, int]
 ) -> None:
-    people = [Person("a", "a"), Person("b", "b")]
     async with matrix_stand_in(fault) as port:
-        plan = Plan(
-            work="matrix talk",
-            target=Target("127.0.0.1", port),
-            conversations=[Conversation({"roomId": "!r:localhost"}, people[:1], people[1:])],
-            window=2,
-            rest=0.2,
-            warmup=0.0,
-            seconds=1.0,
-            least=10,
-        )
-        outcome = await outcome_of(plan)
+        outcome = await outcome_of(_plan(port))
     assert (outcome.problems, outcome.refused) == (problems, refused), outcome.examples
     assert outcome.acknowledged > 2, "a window is filled again"
     assert outcome.counts["message"] > 2
+
+
+async def test_a_homeserver_that_refuses_everything_is_left_when_the_time_is_over() -> None:
+    async with matrix_stand_in("refuse all") as port:
+        outcome = await outcome_of(_plan(port))
+    assert (outcome.problems, outcome.acknowledged) == ({}, 0)
+    assert outcome.refused["HTTP 429"] > 2
 
 
 @pytest.mark.parametrize("scenario", [Scenario.C2C, Scenario.GROUP])
