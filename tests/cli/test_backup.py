@@ -189,7 +189,11 @@ def test_a_disk_that_fills_up_under_a_backup_is_told(
         connection: sqlite3.Connection = connect(str(place), **options)
         if "mode=rw" not in str(place):
             connection.execute("PRAGMA max_page_count=1")
-            connection.execute("CREATE TABLE too_much (it)")
+            try:
+                connection.execute("CREATE TABLE too_much (it)")
+            except sqlite3.OperationalError:
+                connection.close()
+                raise
         return connection
 
     monkeypatch.setattr("goim.app.backup.sqlite3.connect", limited)

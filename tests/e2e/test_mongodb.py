@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import sqlite3
 from collections.abc import AsyncIterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -92,7 +93,7 @@ async def test_words_are_found_as_long_as_the_messages_say_them(mongo_server: Mo
             assert await found(bob, "hello") == []
             assert await found(bob, "moon") == ["goodbye moon"]
         await server.end()
-        with sqlite3.connect(server.folder / "data" / "words.db") as words:
+        with closing(sqlite3.connect(server.folder / "data" / "words.db")) as words:
             kept = {term for (term,) in words.execute("SELECT term FROM word_index")}
         assert "moon" in kept
         assert not kept & {"world", "again"}, "what nobody says any more is not kept"
