@@ -91,7 +91,7 @@ def meet(shared: Shared, services: Services, notices: Notices, clock: Clock) -> 
 
 def catch_up_of(services: Services, stores: Stores, bus: Bus, log: Log, notices: Notices) -> CatchUp:
     """What finds in the log what the bus did not bring."""
-    catch_up = CatchUp(
+    return CatchUp(
         services.delivery,
         notices,
         bus,
@@ -99,7 +99,7 @@ def catch_up_of(services: Services, stores: Stores, bus: Bus, log: Log, notices:
         stores.messages,
         stores.changes,
         stores.conversations,
-        stores.groups,
+        services.access,
         services.messages.in_flight,
         services.changes,
         services.streams,
@@ -107,5 +107,3 @@ def catch_up_of(services: Services, stores: Stores, bus: Bus, log: Log, notices:
         services.metrics,
         services.clock,
     )
-    catch_up.learn = services.access.learn
-    return catch_up

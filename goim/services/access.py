@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from typing import Protocol
 
 from msgspec import Struct
@@ -81,7 +81,7 @@ class AccessBook:
         self._friends = friends
         self._blocks = blocks
         self._groups = groups
-        self._groups_of: Lookups[str, list[str]] = Lookups(groups.ids_of_users)
+        self._groups_of: Lookups[str, list[str]] = Lookups(self.groups_of_all)
         self.learn: Learn | None = None
         self._members = members
         self._notices = notices
@@ -153,10 +153,14 @@ class AccessBook:
 
     async def groups_of(self, user_id: str) -> list[str]:
         """The ids of all groups a user is in: what their connections are subscribed to."""
-        group_ids = await self._groups_of.of(user_id) or []
+        return await self._groups_of.of(user_id) or []
+
+    async def groups_of_all(self, user_ids: Collection[str]) -> Mapping[str, list[str]]:
+        """The same of several, those who are in none left out."""
+        found = await self._groups.ids_of_users(user_ids)
         if self.learn is not None:
-            await self.learn({user_id: group_ids})
-        return group_ids
+            await self.learn(found)
+        return found
 
     async def may_reach(self, user_id: str, other_id: str) -> GoimError | None:
         """Why one may not write to the other, or None when they are friends and neither blocks the other."""

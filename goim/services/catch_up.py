@@ -20,13 +20,13 @@ from goim.notices import Interrupted, Notices
 from goim.ordering import Filled, Missing
 from goim.protocol.frames import encode_json, frame_of, framed
 from goim.protocol.pushes import MessagePush
-from goim.services.access import Learn
+from goim.services.access import AccessBook
 from goim.services.changes import ChangeDesk
 from goim.services.in_flight import InFlight
 from goim.services.sessions import SessionDesk
 from goim.services.streams import Streams
 from goim.services.words import readable
-from goim.stores.base import Conversations, Groups
+from goim.stores.base import Conversations
 from goim.stores.base_log import Changes, MessageTable
 from goim.stores.log import Log
 from goim.tasks import beside, outlived
@@ -52,7 +52,7 @@ class CatchUp:
         table: MessageTable,
         changes: Changes,
         conversations: Conversations,
-        groups: Groups,
+        access: AccessBook,
         in_flight: InFlight,
         desk: ChangeDesk,
         streams: Streams,
@@ -66,7 +66,7 @@ class CatchUp:
         self._table = table
         self._changes = changes
         self._conversations = conversations
-        self._groups = groups
+        self._access = access
         self._in_flight = in_flight
         self._desk = desk
         self._streams = streams
@@ -76,7 +76,6 @@ class CatchUp:
         self._gaps = _Pile()
         self._opened = _Pile()
         self._since: int | None = None
-        self.learn: Learn | None = None
         self._wake = asyncio.Event()
         self._lanes.on_seq = log.saw
         log.hears = self._lanes.knows
@@ -190,9 +189,7 @@ class CatchUp:
         self._delivery.tell_of_devices(since)
         await self._sessions.sweep()
         for users in parts(self._delivery.users(), _CONVERSATIONS_AT_ONCE):
-            groups_of = await self._groups.ids_of_users(users)
-            if self.learn is not None:
-                await self.learn(groups_of)
+            groups_of = await self._access.groups_of_all(users)
             for user_id in users:
                 self._delivery.set_groups(user_id, groups_of.get(user_id, []))
         for begun in parts(self._lanes.all(), _CONVERSATIONS_AT_ONCE):
