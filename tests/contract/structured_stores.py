@@ -56,9 +56,9 @@ class Stores:
     files: Files
     grants: Grants
     admissions: Admissions
-    notices: NoticeBoard
+    notice_board: NoticeBoard
     favourites: Favourites
-    push: PushDevices
+    push_devices: PushDevices
     overview: Overview
 
 
@@ -75,9 +75,9 @@ def memory_stores(data: MemoryData) -> Stores:
         files=MemoryFiles(data),
         grants=MemoryGrants(data),
         admissions=MemoryAdmissions(data),
-        notices=MemoryNoticeBoard(data),
+        notice_board=MemoryNoticeBoard(data),
         favourites=MemoryFavourites(data),
-        push=MemoryPushDevices(data),
+        push_devices=MemoryPushDevices(data),
         overview=MemoryOverview(data),
     )
 
@@ -95,9 +95,9 @@ def sql_stores(engine: SqlEngine) -> Stores:
         files=SqlFiles(engine),
         grants=SqlGrants(engine),
         admissions=SqlAdmissions(engine),
-        notices=SqlNoticeBoard(engine),
+        notice_board=SqlNoticeBoard(engine),
         favourites=SqlFavourites(engine),
-        push=SqlPushDevices(engine),
+        push_devices=SqlPushDevices(engine),
         overview=SqlOverview(engine),
     )
 

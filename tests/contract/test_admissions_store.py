@@ -98,12 +98,12 @@ async def test_with_a_group_go_its_invitations_requests_and_notices(stores: Stor
         await create(stores, group_id)
         await stores.admissions.invite(group_id, ["ann"], "owner", 1_000)
         await stores.admissions.ask(group_id, "bob", 1_000)
-        await stores.notices.add(notice(int(group_id[1]), group_id))
+        await stores.notice_board.add(notice(int(group_id[1]), group_id))
     await stores.groups.disband("g1")
     assert [each.group_id for each in await stores.admissions.invitations("ann", 10, 0)] == ["g2"]
     assert await stores.admissions.requests("g1", 10, 0) == []
-    assert await stores.notices.page("g1", 10, 0) == []
-    assert len(await stores.admissions.requests("g2", 10, 0)) == len(await stores.notices.page("g2", 10, 0)) == 1
+    assert await stores.notice_board.page("g1", 10, 0) == []
+    assert len(await stores.admissions.requests("g2", 10, 0)) == len(await stores.notice_board.page("g2", 10, 0)) == 1
 
 
 async def test_with_an_account_go_its_invitations_and_requests(stores: Stores) -> None:
@@ -121,6 +121,6 @@ async def test_with_an_account_go_its_invitations_and_requests(stores: Stores) -
 async def test_notices_come_in_pages_latest_first(stores: Stores) -> None:
     first, second, third = notice(1, at=1_000), notice(2, at=3_000), notice(3, at=3_000)
     for each in (first, second, third, notice(9, "g2")):
-        await stores.notices.add(each)
-    assert await stores.notices.page("g1", 2, 0) == [third, second]
-    assert await stores.notices.page("g1", 2, 2) == [first]
+        await stores.notice_board.add(each)
+    assert await stores.notice_board.page("g1", 2, 0) == [third, second]
+    assert await stores.notice_board.page("g1", 2, 2) == [first]

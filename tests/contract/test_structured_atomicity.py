@@ -51,7 +51,7 @@ async def stores(engine: SqliteEngine) -> Stores:
     await stores.admissions.invite("g1", ["ann", "bob", "cleo"], "ann", 1)
     for user_id in ("ann", "bob", "cleo"):
         await stores.admissions.ask("g1", user_id, 1)
-    await stores.notices.add(
+    await stores.notice_board.add(
         GroupNotice(notice_id="n1", group_id="g1", title="", content="", created_by="ann", created_at=1)
     )
     await stores.favourites.add(_favourite("f1"), 9)
