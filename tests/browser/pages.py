@@ -18,6 +18,10 @@ from tests.client import PASSWORD, Person
 PATIENCE = 20_000
 LAPTOP = {"width": 1280, "height": 820}
 PHONE = {"width": 390, "height": 844}
+LISTEN = """
+() => { window.isOffline = new Promise((told) => addEventListener("offline", () => told(true), { once: true })); }
+"""
+TOLD = "() => Promise.race([window.isOffline, new Promise((wait) => setTimeout(wait, 5000, false))])"
 LIVE = """
 async () => {
   const { client } = await import("/web/app/core/app.js");
@@ -44,8 +48,14 @@ class Seat:
             await self.page.evaluate(LIVE)
 
     async def go_offline(self) -> None:
-        """Lose the network, and see that the page has noticed."""
+        """Lose the network, and see that the page has noticed: from when the browser tells it, which is asked again."""
+        await self.page.evaluate(LISTEN)
         await self.context.set_offline(True)
+        for _ in range(3):
+            if await self.page.evaluate(TOLD):
+                break
+            await self.context.set_offline(False)
+            await self.context.set_offline(True)
         await expect(self.page.locator(".offline")).to_be_visible()
 
     # finding

@@ -292,8 +292,7 @@ async def test_a_call_that_stands(village: Village, equipped: Browser, here: Rou
 async def test_without_a_connection_and_elsewhere(here: Round) -> None:
     page, context = here.taken.page, here.taken.context
     await here.go("chats", ".pane-list .row[data-conv]")
-    await context.set_offline(True)
-    await expect(page.locator(".offline")).to_be_visible()
+    await here.taken.go_offline()
     await here.look("offline")
     await context.set_offline(False)
     await expect(page.locator(".offline")).to_have_count(0)

@@ -123,7 +123,7 @@ async def test_what_is_not_to_be_read_any_more_when_its_push_would_leave_is_not_
     async with started_node(tmp_path, **settings) as (node, _):
         assert node.hooks is not None
         async with asyncio.timeout(30):
-            while any(each.state is ParcelState.WAITING for each in await node.hooks.outbox.stats()):
+            while any(each.state == ParcelState.WAITING for each in await node.hooks.outbox.stats()):
                 await node.services.clock.sleep(0.02)
     assert [browser.read(got)["serverMsgId"] for got in service.got] == [kept["serverMsgId"]]
 

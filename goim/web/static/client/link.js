@@ -174,6 +174,7 @@ export class Link {
       };
       this.#lost = over;
       ws.onopen = () => {
+        if (isOver) return;
         clearTimeout(timer);
         state.heard = false;
         this.#heardAt = Date.now();
