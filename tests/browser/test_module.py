@@ -276,3 +276,23 @@ async def test_a_refusal_has_its_code(town: World, browser: Browser) -> None:
         }"""
         answer: Any = await opened.evaluate(script, [ann.username, stranger.user_id])
         assert answer == [True, "NOT_FRIEND"]
+
+
+async def test_who_closes_while_connecting_and_connects_again_has_one_connection(town: World, browser: Browser) -> None:
+    (ann,) = await town.circle(1)
+    async with blank(browser, town.base_url) as opened:
+        sockets: list[str] = []
+        opened.on("websocket", lambda socket: sockets.append(socket.url))
+        script = """async ({ name, password }) => {
+          const { Client } = await import("/web/goim.js");
+          const client = new Client();
+          await client.login(name, password, "twice");
+          const first = client.connect();
+          client.close();
+          await Promise.all([first, client.connect()]);
+          await client.ask("sync", { convs: [] });
+          await new Promise((wait) => setTimeout(wait, 300));
+          await client.ask("sync", { convs: [] });
+        }"""
+        await opened.evaluate(script, {"name": ann.username, "password": PASSWORD})
+        assert len(sockets) == 1

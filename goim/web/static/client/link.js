@@ -110,7 +110,7 @@ export class Link {
       let heard = false;
       let wait = null;
       try {
-        ({ heard, wait } = await this.#one());
+        ({ heard, wait } = await this.#one(run));
       } catch (error) {
         if (error instanceof SessionOver && this.#run === run) return this.#end(error);
       }
@@ -137,9 +137,10 @@ export class Link {
     this.#asked.clear();
   }
 
-  async #one() {
+  async #one(run) {
     if (!this.#http.token) throw new SessionOver("nobody is logged in", 401);
     await this.prepare();
+    if (this.#run !== run) return { heard: false, wait: 0 }; // stopped meanwhile: another connection may stand
     const { token, deviceId } = this.#http.session;
     const query = deviceId ? `?deviceId=${encodeURIComponent(deviceId)}` : "";
     const { code, heard, drained } = await this.#carry(`${this.#http.url.replace(/^http/, "ws")}/ws${query}`, token);
