@@ -24,6 +24,7 @@ class Latecomers:
         self._deletes = deletes
         self._delivery = delivery
         self._floors: dict[str, dict[str, int]] = {}
+        self._tops: dict[str, int] = {}  # what is above it is hidden from nobody of the group
         self._groups_of: dict[str, set[str]] = {}
         delivery.veil = self._veil
         delivery.watchers.append(self._watch)
@@ -44,15 +45,17 @@ class Latecomers:
         if floor and self._delivery.connections_of(user_id):
             floors = self._floors.setdefault(group_id, {})
             floors[user_id] = max(floor, floors.get(user_id, 0))
+            self._tops[group_id] = max(floor, self._tops.get(group_id, 0))
             self._groups_of.setdefault(user_id, set()).add(group_id)
 
     def _forget(self, user_id: str, group_id: str) -> None:
         floors = self._floors.get(group_id)
         if floors is not None and floors.pop(user_id, None) is not None and not floors:
-            del self._floors[group_id]
+            del self._floors[group_id], self._tops[group_id]
 
     def _forget_group(self, notice: GroupGone) -> None:
         self._floors.pop(notice.group_id, None)
+        self._tops.pop(notice.group_id, None)
 
     def _watch(self, sink: Sink, came: bool) -> None:  # noqa: FBT001 - the shape of a watcher
         if not came and not self._delivery.connections_of(sink.user_id):
@@ -62,7 +65,7 @@ class Latecomers:
     def _veil(
         self, group_id: str, seq: int, sinks: dict[Sink, None], frame: Frame
     ) -> Iterator[tuple[dict[Sink, None], Frame]]:
-        floors = self._floors.get(group_id, {}) if seq else {}
+        floors = self._floors[group_id] if 0 < seq <= self._tops.get(group_id, 0) else {}
         late = {user_id for user_id, floor in floors.items() if floor >= seq}
         if not late:
             yield sinks, frame
