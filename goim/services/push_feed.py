@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 
 import msgspec
 from msgspec import UNSET, Struct, UnsetType
@@ -97,44 +97,35 @@ class PushFeed:
     # who
 
     async def _rings(self, messages: Sequence[Told]) -> list[_Ring]:
-        pairs = [told for told in messages if told[0].conv_type is ConvType.C2C]
-        group_ids = {conv.group_id for conv, _ in messages if conv.conv_type is ConvType.GROUP}
+        """Each message with the devices of those it concerns. In a large group these are the ones it mentions by name:
+        there nobody else is looked up."""
+        small, large = await self._groups_by_size({conv.group_id for conv, _ in messages if conv.group_id})
         now = self._clock.now_ms()
-        of_users: dict[str, list[PushDevice]] = {}
-        for device in await self._devices.of_users({conv.peer_of(each.from_) for conv, each in pairs}, now):
-            of_users.setdefault(device.user_id, []).append(device)
-        of_groups = await self._of_groups(group_ids) if group_ids else {}
+        called = {user_id for conv, each in messages for user_id in _called(conv, each, large)}
+        of_users = _by_key((each.user_id, each) for each in await self._devices.of_users(called, now))
+        of_groups = _by_key(await self._devices.of_groups(small, now) if small else ())
         rings: list[_Ring] = []
         for conv, message in messages:
-            if conv.conv_type is ConvType.C2C:
-                found = of_users.get(conv.peer_of(message.from_), [])
-                rings += [_Ring(conv, message, device, mentions=False) for device in found]
+            if conv.group_id in small:
+                named = _named(message)
+                rings += [
+                    _Ring(conv, message, device, mentions=device.user_id in named or EVERYBODY in named)
+                    for device in of_groups.get(conv.group_id, ())
+                    if device.user_id != message.from_
+                ]
             else:
-                rings += self._in_group(conv, message, *of_groups.get(conv.group_id, (0, [])))
+                rings += [
+                    _Ring(conv, message, device, mentions=conv.conv_type is ConvType.GROUP)
+                    for user_id in _called(conv, message, large)
+                    for device in of_users.get(user_id, ())
+                ]
         return [each for each in rings if each.device.kind in self._kinds]
 
-    async def _of_groups(self, group_ids: set[str]) -> dict[str, tuple[int, list[PushDevice]]]:
-        """How many members each group has, and their devices."""
-        groups = await self._groups.by_ids(group_ids)
-        found: dict[str, tuple[int, list[PushDevice]]] = {
-            group_id: (group.member_count, []) for group_id, group in groups.items()
-        }
-        for group_id, device in await self._devices.of_groups(found, self._clock.now_ms()):
-            found[group_id][1].append(device)
-        return found
-
-    def _in_group(
-        self, conv: Conversation, message: Message, members: int, devices: Sequence[PushDevice]
-    ) -> list[_Ring]:
-        """In a large group only those who are mentioned by name."""
-        named = set() if message.mentions is UNSET else set(message.mentions)
-        is_large = members > self._group_limit
-        rings = []
-        for device in devices:
-            is_mentioned = device.user_id in named or (EVERYBODY in named and not is_large)
-            if device.user_id != message.from_ and (is_mentioned or not is_large):
-                rings.append(_Ring(conv, message, device, is_mentioned))
-        return rings
+    async def _groups_by_size(self, group_ids: set[str]) -> tuple[set[str], set[str]]:
+        """Those of which every member may hear, and the large ones."""
+        groups = await self._groups.by_ids(group_ids) if group_ids else {}
+        large = {group_id for group_id, group in groups.items() if group.member_count > self._group_limit}
+        return set(groups) - large, large
 
     async def _offline(self, rings: Sequence[_Ring]) -> list[_Ring]:
         connected = await self._presence.connected_devices({each.device.user_id for each in rings})
@@ -169,6 +160,27 @@ class PushFeed:
         target = f"{ring.device.user_id}/{ring.device.device_id}"
         body = encode_json(note).decode()
         return Parcel(f"push_{ring.message.server_msg_id}", lane, target, "push", body, now, now)
+
+
+def _by_key(pairs: Iterable[tuple[str, PushDevice]]) -> dict[str, list[PushDevice]]:
+    found: dict[str, list[PushDevice]] = {}
+    for key, device in pairs:
+        found.setdefault(key, []).append(device)
+    return found
+
+
+def _named(message: Message) -> Collection[str]:
+    return () if message.mentions is UNSET else message.mentions
+
+
+def _called(conv: Conversation, message: Message, large: Collection[str]) -> list[str]:
+    """Whom a message concerns, as far as that needs no members: the other one of a pair, who is named in a large
+    group."""
+    if conv.conv_type is ConvType.C2C:
+        return [conv.peer_of(message.from_)]
+    if conv.group_id not in large:
+        return []
+    return [user_id for user_id in _named(message) if user_id not in (message.from_, EVERYBODY)]
 
 
 def _notification(ring: _Ring) -> Notification:

@@ -122,6 +122,24 @@ async def test_many_messages_cost_a_few_questions(street: Street) -> None:
     assert asked == {"PushDevices.of_users": 1, "PushDevices.of_groups": 1, "PushDevices.muted": 1, "Groups.by_ids": 1}
 
 
+async def test_in_a_large_group_only_those_are_looked_up_whom_a_message_names(street: Street) -> None:
+    group_id = await street.house.group("ann", "bob", "eve")
+    feed = street._feed(group_limit=2)
+    street.house.calls.clear()
+    assert await feed.of_messages([street.said(1, group_id=group_id), street.said(2, group_id=group_id)]) == []
+    assert street.house.calls["PushDevices.of_groups"] == 0
+    told = [
+        street.said(3, group_id=group_id, mentions=["all", "bob", "ann"]),
+        street.said(4, group_id=group_id, sender="bob", mentions=["all"]),
+    ]
+    assert rung(await feed.of_messages(told)) == [("bob/app", 3, True)]
+    assert street.house.calls["PushDevices.of_groups"] == 0
+
+
+async def test_a_group_that_is_gone_rings_nobody(street: Street) -> None:
+    assert await street.feed.of_messages([street.said(1, group_id="gone", mentions=["bob"])]) == []
+
+
 async def test_what_is_old_or_recalled_rings_nobody(street: Street) -> None:
     now = street.house.clock.now_ms()
     old = street.said(1, timestamp=now - TOO_OLD_MS - 1)
