@@ -76,7 +76,7 @@ export class Client {
   // who we are
 
   get userId() {
-    return this.http.session?.userId ?? "";
+    return this.http.userId;
   }
 
   get deviceId() {
@@ -94,10 +94,10 @@ export class Client {
 
   /** Log in as this device; the same `deviceId` is the same device again. */
   async login(username, password, deviceId = this.http.session?.deviceId ?? `web-${newId()}`) {
-    const before = this.http.session?.userId;
+    const before = this.userId;
     const { token, refreshToken, userId } = await this.http.post("/api/login", { username, password, deviceId });
     this.#leave({ isForgotten: before !== userId });
-    this.http.store.save({ token, refreshToken, userId, username, deviceId });
+    this.http.begin({ token, refreshToken, userId, username, deviceId });
     return userId;
   }
 
@@ -112,9 +112,8 @@ export class Client {
 
   /** The same without asking the server: when it has ended the session itself. */
   forget() {
-    const { deviceId } = this.http.session ?? {};
     this.#leave({ isForgotten: true });
-    this.http.store.save(deviceId ? { deviceId } : null);
+    this.http.end();
   }
 
   #leave({ isForgotten }) {

@@ -8,6 +8,7 @@ export const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
 export class Http {
   #renewing = null;
+  #whose; // the userId of the session that is ours
 
   /** `store` keeps the session `{token, refreshToken, userId, username, deviceId}`. */
   constructor(url, store, patience) {
@@ -16,12 +17,32 @@ export class Http {
     this.store = store;
   }
 
+  /** The session that is kept, unless it is somebody else's: who has logged in in another page of this browser. */
   get session() {
-    return this.store.load();
+    const kept = this.store.load();
+    this.#whose ??= kept?.userId;
+    return isOf(this.#whose, kept) ? kept : null;
+  }
+
+  get userId() {
+    return this.session?.userId ?? "";
   }
 
   get token() {
     return this.session?.token ?? "";
+  }
+
+  /** From now on this is who we are. */
+  begin(session) {
+    this.#whose = session.userId;
+    this.store.save(session);
+  }
+
+  /** We are nobody any more, on the same device. */
+  end() {
+    const kept = this.store.load();
+    if (isOf(this.#whose, kept)) this.store.save(kept?.deviceId ? { deviceId: kept.deviceId } : null);
+    this.#whose = undefined;
   }
 
   get(path, query = {}) {
@@ -36,6 +57,7 @@ export class Http {
 
   /** The JSON of the answer, null for none. */
   async call(method, path, body) {
+    const { userId } = this;
     const sent = body === undefined ? {} : { body: JSON.stringify(body), headers: { "content-type": "application/json" } };
     const answer = await this.fetch(path, { method, ...sent });
     try {
@@ -43,12 +65,21 @@ export class Http {
       return text ? JSON.parse(text) : null;
     } catch {
       throw new Unreachable(`what ${this.url} answers breaks off, or is not of goim`);
+    } finally {
+      this.#mustBe(userId);
     }
+  }
+
+  /** What was asked for one account is not asked again by the next, and the answer is nothing to it. */
+  #mustBe(userId) {
+    if (userId && this.userId !== userId) throw new SessionOver("logged out", 4001);
   }
 
   /** `fetch` with the token; asks again where that is safe: with a new token, or a little later. */
   async fetch(path, options = {}) {
+    const { userId } = this;
     for (let tried = 1; ; tried++) {
+      this.#mustBe(userId);
       const used = this.token;
       try {
         return await this.#exchange(path, options, used);
@@ -98,6 +129,7 @@ export class Http {
     if (!session.refreshToken) return false;
     try {
       const { token, refreshToken } = await this.post(REFRESH, { refreshToken: session.refreshToken });
+      if (this.session?.refreshToken !== session.refreshToken) return false; // it is over meanwhile
       this.store.save({ ...session, token, refreshToken });
       return true;
     } catch (error) {
@@ -108,11 +140,12 @@ export class Http {
 
   /** A file as the part `file` of a form; `progress(share)` hears how much has left, from 0 to 1. */
   async upload(file, { name = file.name, progress = () => {}, signal } = {}) {
-    const used = this.token;
+    const { userId, token: used } = this;
     try {
       return await this.#send(file, name, progress, signal, used);
     } catch (error) {
       if (error.code !== "UNAUTHORIZED" || !(await this.renew(used))) throw error;
+      this.#mustBe(userId);
       return this.#send(file, name, progress, signal, this.token);
     }
   }
@@ -141,5 +174,7 @@ function pauseAfter(error, tried) {
   if (error.code === "RATE_LIMIT" && (error.retryAfterMs ?? 0) <= 3000) return Math.max(error.retryAfterMs ?? 0, 250);
   return null;
 }
+
+const isOf = (userId, session) => !session?.userId || !userId || session.userId === userId;
 
 const alone = (name, work) => (navigator.locks ? navigator.locks.request(name, work) : work());

@@ -22,6 +22,7 @@ export class Link {
   #heardAt = 0;
   #pingedAt = null;
   connection = 0;
+  session = 0; // how many there were before
   over = null;
   /** Done before each attempt; if it fails, the attempt has. */
   prepare = async () => {};
@@ -41,7 +42,9 @@ export class Link {
   /** Ask until there is an answer, over as many connections as it takes; GoimError if it is no. Only for what may be
    * asked twice: too fast, or not available now, counts as no answer. */
   async ask(action, data) {
+    const { session } = this;
     for (;;) {
+      this.mustBe(session);
       const envelope = await this.#answer(action, data);
       if (envelope.action !== "error") return envelope.data;
       if (!RETRIED.includes(envelope.data.code)) throw new GoimError(envelope.data);
@@ -79,9 +82,11 @@ export class Link {
 
   /** Wait for a connection; its number. */
   async up() {
+    const { session } = this;
     while (!this.#ws) {
       if (this.over) throw this.over;
       await new Promise((resolve) => this.#waiting.push(resolve));
+      this.mustBe(session);
     }
     return this.connection;
   }
@@ -129,12 +134,19 @@ export class Link {
 
   /** Nobody waits for an answer any more: the session was another. */
   clear() {
+    this.session += 1;
     this.#reject(new SessionOver("logged out", 4001));
+  }
+
+  /** What began in an earlier session does not go on in this one. */
+  mustBe(session) {
+    if (session !== this.session) throw new SessionOver("logged out", 4001);
   }
 
   #reject(error) {
     for (const { reject } of this.#asked.values()) reject(error);
     this.#asked.clear();
+    for (const resolve of this.#waiting.splice(0)) resolve();
   }
 
   async #one(run) {
@@ -239,7 +251,6 @@ export class Link {
     this.#run = null;
     this.over = over;
     this.#reject(over);
-    for (const resolve of this.#waiting.splice(0)) resolve();
     this.ended(over);
   }
 }

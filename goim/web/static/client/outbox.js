@@ -44,20 +44,23 @@ export class Outbox {
     this.#waiting.set(data.clientMsgId, data);
     this.#keep();
     this.#emit("sending", data);
+    const { session } = this.#link;
     const before = this.#turns.get(place);
-    const turn = Promise.resolve(before).then(() => this.#deliver(data));
+    const turn = Promise.resolve(before).then(() => this.#deliver(data, session));
     this.#turns.set(place, turn.then(() => {}, () => {}));
     return turn;
   }
 
-  async #deliver(data) {
+  async #deliver(data, session) {
     const { at, ...wire } = data;
     try {
+      this.#link.mustBe(session);
       const ack = await this.#link.ask("send", wire);
       this.#settle(data);
       this.#emit("sent", { data, ack });
       return ack;
     } catch (error) {
+      this.#link.mustBe(session);
       if (!this.#waiting.has(data.clientMsgId)) throw error;
       if (error instanceof SessionOver) {
         this.#left.add(data.clientMsgId); // the next login sends it
