@@ -13,6 +13,7 @@ from weakref import WeakValueDictionary
 from goim.client.api import Api
 from goim.client.calls import Calls
 from goim.client.cursors import Cursors, MemoryCursors
+from goim.client.errors import SessionOver
 from goim.client.events import Event
 from goim.client.feed import Feed
 from goim.client.http import Http, Nothing
@@ -60,7 +61,7 @@ class Client:
         )
         self._clock = clock
         self._link = Link(url, self.login, device_id, clock, timing)
-        self._feed = Feed(self._link, self._http, cursors or MemoryCursors(), clock)
+        self._feed = Feed(self._link, self._http, self.login, cursors or MemoryCursors(), clock)
         self._stack = AsyncExitStack()
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self.api = Api(self._http)
@@ -76,6 +77,7 @@ class Client:
             stack.push_async_callback(self._http.aclose)
             await self.login.begin()
             await self._feed.begin()
+            stack.callback(self._link.close, SessionOver("the client is closed", 1000))
             tasks = await stack.enter_async_context(asyncio.TaskGroup())
             running = tasks.create_task(self._link.run())
             stack.callback(self._feed.save)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 from collections.abc import AsyncIterator, Iterable
 
 import msgspec
@@ -11,23 +12,25 @@ from msgspec import Raw, Struct
 
 from goim.client.answers import Conversation, Conversations, History, Message, Synced, SyncedConv
 from goim.client.cursors import Cursor, Cursors
-from goim.client.errors import Strange, Unreachable
+from goim.client.errors import SessionOver, Strange, Unreachable
 from goim.client.events import Changed, Connected, Disconnected, Event, MessagePush, StreamText, event_of
 from goim.client.http import Http
 from goim.client.link import Envelope, Link
-from goim.client.progress import Progress
+from goim.client.login import Login
+from goim.client.progress import Count, Progress
 from goim.clock import Clock
 from goim.errors import ErrorCode, GoimError
 from goim.model.conversations import ConvType
 from goim.protocol.pushes import GroupCreated, StreamChunkPush, StreamEnd
 
+_GROUP = "group:"
 _LARGEST = 10_000
 _REMEMBERED = 10_000
 _AT_ONCE = 100
 _PAUSE = 0.5
 _GAP_SECONDS = 0.5
 _SAVED_EVERY = 256
-_PASSING = (ErrorCode.UNAVAILABLE, ErrorCode.RATE_LIMIT)
+_PASSING = (ErrorCode.UNAVAILABLE, ErrorCode.RATE_LIMIT, ErrorCode.UNAUTHORIZED)  # of the last the link hears, too
 
 
 class _Own(Struct, frozen=True, rename="camel"):
@@ -50,9 +53,10 @@ class Feed:
     """Everything that came over the link, waiting to be shown. More than it can hold is dropped and, as far as the
     server keeps it, asked for again."""
 
-    def __init__(self, link: Link, http: Http, cursors: Cursors, clock: Clock) -> None:
+    def __init__(self, link: Link, http: Http, login: Login, cursors: Cursors, clock: Clock) -> None:
         self._link = link
         self._http = http
+        self._login = login
         self._store = cursors
         self._clock = clock
         self._items: asyncio.Queue[_Item] = asyncio.Queue()
@@ -61,7 +65,10 @@ class Feed:
         self._mine: dict[str, None] = {}
         self._gaps: dict[str, float] = {}  # conversations in which our own act left a gap, and until when that may be
         self._own_streams: dict[str, str] = {}
+        self._met: set[str] = set()  # groups met on this connection: how far their changes are, the first pushed says
+        self._owed: dict[str, None] = {}  # conversations of which not all that was missed is shown yet
         self._is_behind = False
+        self._is_listing = False
         self._is_first = True
         self._unsaved = 0
         link.take = self._put
@@ -120,11 +127,19 @@ class Feed:
 
         What was yielded counts as shown when the next one is asked for.
         """
+        try:
+            async for event in self._events():
+                yield event
+        except SessionOver:
+            if self._link.over is not None:
+                raise  # else the client was closed while something was asked for
+
+    async def _events(self) -> AsyncIterator[Event]:
         while True:
             if self._items.empty() or self._unsaved >= _SAVED_EVERY:
                 self._save_if_needed()
-            if self._is_behind and self._items.empty() and self._link.is_up:
-                self._is_behind = False
+            is_due = self._is_behind or self._is_listing  # the one before may have left off in the middle
+            if is_due and self._items.empty() and self._link.is_up:
                 async for event in self._missed():
                     yield event
             async for event in self._catch_up(self._gaps_due()):
@@ -189,17 +204,29 @@ class Feed:
         conv_id = own.conv_id or self._own_streams.pop(own.stream_id or "", "")
         self._unsaved += 1
         if own.seq is not None:
-            is_new_pair = conv_id not in self._shown and not conv_id.startswith("group:")
+            is_new_pair = conv_id not in self._shown and not conv_id.startswith(_GROUP)
             messages = self._progress(conv_id, 0 if is_new_pair else own.seq - 1).messages
             messages.add(own.seq)
             if messages.leaves_gap(own.seq):
                 self._gaps.setdefault(conv_id, self._clock.monotonic() + _GAP_SECONDS)
         elif own.change is not None and conv_id:
-            self._progress(conv_id, 0).changes.add(own.change)
+            self._changes(conv_id, own.change).add(own.change)
 
     def _progress(self, conv_id: str, upto: int) -> Progress:
         """How far we are in a conversation; in one not met before everything `upto` here counts as shown."""
-        return self._shown.setdefault(conv_id, Progress(upto))
+        if conv_id not in self._shown:
+            self._shown[conv_id] = Progress(upto)
+            if upto:
+                self._met.add(conv_id)
+        return self._shown[conv_id]
+
+    def _changes(self, conv_id: str, coming: int) -> Count:
+        """Those of a conversation; in a group that one came to late they begin with the one that is `coming`."""
+        changes = self._progress(conv_id, 0).changes
+        if conv_id in self._met:
+            self._met.discard(conv_id)
+            changes.skip_to(coming - 1)
+        return changes
 
     async def _of_push(self, event: Event) -> AsyncIterator[Event]:
         if isinstance(event, MessagePush):
@@ -232,24 +259,27 @@ class Feed:
     def _shows(self, message: Message) -> Iterable[Event]:
         if message.stream_status == "streaming":
             self._streams[message.server_msg_id] = (message.conv_id, message.seq, message.stream_index or 0)
-        if message.client_msg_id not in self._mine:
+        if message.from_ != self._login.user_id or message.client_msg_id not in self._mine:
             yield MessagePush(message)
 
     async def _of_change(self, event: Changed) -> AsyncIterator[Event]:
         data = event.data
-        known = self._shown.get(data.conv_id)
-        if known is None:
-            known = self._shown[data.conv_id] = Progress(data.seq, data.change - 1)
-        if known.changes.has(data.change):
+        if data.conv_id not in self._shown:
+            if data.conv_id.startswith(_GROUP):  # how far we are there, the first message says
+                yield self._told(event)
+                return
+            self._shown[data.conv_id] = Progress(data.seq, data.change - 1)
+        changes = self._changes(data.conv_id, data.change)
+        if changes.has(data.change):
             return
-        if known.changes.leaves_gap(data.change):
+        if changes.leaves_gap(data.change):
             async for missed in self._catch_up([data.conv_id]):
                 yield missed
         else:
-            yield self._counted(event)
+            changes.add(data.change)
+            yield self._told(event)
 
-    def _counted(self, event: Changed) -> Event:
-        self._shown[event.data.conv_id].changes.add(event.data.change)
+    def _told(self, event: Changed) -> Event:
         if isinstance(event, StreamEnd):
             self._streams.pop(event.data.stream_id, None)
         return event
@@ -282,6 +312,8 @@ class Feed:
 
     async def _missed(self) -> AsyncIterator[Event]:
         """What happened while there was no connection, wherever it did."""
+        self._is_behind, self._is_listing = False, True
+        self._met.clear()
         try:
             lines = await self._conversations()
         except (Unreachable, GoimError) as error:
@@ -301,7 +333,9 @@ class Feed:
                     shown.changes.skip_to(line.last_change)
             if not shown.is_at(line.last_seq, line.last_change):
                 behind.append(line.conv_id)
-        async for event in self._catch_up(behind):
+        self._owed.update(dict.fromkeys(behind))
+        self._is_listing = False
+        async for event in self._catch_up():
             yield event
         for stream_id, (conv_id, seq, index) in list(self._streams.items()):
             async for event in self._text_of(stream_id, conv_id, seq, index):
@@ -318,18 +352,21 @@ class Feed:
             if not cursor:
                 return found
 
-    async def _catch_up(self, conv_ids: Iterable[str]) -> AsyncIterator[Event]:
-        wanted = list(conv_ids)
-        while wanted:
-            now, wanted = wanted[:_AT_ONCE], wanted[_AT_ONCE:]
-            places = [(conv_id, self._shown[conv_id]) for conv_id in now]
+    async def _catch_up(self, conv_ids: Iterable[str] = ()) -> AsyncIterator[Event]:
+        """What was missed in these, and in those where a reader left off in the middle of it."""
+        self._owed.update(dict.fromkeys(conv_ids))
+        while self._owed:
+            asked = list(itertools.islice(self._owed, _AT_ONCE))
+            places = [(conv_id, self._shown[conv_id]) for conv_id in asked]
             convs = [{"convId": c, "fromSeq": p.messages.upto, "fromChange": p.changes.upto} for c, p in places]
             synced = await self._link.ask("sync", {"convs": convs, "limit": 200}, Synced)
             for conv in synced.convs:
                 for event in self._of_synced(conv):
                     yield event
-                if conv.has_more and (conv.messages or conv.changes):
-                    wanted.append(conv.conv_id)
+            goes_on = {conv.conv_id for conv in synced.convs if conv.has_more and (conv.messages or conv.changes)}
+            for conv_id in asked:
+                if conv_id not in goes_on:
+                    self._owed.pop(conv_id, None)
 
     def _of_synced(self, conv: SyncedConv) -> Iterable[Event]:
         shown = self._shown[conv.conv_id]
@@ -341,7 +378,7 @@ class Feed:
             if not shown.changes.has(change.change):
                 shown.changes.skip_to(change.change)
                 event = event_of(change.action, Raw(change.data))
-                yield self._counted(event) if isinstance(event, Changed) else event
+                yield self._told(event) if isinstance(event, Changed) else event
         if not conv.has_more:
             shown.messages.skip_to(conv.last_seq)
             shown.changes.skip_to(conv.last_change)

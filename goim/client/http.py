@@ -90,7 +90,8 @@ class Http:
     async def _send(self, method: str, path: str, content: bytes | None, content_type: str) -> bytes:
         """Ask, again with a fresh token where the old one has run out, and again a little later where that is safe."""
         is_renewed = False
-        for tried in range(1, _TRIES + 1):
+        tried = 1
+        while True:
             used = self.token
             try:
                 return await self._exchange(method, path, content, content_type)
@@ -103,7 +104,7 @@ class Http:
                 if pause is None or tried == _TRIES:
                     raise
             await self._clock.sleep(pause)
-        raise AssertionError("the last try returns or raises")
+            tried += 1
 
     async def _exchange(self, method: str, path: str, content: bytes | None, content_type: str) -> bytes:
         headers: dict[bytes | str, bytes | str] = {"Content-Type": content_type} if content is not None else {}

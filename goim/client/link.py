@@ -89,6 +89,7 @@ class Link:
         self._drain: asyncio.Timeout | None = None
         self.connection = 0
         self.over: SessionOver | None = None
+        self._closed: SessionOver | None = None
         self.take: Callable[[Envelope], None] = lambda _: None
         self.turned: Callable[[bool], None] = lambda _: None
 
@@ -109,8 +110,8 @@ class Link:
             await self._clock.sleep(max((refused.retry_after_ms or 0) / 1000, _PAUSE))
 
     async def _answer(self, action: str, data: object) -> Envelope:
-        if self.over is not None:
-            raise self.over
+        if self._closed is not None:
+            raise self._closed
         number = next(self._numbers)
         text = msgspec.json.encode({"action": action, "data": data, "id": number})
         asked = self._asked[number] = _Asked(text, asyncio.get_running_loop().create_future())
@@ -151,8 +152,8 @@ class Link:
     async def up(self) -> int:
         """Wait for a connection; its number, by which `tell` knows it."""
         await self._is_up.wait()
-        if self.over is not None:
-            raise self.over
+        if self._closed is not None:
+            raise self._closed
         return self.connection
 
     # staying connected
@@ -188,7 +189,7 @@ class Link:
             if error.response.status_code == 403:
                 raise SessionOver("the server lets nobody in from here", 403) from None
             raise
-        if code == CloseCode.SESSION_ENDED and await self._login.refresh():
+        if code == CloseCode.SESSION_ENDED and await self._login.refresh(token):
             return heard, 0.0
         if code in FOR_GOOD:
             raise SessionOver(FOR_GOOD[CloseCode(code)], code)
@@ -255,13 +256,18 @@ class Link:
         return longest * self._chance.uniform(0.5, 1.0)
 
     def _end(self, over: SessionOver) -> None:
-        """Let everybody know who waits for an answer, or will."""
+        """The server has ended it for good."""
         self.over = over
+        self.close(over)
+        self.turned(False)
+
+    def close(self, why: SessionOver) -> None:
+        """Let everybody know who waits for an answer or a connection, or will. Once `run` has ended."""
+        self._closed = self._closed or why
         self._is_up.set()
         for asked in self._asked.values():
             if not asked.reply.done():
-                asked.reply.set_exception(over)
-        self.turned(False)
+                asked.reply.set_exception(self._closed)
 
 
 def _refused(envelope: Envelope) -> GoimError:

@@ -45,7 +45,7 @@ class Login:
         """Be logged in; `GoimError` if the server does not let us."""
         if self._password:
             await self._log_in()
-        elif not self._http.token and not await self.refresh():
+        elif not self._http.token and not await self.refresh(""):
             raise GoimError(ErrorCode.UNAUTHORIZED, "the session has ended: log in again")
         self._http.renew = self.renew
         me = await self._http.get("/api/users/me", Me)
@@ -54,9 +54,7 @@ class Login:
     async def renew(self, spent: str) -> bool:
         """Whether there is another token than `spent` now."""
         async with self._renewing:
-            if self._http.token != spent:
-                return True
-            if await self.refresh():
+            if self._http.token != spent or await self._refresh():
                 return True
             if not self._password:
                 return False
@@ -68,17 +66,21 @@ class Login:
                 raise
             return True
 
-    async def refresh(self) -> bool:
-        """Spend the refresh token, if there is one; False if the session has ended."""
+    async def refresh(self, spent: str) -> bool:
+        """As `renew`, by the refresh token alone; False if the session has ended."""
+        async with self._renewing:
+            return self._http.token != spent or await self._refresh()
+
+    async def _refresh(self) -> bool:
+        """Spend the refresh token, if there is one. Without an answer it is kept: it may not have got there."""
         if not self.refresh_token:
             return False
-        spent, self.refresh_token = self.refresh_token, ""
         try:
-            self._keep(await self._http.post(REFRESH, LoggedIn, {"refreshToken": spent}))
+            self._keep(await self._http.post(REFRESH, LoggedIn, {"refreshToken": self.refresh_token}))
         except GoimError as error:
             if error.code is not ErrorCode.UNAUTHORIZED:
-                self.refresh_token = spent
                 raise
+            self.refresh_token = ""
             return False
         return True
 

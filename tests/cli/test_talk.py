@@ -15,7 +15,7 @@ from goimctl.talk.texts import clean, content_of
 from msgspec import Raw, Struct, convert
 from websockets.asyncio.server import ServerConnection, serve
 
-from goim.client import Message, Timing
+from goim.client import Message, Timing, Unreachable
 from goim.client.http import Http, is_local
 from goim.client.link import Link
 from goim.client.login import Login
@@ -24,6 +24,7 @@ from goim.clock import SystemClock
 from goim.errors import ErrorCode, GoimError
 from goim.model.conversations import ConvType
 from goim.protocol import pushes
+from tests.process import free_port
 
 Answer = Callable[[dict[str, Any]], dict[str, Any] | None]
 
@@ -162,6 +163,61 @@ def test_an_edit_of_what_is_gone_by_now_leaves_the_message_as_it_was() -> None:
     room.take_change(pushes.Replaced(pushes.ReplacedData("c", "m", 1, Raw(b'{"text":"h*"}'))))
     assert room.latest == room.messages[1]
     assert room.messages[1].payload == {"text": "h*"}
+
+
+@contextlib.asynccontextmanager
+async def answering(answers: list[tuple[int, object]]) -> AsyncIterator[Http]:
+    """Requests to a server that gives these answers, one after another."""
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        status, body = answers.pop(0)
+        content = json.dumps(body).encode()
+        head = f"HTTP/1.1 {status} x\r\nContent-Length: {len(content)}\r\nConnection: close\r\n\r\n"
+        writer.write(head.encode() + content)
+        await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_server(answer, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    async with server, contextlib.aclosing(Http(f"http://127.0.0.1:{port}", Hurried(), 5.0)) as http:
+        yield http
+
+
+class Hurried(SystemClock):
+    async def sleep(self, seconds: float) -> None:
+        """Nobody waits here."""
+
+
+async def test_a_token_that_runs_out_at_the_last_try_is_renewed_all_the_same() -> None:
+    away, spent = {"code": "UNAVAILABLE"}, {"code": "UNAUTHORIZED"}
+    async with answering([(503, away), (503, away), (503, away), (401, spent), (200, {"ok": True})]) as http:
+
+        async def renew(_: str) -> bool:
+            return True
+
+        http.renew = renew
+        assert await http.get("/api/x", dict[str, bool]) == {"ok": True}
+
+
+def login_of(http: Http) -> Login:
+    """Of somebody who has no password."""
+    return Login(http, username="", password="", token="spent", refresh_token="r1", device_id="d")
+
+
+async def test_two_that_want_a_new_token_at_once_get_the_same() -> None:
+    async with answering([(201, {"token": "fresh", "userId": "u", "refreshToken": "r2"})]) as http:
+        login = login_of(http)
+        assert all(await asyncio.gather(login.refresh("spent"), login.renew("spent")))
+        assert (login.token, login.refresh_token) == ("fresh", "r2")
+
+
+async def test_a_refresh_token_is_kept_for_a_server_that_is_away() -> None:
+    async with contextlib.aclosing(Http(f"http://127.0.0.1:{free_port()}", SystemClock(), 5.0)) as http:
+        login = login_of(http)
+        with pytest.raises(Unreachable):
+            await login.refresh("spent")
+        assert login.refresh_token == "r1"
 
 
 def test_a_proxy_is_for_the_world_outside() -> None:

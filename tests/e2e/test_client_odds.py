@@ -1,0 +1,135 @@
+"""`goim.client` at odd moments: closed while it waits, left off in the middle, come late to a group."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import pytest
+
+from goim.client import Client, Connected, Disconnected, Event, GoimError, SessionOver
+from goim.protocol.pushes import Reacted
+from tests.client import World
+from tests.e2e.test_client import PATIENCE, QUICK, client_of, proxied, says, texts, until
+from tests.fault_proxy import FaultProxy
+from tests.node import started_node
+
+
+@pytest.fixture
+async def people(tmp_path: Path) -> AsyncIterator[World]:
+    async with started_node(tmp_path) as (_, world):
+        await world.friends("ann", "bob")
+        yield world
+
+
+async def test_what_somebody_else_sends_under_an_id_of_ours_is_shown(people: World) -> None:
+    async with client_of(people.base_url, "ann") as ann, client_of(people.base_url, "bob") as bob:
+        sent = await ann.send("question", to=bob.user_id, client_msg_id="1")
+        await bob.send("answer", conv=sent.conv_id, client_msg_id="1")
+        await bob.send("more", conv=sent.conv_id)
+        assert texts(await until(ann, says("more"))) == ["answer", "more"]
+
+
+async def test_what_waits_for_an_answer_ends_with_the_client(people: World) -> None:
+    async with proxied(people.base_url) as proxy, asyncio.TaskGroup() as tasks:
+        async with client_of(f"http://127.0.0.1:{proxy.port}", "ann") as ann:
+            await until(ann, lambda event: isinstance(event, Connected))
+            proxy.refuse()
+            await until(ann, lambda event: isinstance(event, Disconnected))
+            waiting = tasks.create_task(_over(ann))
+        async with asyncio.timeout(PATIENCE):
+            await waiting
+            await _over(ann)
+
+
+async def _over(client: Client) -> None:
+    with pytest.raises(SessionOver, match="closed"):
+        await client.send("hi", to="somebody")
+
+
+@contextlib.asynccontextmanager
+async def missing_three(people: World) -> AsyncIterator[tuple[FaultProxy, Client]]:
+    """Bob, who is about to be shown the messages 1, 2 and 3 that he missed, and what stands before his server."""
+    async with (
+        proxied(people.base_url) as proxy,
+        client_of(people.base_url, "ann") as ann,
+        client_of(f"http://127.0.0.1:{proxy.port}", "bob") as bob,
+    ):
+        await ann.send("0", to=bob.user_id)
+        await until(bob, says("0"))
+        proxy.refuse()
+        for number in range(1, 4):
+            await ann.send(str(number), to=bob.user_id)
+        proxy.restore()
+        yield proxy, bob
+
+
+async def test_who_leaves_off_reading_in_the_middle_of_what_was_missed_is_shown_the_rest(people: World) -> None:
+    async with missing_three(people) as (_, bob):
+        assert texts(await until(bob, says("1"))) == ["1"]
+        assert texts(await until(bob, says("3"))) == ["2", "3"]
+
+
+async def test_a_change_of_something_old_in_a_group_one_came_to_late_brings_nothing_old(people: World) -> None:
+    async with client_of(people.base_url, "ann") as ann, client_of(people.base_url, "bob") as bob:
+        made = await ann.api.make_group("Team")
+        old = [await ann.send(f"old {number}", group=made.group_id) for number in range(3)]
+        await ann.react(old[0].conv_id, old[0].server_msg_id, "👍")
+        await until(bob, lambda event: isinstance(event, Connected))
+        await bob.api.join_group(made.group_id)
+        await ann.react(old[0].conv_id, old[0].server_msg_id, "🎉")
+        await ann.send("new", group=made.group_id)
+        events = await until(bob, says("new"))
+        assert texts(events) == ["new"]
+        await ann.react(old[1].conv_id, old[1].server_msg_id, "👍")
+        assert emojis([*events, *await until(bob, is_on(2))]) == ["🎉", "👍"]
+
+
+def is_on(seq: int) -> Callable[[Event], bool]:
+    return lambda event: isinstance(event, Reacted) and event.data.seq == seq
+
+
+def emojis(events: list[Event]) -> list[str]:
+    return [event.data.emoji for event in events if isinstance(event, Reacted)]
+
+
+async def test_old_changes_of_a_group_one_came_to_late_are_not_shown(people: World) -> None:
+    async with client_of(people.base_url, "ann") as ann, client_of(people.base_url, "bob") as bob:
+        made = await ann.api.make_group("Team")
+        old = await ann.send("old", group=made.group_id)
+        await ann.react(old.conv_id, old.server_msg_id, "👍")
+        await until(bob, lambda event: isinstance(event, Connected))
+        await bob.api.join_group(made.group_id)
+        new = await ann.send("new", group=made.group_id)
+        await until(bob, says("new"))
+        await ann.react(old.conv_id, new.server_msg_id, "🎉")
+        events = await until(bob, is_on(2))
+        assert emojis(events) == ["🎉"]
+
+
+async def test_who_reads_late_is_told_that_the_session_is_over(people: World) -> None:
+    eve = await people.person("eve")
+    async with Client(people.base_url, token=eve.token, device_id="one", timing=QUICK) as client:
+        with pytest.raises(GoimError):
+            await client.send("is there a connection?", to="nobody")
+        await client.api.log_out()
+        with pytest.raises(SessionOver):
+            await client.send("is it gone?", to="nobody")
+        with pytest.raises(SessionOver):
+            await until(client, lambda _: False)
+
+
+async def test_a_reader_ends_with_the_client_also_while_it_asks_for_what_was_missed(people: World) -> None:
+    async with asyncio.TaskGroup() as tasks:
+        async with missing_three(people) as (proxy, bob):
+            await until(bob, says("1"))
+            proxy.refuse()
+            reading = tasks.create_task(_all(bob))
+        async with asyncio.timeout(PATIENCE):
+            assert texts(await reading) == []
+
+
+async def _all(client: Client) -> list[Event]:
+    return [event async for event in client.events()]
