@@ -41,8 +41,8 @@ class Elsewhere(Protocol):
         """Which of these have connections to other nodes."""
         ...
 
-    async def devices(self, user_id: str) -> list[Connected]:
-        """A user's connections to other nodes."""
+    async def devices(self, *user_ids: str) -> list[Connected]:
+        """The connections of these users to other nodes."""
         ...
 
     async def is_news(self, users: Mapping[str, bool]) -> set[str]:
@@ -69,8 +69,8 @@ class Nobody:
         del user_ids
         return set()
 
-    async def devices(self, user_id: str) -> list[Connected]:
-        del user_id
+    async def devices(self, *user_ids: str) -> list[Connected]:
+        del user_ids
         return []
 
     async def is_news(self, users: Mapping[str, bool]) -> set[str]:

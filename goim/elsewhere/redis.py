@@ -120,8 +120,8 @@ class RedisElsewhere:
         found = await self._read(user_ids)
         return {user_id for user_id, devices in found.items() if devices}
 
-    async def devices(self, user_id: str) -> list[Connected]:
-        return (await self._read([user_id])).get(user_id, [])
+    async def devices(self, *user_ids: str) -> list[Connected]:
+        return [device for devices in (await self._read(user_ids)).values() for device in devices]
 
     async def is_news(self, users: Mapping[str, bool]) -> set[str]:
         commands = [

@@ -92,10 +92,8 @@ class PresenceBook:
     async def connected_devices(self, user_ids: Iterable[str]) -> set[tuple[str, str]]:
         """The connected ones of these people's devices on all nodes, as (user_id, device_id)."""
         wanted = set(user_ids)
-        connected = {(user_id, sink.device_id) for user_id in wanted for sink in self._delivery.connections_of(user_id)}
-        for user_id in await self._elsewhere.online(wanted):
-            connected |= {(user_id, device.device_id) for device in await self._elsewhere.devices(user_id)}
-        return connected
+        here = {(user_id, sink.device_id) for user_id in wanted for sink in self._delivery.connections_of(user_id)}
+        return here | {(each.user_id, each.device_id) for each in await self._elsewhere.devices(*wanted)}
 
     async def of(self, user_id: str, user_ids: Sequence[str]) -> list[PresenceData]:
         """Presence of those among these who are friends or fellow group members, with no block in between."""

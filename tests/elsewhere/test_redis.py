@@ -102,6 +102,7 @@ async def test_a_device_is_seen_by_the_others_until_it_goes(places: Places) -> N
 
     await until(is_seen)
     assert await two.knows.online(["ann", "bob"]) == {"ann"}
+    assert await two.knows.devices("bob", "ann") == [phone]
     assert await one.knows.online(["ann"]) == set(), "what is here is not elsewhere"
     one.disconnect("phone")
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from typing import Any
 
 import pytest
@@ -48,21 +47,23 @@ async def test_friends_and_fellow_group_members_may_ask_and_nobody_else(house: H
 
 
 class There(Nobody):
-    """Another node, to which bob's laptop is connected."""
+    """Another node, to which bob's laptop is connected; it is asked once for all."""
 
-    async def online(self, user_ids: Collection[str]) -> set[str]:
-        return {"bob"} & set(user_ids)
+    def __init__(self) -> None:
+        self.asked = 0
 
-    async def devices(self, user_id: str) -> list[Connected]:
-        return [Connected(user_id, "laptop", "session", "websocket", 1)]
+    async def devices(self, *user_ids: str) -> list[Connected]:
+        self.asked += 1
+        return [Connected(each, "laptop", "session", "websocket", 1) for each in user_ids if each == "bob"]
 
 
 async def test_a_device_is_connected_whichever_node_it_is_connected_to(house: House) -> None:
     await house.people("ann", "bob", "cleo")
     here = {(name, (await house.phone(name)).device_id) for name in ("ann", "bob")}
     assert await house.presence.connected_devices(["ann", "bob", "cleo"]) == here
-    house.presence._elsewhere = There()
+    house.presence._elsewhere = there = There()
     assert await house.presence.connected_devices(["ann", "bob", "cleo"]) == here | {("bob", "laptop")}
+    assert there.asked == 1
 
 
 async def test_friends_hear_that_those_are_there_whose_node_had_been_taken_for_dead(house: House) -> None:
