@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+import asyncio
+from collections.abc import Callable, Collection, Sequence
 from functools import partial
 
 from msgspec import Struct
@@ -113,23 +114,21 @@ class ReceiptBook:
         if self._answering.get(key) == seq:
             del self._answering[key]
 
-    async def of_user(self, user_id: str, conv_ids: Sequence[str]) -> dict[str, int]:
-        """The user's watermark in each of these conversations; other nodes may have raised it."""
-        is_shared = self._log.is_shared()
-        missing = [conv_id for conv_id in conv_ids if is_shared or self._known.get((conv_id, user_id)) is None]
+    async def of(self, keys: Collection[Reader]) -> dict[Reader, int]:
+        """How far these have read, asked for together where other nodes may have raised it."""
+        missing = keys if self._log.is_shared() else [key for key in keys if self._known.get(key) is None]
         if missing:
-            stored = await self._receipts.of_user(user_id, missing)
-            for conv_id in missing:
-                key = (conv_id, user_id)
-                self._known.put(key, max(stored.get(conv_id, 0), self._known.get(key) or 0))
-        return {conv_id: self._known.get((conv_id, user_id)) or 0 for conv_id in conv_ids}
+            stored = await self._receipts.of(missing)
+            for key in missing:
+                self._known.put(key, max(stored.get(key, 0), self._known.get(key) or 0))
+        return {key: self._known.get(key) or 0 for key in keys}
 
     async def _advance(self, marks: list[_Mark]) -> None:
         """One batch: who may, how far they may, one write, then everybody's answer."""
         marks = self._one_device_each(marks)
         try:
             # Before it is asked who may: who is put out in between is refused, and never told that they fell to 0.
-            known = await self._load({mark.key for mark in marks})
+            known = await self.of({mark.key for mark in marks})
             accesses = await self._accesses_of(marks)
             rises = await self._rises(marks, accesses, known)
             await self._burn(rises, accesses)
@@ -170,11 +169,21 @@ class ReceiptBook:
     async def _accesses_of(self, marks: list[_Mark]) -> dict[Reader, Access]:
         """Who may read where; the others are refused."""
         accesses: dict[Reader, Access] = {}
+        unknown: list[_Mark] = []
         for mark in marks:
+            access = self._access.remembered(mark.user_id, mark.conv_id)
+            if access is None:
+                unknown.append(mark)
+            else:
+                accesses[mark.key] = access
+
+        async def ask(mark: _Mark) -> None:
             try:
                 accesses[mark.key] = await self._access.of(mark.user_id, mark.conv_id)
             except GoimError as error:
                 mark.answer(error)
+
+        await asyncio.gather(*map(ask, unknown))
         return accesses
 
     async def _rises(
@@ -192,16 +201,6 @@ class ReceiptBook:
             if seq > last:
                 rises[mark.key] = Receipt(conv_id=mark.conv_id, user_id=mark.user_id, seq=seq, read_at=now)
         return rises
-
-    async def _load(self, keys: Iterable[Reader]) -> dict[Reader, int]:
-        by_user: dict[str, list[str]] = {}
-        for conv_id, user_id in keys:
-            by_user.setdefault(user_id, []).append(conv_id)
-        known: dict[Reader, int] = {}
-        for user_id, conv_ids in by_user.items():
-            found = await self.of_user(user_id, conv_ids)
-            known |= {(conv_id, user_id): seq for conv_id, seq in found.items()}
-        return known
 
     def _answer(
         self, mark: _Mark, accesses: dict[Reader, Access], rises: dict[Reader, Receipt], known: dict[Reader, int]

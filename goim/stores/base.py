@@ -276,8 +276,8 @@ class Receipts(Protocol):
         """Raise watermarks; a lower one changes nothing, not even the time."""
         ...
 
-    async def of_user(self, user_id: str, conv_ids: Collection[str]) -> dict[str, int]:
-        """My watermark in these conversations (0 is left out)."""
+    async def of(self, readers: Collection[tuple[str, str]]) -> dict[tuple[str, str], int]:
+        """The watermarks of these, each by (conv_id, user_id); 0 is left out."""
         ...
 
     async def of_conversation(self, conv_id: str) -> list[Receipt]:

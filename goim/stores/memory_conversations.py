@@ -85,9 +85,13 @@ class MemoryReceipts:
         for receipt in receipts:
             self._data.raise_receipt(receipt)
 
-    async def of_user(self, user_id: str, conv_ids: Collection[str]) -> dict[str, int]:
+    async def of(self, readers: Collection[tuple[str, str]]) -> dict[tuple[str, str], int]:
         receipts = self._data.receipts
-        return {conv_id: receipts[conv_id][user_id].seq for conv_id in conv_ids if user_id in receipts[conv_id]}
+        return {
+            (conv_id, user_id): receipts[conv_id][user_id].seq
+            for conv_id, user_id in readers
+            if user_id in receipts[conv_id]
+        }
 
     async def of_conversation(self, conv_id: str) -> list[Receipt]:
         return sorted(self._data.receipts[conv_id].values(), key=lambda receipt: receipt.user_id)

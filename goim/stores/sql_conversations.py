@@ -67,7 +67,7 @@ ON CONFLICT (conv_id, user_id) DO UPDATE SET
 read_at = CASE WHEN EXCLUDED.seq > read_receipts.seq THEN EXCLUDED.read_at ELSE read_receipts.read_at END,
 seq = CASE WHEN EXCLUDED.seq > read_receipts.seq THEN EXCLUDED.seq ELSE read_receipts.seq END"""
 
-RECEIPT = "SELECT conv_id, seq FROM read_receipts WHERE conv_id = ? AND user_id = ?"
+RECEIPT = "SELECT conv_id, user_id, seq FROM read_receipts WHERE conv_id = ? AND user_id = ?"
 RECEIPTS = "SELECT user_id, seq, read_at FROM read_receipts WHERE conv_id = ? ORDER BY user_id"
 
 
@@ -140,8 +140,9 @@ class SqlReceipts:
     async def advance(self, receipts: Sequence[Receipt]) -> None:
         await advance_receipts(self._engine, receipts)
 
-    async def of_user(self, user_id: str, conv_ids: Collection[str]) -> dict[str, int]:
-        return dict(await self._engine.fetch_each(RECEIPT, [(conv_id, user_id) for conv_id in conv_ids]))
+    async def of(self, readers: Collection[tuple[str, str]]) -> dict[tuple[str, str], int]:
+        rows = await self._engine.fetch_each(RECEIPT, list(readers))
+        return {(conv_id, user_id): seq for conv_id, user_id, seq in rows}
 
     async def of_conversation(self, conv_id: str) -> list[Receipt]:
         rows = await self._engine.fetch_rows(RECEIPTS, (conv_id,))

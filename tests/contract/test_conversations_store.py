@@ -208,8 +208,9 @@ async def test_a_watermark_shows_in_the_entry_and_in_both_readings(stores: Store
     await stores.receipts.advance([receipt("bob", 3), receipt("ann", 12, read_at=2_000)])
     assert (await line(stores, "ann")).read_seq == 12
     assert [each.read_seq for each in await stores.conversations.entries("ann", None, 10)] == [12, 0]
-    assert await stores.receipts.of_user("ann", [PAIR.conv_id, "c2", "unknown"]) == {PAIR.conv_id: 12}
-    assert await stores.receipts.of_user("ann", []) == {}
+    anns, bobs = (PAIR.conv_id, "ann"), (PAIR.conv_id, "bob")
+    assert await stores.receipts.of([anns, bobs, ("c2", "ann"), ("unknown", "ann")]) == {anns: 12, bobs: 3}
+    assert await stores.receipts.of([]) == {}
     assert await stores.receipts.of_conversation(PAIR.conv_id) == [receipt("ann", 12, read_at=2_000), receipt("bob", 3)]
 
 
@@ -225,7 +226,7 @@ async def test_a_lower_watermark_changes_nothing_not_even_the_time(stores: Store
 async def test_a_watermark_at_zero_is_none(stores: Stores) -> None:
     await stores.receipts.advance([receipt("ann", 0)])
     assert await stores.receipts.of_conversation(PAIR.conv_id) == []
-    assert await stores.receipts.of_user("ann", [PAIR.conv_id]) == {}
+    assert await stores.receipts.of([(PAIR.conv_id, "ann")]) == {}
     await stores.receipts.advance([])
 
 

@@ -108,7 +108,7 @@ async def test_a_disbanded_group_leaves_only_its_conversation_behind(stores: Sto
     assert await stores.receipts.of_conversation("group:g1") == []
     assert await stores.conversations.entry("ann", "group:g1") is None
     assert await stores.conversations.get("group:g1") == of_group("g1", created_at=1_000)
-    assert await stores.receipts.of_user("ann", ["group:g2"]) == {"group:g2": 3}
+    assert await stores.receipts.of([("group:g2", "ann")]) == {("group:g2", "ann"): 3}
     assert [each.conv.group_id for each in await stores.conversations.entries("ann", None, 10)] == ["g2"]
 
 
@@ -155,7 +155,7 @@ async def test_who_is_in_already_stays_as_they_are(stores: Stores) -> None:
     assert await stores.members.add("g1", again, 42) == ["bob"]
     assert await stores.members.get("g1", "ann") == member("ann", role=Role.ADMIN, mute_until=7_000)
     assert await stores.members.get("g1", "bob") == member("bob", joined_at=9_000)
-    assert await stores.receipts.of_user("ann", ["group:g1"]) == {}
+    assert await stores.receipts.of([("group:g1", "ann")]) == {}
     entry = await stores.conversations.entry("ann", "group:g1")
     assert entry is not None
     assert (entry.pinned, entry.updated_at) == (True, 1_000)
@@ -221,8 +221,8 @@ async def test_who_leaves_takes_list_entry_and_receipt_along(stores: Stores) -> 
     assert await roles(stores) == {"owner": Role.OWNER, "bob": Role.MEMBER}
     assert await count(stores) == 2
     assert await stores.conversations.entry("ann", "group:g1") is None
-    assert await stores.receipts.of_user("ann", ["group:g1"]) == {}
-    assert await stores.receipts.of_user("bob", ["group:g1"]) == {"group:g1": 9}
+    assert await stores.receipts.of([("group:g1", "ann")]) == {}
+    assert await stores.receipts.of([("group:g1", "bob")]) == {("group:g1", "bob"): 9}
     assert await stores.conversations.entry("bob", "group:g1") is not None
 
 

@@ -280,8 +280,8 @@ async def test_a_missed_call_is_unread_for_the_callee_and_not_for_the_caller(exc
     call = await exchange.desk.start(ann, "bob", AUDIO)
     await exchange.desk.end(ann, call.call_id)
     conv_id = (await ann.push("message"))["convId"]
-    assert await exchange.house.book.of_user("ann", [conv_id]) == {conv_id: 1}
-    assert await exchange.house.book.of_user("bob", [conv_id]) == {conv_id: 0}
+    hers, his = (conv_id, "ann"), (conv_id, "bob")
+    assert await exchange.house.book.of([hers, his]) == {hers: 1, his: 0}
 
 
 async def test_strangers_and_others_devices_learn_nothing_of_a_call(exchange: Exchange, ann: Handset) -> None:

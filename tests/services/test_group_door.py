@@ -54,7 +54,7 @@ async def test_who_is_accepted_is_in_and_everybody_hears_it(house: House) -> Non
 
     joined = [{"groupId": group_id, "userId": "dora", "role": "member", "by": "bob"}]
     assert ann.take("member_joined") == dora.take("member_joined") == joined
-    assert await house.receipts.of_user("dora", [f"group:{group_id}"]) == {f"group:{group_id}": 1}
+    assert await house.receipts.of([(f"group:{group_id}", "dora")]) == {(f"group:{group_id}", "dora"): 1}
     assert await house.group_door.requests("ann", group_id, 10, 0) == []
     assert await house.group_door.join("dora", group_id), "who is in stays in"
     with refused(ErrorCode.NOT_FOUND):

@@ -105,7 +105,7 @@ async def test_who_joins_starts_read_and_misses_nothing_after(house: House) -> N
     await house.group_door.join("bob", group_id)
     assert ann.actions() == bob.actions() == ["member_joined"]
     assert ann.take() == [{"groupId": group_id, "userId": "bob", "role": "member", "by": "bob"}]
-    assert (await house.receipts.of_user("bob", [conv_id]))[conv_id] == 3
+    assert await house.receipts.of([(conv_id, "bob")]) == {(conv_id, "bob"): 3}
     bob.take()
     await house.say("ann", conv_id)
     assert [message["seq"] for message in bob.take("message")] == [4]
@@ -176,7 +176,7 @@ async def test_members_add_their_friends_and_invite_others(house: House) -> None
     joined = [{"groupId": group_id, "userId": "cleo", "role": "member", "by": "bob"}]
     assert ann.take() == cleo.take() == joined
     assert dora.actions() == ["group_invite"]
-    assert (await house.receipts.of_user("cleo", [f"group:{group_id}"])) == {f"group:{group_id}": 1}
+    assert await house.receipts.of([(f"group:{group_id}", "cleo")]) == {(f"group:{group_id}", "cleo"): 1}
     with refused(ErrorCode.NOT_GROUP_MEMBER):
         await house.group_desk.add("dora", group_id, ["cleo"])
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from goim.errors import ErrorCode, GoimError, StoreDown
 from goim.services.unread import AllRead, UnreadSummary
 from tests.services.house import House, open_house  # noqa: F401
@@ -44,7 +46,7 @@ async def test_everything_is_read_stored_and_told(house: House) -> None:
     ann, peer = await house.phone("ann"), await house.phone("user003")
     assert await house.unread(chunk_size=2, concurrency=2).mark_all_read("ann") == AllRead(conversations=4, failed=0)
     assert await house.unread().summary("ann") == UnreadSummary(total_unread=0, muted_unread=0)
-    assert await house.receipts.of_user("ann", ids) == dict.fromkeys(ids, 2)
+    assert await house.receipts.of(hers := [(each, "ann") for each in ids]) == dict.fromkeys(hers, 2)
     assert peer.take("read") == [{"convId": ids[3], "userId": "ann", "seq": 2}]
     assert sorted(push["convId"] for push in ann.take("read")) == ids[:4]
     assert await house.unread().mark_all_read("ann") == AllRead(conversations=0, failed=0)
@@ -88,7 +90,7 @@ async def test_what_fails_is_tried_again_after_a_pause(house: House) -> None:
         await house.clock.until_asleep()
         house.clock.advance(10)
     await reading
-    assert await house.receipts.of_user("ann", ids) == dict.fromkeys(ids, 1)
+    assert await house.receipts.of(hers := [(each, "ann") for each in ids]) == dict.fromkeys(hers, 1)
 
 
 async def check_all_read(house: House, wanted: AllRead) -> None:
@@ -115,3 +117,17 @@ async def test_a_conversation_left_meanwhile_is_no_failure(house: House) -> None
 
     house.book.mark_read_now = gone  # type: ignore[method-assign]
     assert await house.unread().mark_all_read("ann") == AllRead(conversations=0, failed=0)
+
+
+async def test_what_many_have_read_at_once_is_asked_for_at_once(house: House) -> None:
+    """Where other nodes may have raised a watermark, it is looked up each time."""
+    ids = await backlog(house, 9)
+    house.log.is_shared = lambda: True
+    for seq in (1, 2):
+        for number in range(9):
+            await house.say(f"user{number:03}", "ann")
+        house.calls.clear()
+        marks = [("ann", each) for each in ids] + [(f"user{number:03}", each) for number, each in enumerate(ids)]
+        await asyncio.gather(*(house.book.mark_read_now(user_id, conv_id, seq) for user_id, conv_id in marks))
+        assert house.calls["Receipts.of"] == 1
+        assert house.calls["Messages.last_seqs"] == 1
