@@ -2,6 +2,7 @@
 import { go, route } from "../core/route.js";
 import { Signal } from "../core/signal.js";
 import { summary } from "../core/summary.js";
+import { Asked } from "./asked.js";
 import * as changes from "./changes.js";
 import { Drafts } from "./drafts.js";
 import { Refused } from "./refused.js";
@@ -17,6 +18,7 @@ export class Conversations {
   #timelines = new Map(); // convId → Timeline, the one opened last at the end
   #drafts;
   #reading = new Map(); // convId → seq on its way
+  #untold = new Set(); // convIds of which the server did not hear it
   #byId = new Map();
   #order = null;
   /** convId → userId → the timer that ends it. */
@@ -32,6 +34,7 @@ export class Conversations {
     this.#fading = fading;
     this.#people = people;
     this.#groups = groups;
+    client.on("connected", () => (this.#isNewer = false));
     client.on("conversations", (lines) => this.#take(lines, { isAll: true }));
     client.on("message", (message) => this.#receive(message));
     client.on("sending", (data) => this.#placeOf(data)?.changed.poke());
@@ -46,7 +49,7 @@ export class Conversations {
     client.on("stream_end", (data) => this.#change(data, changes.ended(data)));
     client.on("read", (data) => this.#read(data));
     client.on("typing", (data) => this.#type(data));
-    client.on("mention", ({ convId }) => this.#set(convId, { isMentioned: true }));
+    client.on("mention", ({ convId }) => this.#turn(convId, { isMentioned: true }));
     client.on("conversation_updated", (data) => this.#updated(data));
     client.on("group_created", () => this.reload());
     client.on("group_updated", ({ groupId, name, avatarUrl }) => this.#regroup(groupId, name, avatarUrl));
@@ -58,7 +61,7 @@ export class Conversations {
   clear() {
     clearTimeout(this.#expiry);
     for (const who of this.#typing.values()) who.forEach(clearTimeout);
-    for (const kept of [this.#timelines, this.#reading, this.#byId, this.#typing]) kept.clear();
+    for (const kept of [this.#timelines, this.#reading, this.#untold, this.#byId, this.#typing, this.#latest]) kept.clear();
     this.#drafts.clear();
     this.refused.clear();
     this.isLoaded = false;
@@ -97,13 +100,18 @@ export class Conversations {
     this.#poke();
     if (isAll) this.#drafts.saveAgain((convId) => this.#byId.has(convId));
     this.#expireNext();
+    if (isAll && this.#isNewer) this.reload(); // these were asked for before
   }
 
   /** A line, with what we have heard since the server made it. */
   #freshOf(line, known) {
     const draft = this.#drafts.of(line.convId) ?? line.draft;
-    const { isMentioned = false, lastSeq = 0, readSeq, unread, lastMessage, updatedAt } = known ?? {};
-    return { ...line, isMentioned, draft, ...(lastSeq > line.lastSeq ? { lastSeq, readSeq, unread, lastMessage, updatedAt } : {}) };
+    const isTold = known && !this.#untold.delete(line.convId);
+    const newest = known?.lastSeq > line.lastSeq ? known : line;
+    const readSeq = Math.max(line.readSeq, isTold ? known.readSeq : 0);
+    const { lastSeq, lastMessage, updatedAt } = newest;
+    const unread = Math.min(newest.unread, Math.max(lastSeq - readSeq, 0)); // fewer, where one has deleted
+    return { ...line, draft, lastSeq, readSeq, unread, lastMessage, updatedAt, isMentioned: unread > 0 && known?.isMentioned === true };
   }
 
   #expiry = null;
@@ -116,14 +124,16 @@ export class Conversations {
     if (wait < 2 ** 31) this.#expiry = setTimeout(() => this.reload(), wait);
   }
 
+  #latest = new Asked(() => this.#client.http.get("/api/conversations", { limit: 50 }), ({ conversations }) => this.#take(conversations));
+  #isNewer = false; // whether they were asked for since all of them were
   #reloading = null;
   #after = null;
   /** Something is new that we know nothing of; nor may what is on its way already. */
   reload() {
+    this.#isNewer = true;
     if (this.#reloading) return (this.#after ??= this.#reloadAfter(this.#reloading));
-    const loading = (this.#reloading = this.#client.http
-      .get("/api/conversations", { limit: 50 })
-      .then(({ conversations }) => this.#reloading === loading && this.#take(conversations)) // nobody has logged out
+    const loading = (this.#reloading = this.#latest
+      .anew()
       .catch(() => {}) // the next connection brings all of them
       .finally(() => this.#reloading === loading && (this.#reloading = null)));
     return loading;
@@ -145,15 +155,20 @@ export class Conversations {
     this.#poke();
   }
 
+  /** The same, whatever the list on its way says. */
+  #turn(convId, news) {
+    this.#latest.do(() => this.#set(convId, news));
+  }
+
   #drop(convId) {
-    if (this.#byId.delete(convId)) this.#poke();
+    this.#latest.do(() => this.#byId.delete(convId) && this.#poke());
   }
 
   #ofGroup = (groupId) => this.list.find((conv) => conv.groupId === groupId);
 
   #regroup(groupId, name, avatarUrl) {
     const conv = this.#ofGroup(groupId);
-    if (conv) this.#set(conv.convId, { title: name ?? conv.title, avatarUrl: avatarUrl ?? conv.avatarUrl });
+    if (conv) this.#turn(conv.convId, { title: name ?? conv.title, avatarUrl: avatarUrl ?? conv.avatarUrl });
   }
 
   /** The conversation with somebody, which may have to begin yet. */
@@ -230,8 +245,10 @@ export class Conversations {
   #change(data, change) {
     const { convId, seq } = data;
     this.#timelines.get(convId)?.update(seq, change);
-    const conv = this.#byId.get(convId);
-    if (conv?.lastMessage?.seq === seq) this.#set(convId, { lastMessage: change(conv.lastMessage) });
+    this.#latest.do(() => {
+      const { lastMessage } = this.#byId.get(convId) ?? {};
+      if (lastMessage?.seq === seq) this.#set(convId, { lastMessage: change(lastMessage) });
+    });
   }
 
   #read({ convId, userId, seq }) {
@@ -267,7 +284,7 @@ export class Conversations {
       return this.#drop(convId);
     }
     if (news.draft !== undefined && this.#drafts.of(convId) !== undefined) delete news.draft; // we are writing it ourselves
-    this.#set(convId, news);
+    this.#turn(convId, news);
   }
 
   // what we do
@@ -336,7 +353,7 @@ export class Conversations {
     if (!conv || seq <= conv.readSeq || seq <= (this.#reading.get(convId) ?? 0)) return;
     this.#reading.set(convId, seq);
     this.#setRead(conv, seq);
-    await this.#client.read(convId, seq).catch(() => {});
+    await this.#client.read(convId, seq).catch(() => this.#untold.add(convId));
     if (this.#reading.get(convId) === seq) this.#reading.delete(convId);
   }
 
@@ -351,12 +368,12 @@ export class Conversations {
 
   async pin(conv) {
     await this.#client.http.post(this.#path(conv, "pin"), { pinned: !conv.pinned });
-    this.#set(conv.convId, { pinned: !conv.pinned });
+    this.#turn(conv.convId, { pinned: !conv.pinned });
   }
 
   async mute(conv) {
     await this.#client.http.post(this.#path(conv, "mute"), { muted: !conv.muted });
-    this.#set(conv.convId, { muted: !conv.muted });
+    this.#turn(conv.convId, { muted: !conv.muted });
   }
 
   async delete(conv) {

@@ -1,5 +1,6 @@
 // Groups: what mine are, who is in them, what was posted, where I am invited.
 import { Signal } from "../core/signal.js";
+import { Asked } from "./asked.js";
 import { all } from "./people.js";
 
 const pathOf = (groupId, more = "") => `/api/groups/${encodeURIComponent(groupId)}${more}`;
@@ -7,7 +8,8 @@ const pathOf = (groupId, more = "") => `/api/groups/${encodeURIComponent(groupId
 export class Groups {
   #client;
   #people;
-  #loading = new Map();
+  #all = new Asked(() => this.#askForAll(), (answer) => this.#takeAll(answer)); // those that are mine, and invitations
+  #lists = new Map(); // groupId → Asked: who is in it
   mine = new Map(); // groupId → group
   members = new Map(); // groupId → [{userId, nickname, role, muteUntil, joinedAt}]
   invitations = [];
@@ -18,14 +20,14 @@ export class Groups {
     this.#people = people;
     client.on("connected", () => {
       this.refresh();
-      for (const groupId of this.members.keys()) this.#reload(groupId);
+      for (const groupId of this.#lists.keys()) this.#reload(groupId);
     });
     client.on("group_created", () => this.refresh());
     client.on("group_invite", () => this.refresh());
     client.on("group_updated", ({ groupId, by, ...news }) => this.#update(groupId, news));
     client.on("group_disbanded", ({ groupId }) => this.#gone(groupId));
-    client.on("member_joined", (data) => (data.userId === client.userId ? this.refresh() : this.#reload(data.groupId)));
-    client.on("member_left", (data) => (data.userId === client.userId ? this.#gone(data.groupId) : this.#reload(data.groupId)));
+    client.on("member_joined", (data) => (data.userId === client.userId ? this.refresh() : this.#count(data.groupId, 1)));
+    client.on("member_left", (data) => (data.userId === client.userId ? this.#gone(data.groupId) : this.#count(data.groupId, -1)));
     client.on("member_updated", ({ groupId, userId }) => {
       if (userId === client.userId) this.refresh();
       this.#reload(groupId);
@@ -33,51 +35,70 @@ export class Groups {
   }
 
   clear() {
-    this.mine.clear();
-    this.members.clear();
+    for (const asked of [this.#all, ...this.#lists.values()]) asked.clear();
+    for (const kept of [this.mine, this.members, this.#lists]) kept.clear();
     this.invitations = [];
     this.changed.poke();
   }
 
-  async refresh() {
+  refresh() {
+    return this.#all.anew().catch(() => {}); // the next connection asks again
+  }
+
+  #askForAll() {
     const { http } = this.#client;
-    const [groups, invited] = await Promise.all([
+    return Promise.all([
       all((offset) => http.get("/api/groups", { limit: 200, offset }), "groups"),
       http.get("/api/groups/invitations", { limit: 200 }),
-    ]).catch(() => [null]); // the next connection asks again
-    if (!groups) return;
+    ]);
+  }
+
+  #takeAll([groups, { invitations }]) {
     this.mine = new Map(groups.map((group) => [group.groupId, group]));
-    this.invitations = invited.invitations;
+    this.invitations = invitations;
     this.changed.poke();
   }
 
   #update(groupId, news) {
-    const group = this.mine.get(groupId);
-    if (group) this.mine.set(groupId, { ...group, ...news });
-    this.changed.poke();
+    this.#all.do(() => {
+      const group = this.mine.get(groupId);
+      if (group) this.mine.set(groupId, { ...group, ...news });
+      this.changed.poke();
+    });
   }
 
   #gone(groupId) {
-    this.mine.delete(groupId);
+    this.#all.do(() => {
+      this.mine.delete(groupId);
+      this.changed.poke();
+    });
+    this.#lists.get(groupId)?.clear();
+    this.#lists.delete(groupId);
     this.members.delete(groupId);
-    this.changed.poke();
   }
 
+  /** So many more are in it. */
+  #count(groupId, more) {
+    const group = this.mine.get(groupId);
+    if (group) this.#update(groupId, { memberCount: group.memberCount + more });
+    this.#reload(groupId);
+  }
+
+  /** Who is in it, or what they may do, is not as we know it. */
   #reload(groupId) {
-    this.#update(groupId, {});
-    if (this.members.has(groupId)) this.loadMembers(groupId, { isFresh: true }).catch(() => {}); // likewise
+    if (this.#lists.has(groupId)) this.loadMembers(groupId, { isFresh: true }).catch(() => {}); // likewise
   }
 
   /** Who is in it; the first thousand, which is as many as anybody looks at. */
-  loadMembers(groupId, { isFresh = false } = {}) {
-    if (this.members.has(groupId) && !isFresh) return Promise.resolve(this.members.get(groupId));
-    if (!this.#loading.has(groupId) || isFresh) {
-      this.#loading.set(groupId, this.#loadMembers(groupId).finally(() => this.#loading.delete(groupId)));
+  async loadMembers(groupId, { isFresh = false } = {}) {
+    if (!this.#lists.has(groupId)) {
+      this.#lists.set(groupId, new Asked(() => this.#askForMembers(groupId), (found) => this.#takeMembers(groupId, found)));
     }
-    return this.#loading.get(groupId);
+    if (isFresh || !this.members.has(groupId)) await this.#lists.get(groupId).anew();
+    return this.members.get(groupId) ?? []; // it is gone by now
   }
 
-  async #loadMembers(groupId) {
+  async #askForMembers(groupId) {
     const found = [];
     let cursor;
     do {
@@ -85,13 +106,16 @@ export class Groups {
       found.push(...page.members);
       cursor = page.nextCursor;
     } while (cursor && found.length < 1000);
+    return found;
+  }
+
+  #takeMembers(groupId, found) {
     const rank = { owner: 0, admin: 1, member: 2 };
     found.sort((one, other) => rank[one.role] - rank[other.role] || one.joinedAt - other.joinedAt);
     this.members.set(groupId, found);
     if (found.length < 1000) this.#update(groupId, { memberCount: found.length });
     this.changed.poke();
     this.#people.loadPresence(found.map(({ userId }) => userId));
-    return found;
   }
 
   mayManage(groupId) {

@@ -1,11 +1,12 @@
 // People: friends, those who ask, who is here, what everybody is called.
 import { Signal } from "../core/signal.js";
+import { Asked } from "./asked.js";
 
 export class People {
   #client;
   #asked = new Map(); // userId → promise
-  #friendsInOrder = inOrder();
-  #requestsInOrder = inOrder();
+  #ours = new Asked(() => this.#askForOurs(), (answer) => this.#takeOurs(answer)); // friends and blocks
+  #theirs = new Asked(() => this.#client.http.get("/api/friends/requests", { limit: 200 }), (answer) => this.#takeTheirs(answer));
   known = new Map(); // userId → {userId, username, nickname, avatarUrl}
   friends = new Map(); // userId → the same with remark
   presence = new Map(); // userId → {online, lastSeen}
@@ -22,20 +23,18 @@ export class People {
     this.#client = client;
     client.on("connected", () => this.refresh());
     client.on("presence", (data) => this.#present([data]));
-    client.on("friend_request", () => this.#loadRequests().catch(() => {})); // the next connection asks again
+    client.on("friend_request", () => this.#theirs.anew().catch(() => {})); // the next connection asks again
     client.on("friend_accepted", () => this.refresh());
     client.on("friend_removed", ({ userId }) => {
-      this.friends.delete(userId);
       this.presence.delete(userId);
       this.waiting.delete(userId);
-      this.requests = this.requests.filter((each) => each.userId !== userId);
-      this.changed.poke();
+      this.#part(userId);
     });
   }
 
   clear() {
     for (const kept of [this.known, this.friends, this.presence, this.blocked, this.waiting, this.#asked]) kept.clear();
-    for (const inOrder of [this.#friendsInOrder, this.#requestsInOrder]) inOrder()(); // what was asked before is nobody's
+    for (const asked of [this.#ours, this.#theirs]) asked.clear();
     this.requests = [];
     this.me = null;
     this.isLoaded = false;
@@ -53,35 +52,47 @@ export class People {
   }
 
   async refresh() {
-    const { http } = this.#client;
-    const isNews = this.#friendsInOrder();
-    const [friends, blocks] = await Promise.all([
-      all((offset) => http.get("/api/friends", { limit: 200, offset }), "friends"),
-      all((offset) => http.get("/api/blocks", { limit: 200, offset }), "blocks"),
-      this.#loadRequests(),
-      this.me ? null : this.begin(),
-    ]).catch(() => [null]); // the next connection asks again
-    if (!friends || !isNews()) return;
+    const asking = [this.#ours.anew(), this.#theirs.anew(), this.me ? null : this.begin()];
+    await Promise.all(asking).catch(() => {}); // the next connection asks again
+    await this.loadPresence([...this.friends.keys()]);
+  }
+
+  #askForOurs() {
+    const part = (name) => all((offset) => this.#client.http.get(`/api/${name}`, { limit: 200, offset }), name);
+    return Promise.all([part("friends"), part("blocks")]);
+  }
+
+  #takeOurs([friends, blocks]) {
     this.friends = new Map(friends.map((friend) => [friend.userId, friend]));
     this.isLoaded = true;
     this.blocked = new Set(blocks.map(({ userId }) => userId));
     this.#know(...friends);
-    await this.loadPresence([...this.friends.keys()]);
   }
 
-  async #loadRequests() {
-    const isNews = this.#requestsInOrder();
-    const { requests } = await this.#client.http.get("/api/friends/requests", { limit: 200 });
-    if (!isNews()) return;
+  #takeTheirs({ requests }) {
     this.requests = requests;
     this.#know(...requests);
+  }
+
+  #part(userId) {
+    this.#ours.do(() => this.friends.delete(userId));
+    this.#answered(userId);
+  }
+
+  /** Nobody waits for our half any more. */
+  #answered(userId) {
+    this.#theirs.do(() => {
+      this.requests = this.requests.filter((each) => each.userId !== userId);
+      this.changed.poke();
+    });
   }
 
   async loadPresence(userIds) {
     for (let at = 0; at < userIds.length; at += 200) {
       const asked = userIds.slice(at, at + 200).join(",");
-      const answer = await this.#client.http.get("/api/presence", { userIds: asked }).catch(() => null);
-      if (answer) this.#present(answer.presence);
+      const before = new Map(this.presence);
+      const { presence } = await this.#client.http.get("/api/presence", { userIds: asked }).catch(() => ({ presence: [] }));
+      this.#present(presence.filter(({ userId }) => this.presence.get(userId) === before.get(userId))); // else it was pushed meanwhile
     }
   }
 
@@ -126,7 +137,7 @@ export class People {
 
   async add(userId, remark) {
     const { status } = await this.#client.http.post("/api/friends", { friendId: userId, ...(remark ? { remark } : {}) });
-    this.requests = this.requests.filter((each) => each.userId !== userId);
+    this.#answered(userId);
     if (status === "pending") this.waiting.add(userId);
     await this.refresh();
     return status;
@@ -134,9 +145,7 @@ export class People {
 
   async remove(userId) {
     await this.#client.http.delete(`/api/friends/${encodeURIComponent(userId)}`);
-    this.friends.delete(userId);
-    this.requests = this.requests.filter((each) => each.userId !== userId);
-    this.changed.poke();
+    this.#part(userId);
   }
 
   async rename(userId, remark) {
@@ -147,8 +156,7 @@ export class People {
   async block(userId, isBlocked) {
     const path = `/api/blocks/${encodeURIComponent(userId)}`;
     await (isBlocked ? this.#client.http.post(path) : this.#client.http.delete(path));
-    if (isBlocked) this.blocked.add(userId);
-    else this.blocked.delete(userId);
+    this.#ours.do(() => (isBlocked ? this.blocked.add(userId) : this.blocked.delete(userId)));
     this.changed.poke();
   }
 
@@ -156,16 +164,6 @@ export class People {
     this.me = await this.#client.http.put("/api/users/me", profile);
     this.#know(this.me);
   }
-}
-
-/** Called for each question; what it returns tells when its answer is there whether that is news: not if a later one
- * was answered before. */
-function inOrder() {
-  let [asked, answered] = [0, 0];
-  return () => {
-    const mine = ++asked;
-    return () => mine > answered && ((answered = mine), true);
-  };
 }
 
 /** All parts of a list that comes by `offset`. */

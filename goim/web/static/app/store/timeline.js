@@ -12,6 +12,7 @@ export class Timeline {
   #conv;
   #refused;
   #loading = null;
+  #cleared = 0;
   #late = []; // what happened to messages while they were being fetched
   #arrived = []; // and those that came meanwhile
   messages = []; // by seq, without gaps
@@ -139,8 +140,10 @@ export class Timeline {
 
   async #fetch(where, take) {
     const { convId, isNew } = this.#conv();
+    const cleared = this.#cleared;
     try {
       const page = isNew ? { messages: [], hasMore: false } : await this.#client.history(convId, { ...where, limit: PAGE });
+      if (cleared !== this.#cleared) return;
       take(page);
       if (this.isAtEnd) for (const message of this.#arrived) this.#insert(message);
       for (const [seq, change] of this.#late.splice(0)) this.update(seq, change);
@@ -226,6 +229,7 @@ export class Timeline {
 
   /** Nothing of it is to be seen any more. */
   clear() {
+    this.#cleared += 1; // nor what is being fetched
     this.messages = [];
     this.#quoted.clear();
     this.isLoaded = this.isAtEnd = this.isAtStart = false;

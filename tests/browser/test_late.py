@@ -1,0 +1,183 @@
+"""Answers that come late: what was asked for earlier does not undo what was heard since."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+
+import pytest
+from playwright.async_api import Browser, Page, Route, expect
+
+from tests.browser.pages import PATIENCE, seat
+from tests.client import World
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+
+@dataclass
+class Late:
+    """The first answer from an address: it is as of then, and comes later."""
+
+    page: Page
+    _asked: asyncio.Event = field(default_factory=asyncio.Event)
+    _due: asyncio.Event = field(default_factory=asyncio.Event)
+    _taken: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def answer(self, route: Route) -> None:
+        answer = await route.fetch()
+        is_first = not self._asked.is_set()
+        if is_first:
+            self._asked.set()
+            await self._due.wait()
+        await route.fulfill(response=answer)
+        if is_first:
+            self._taken.set()
+
+    async def is_asked(self) -> None:
+        async with asyncio.timeout(PATIENCE / 1000):
+            await self._asked.wait()
+
+    async def comes(self) -> None:
+        """Let it come, until the page has taken it."""
+        self._due.set()
+        async with asyncio.timeout(PATIENCE / 1000):
+            await self._taken.wait()
+        await self.page.evaluate("() => fetch('/healthz').then((answer) => answer.text())")
+
+
+@contextlib.asynccontextmanager
+async def late(page: Page, url: str) -> AsyncIterator[Late]:
+    held = Late(page)
+    await page.route(url, held.answer)
+    yield held
+    await page.unroute_all(behavior="wait")
+
+
+async def test_who_is_no_friend_any_more_stays_none(town: World, browser: Browser) -> None:
+    ann, bob = await town.circle(2)
+    eve = await town.person()
+    await ann.post("/api/friends", {"friendId": eve.user_id})
+    async with seat(browser, town.base_url, ann) as hers:
+        await hers.page.get_by_role("link", name="People").click()
+        await hers.goes_live()
+        friends = hers.page.locator(".pane-list .row-title")
+        await expect(friends).to_have_text([bob.username])
+        async with late(hers.page, "**/api/friends?*") as held:
+            await eve.post("/api/friends", {"friendId": ann.user_id})
+            await held.is_asked()
+            await bob.delete(f"/api/friends/{ann.user_id}")
+            await expect(friends).to_have_count(0)
+            await held.comes()
+            await expect(friends).to_have_text([eve.username])
+
+
+async def test_who_has_come_stays_online(town: World, browser: Browser) -> None:
+    ann, bob = await town.circle(2)
+    eve = await town.person()
+    await ann.post("/api/friends", {"friendId": eve.user_id})
+    async with seat(browser, town.base_url, ann) as hers:
+        await hers.page.get_by_role("link", name="People").click()
+        await hers.goes_live()
+        row = hers.page.locator(".pane-list .row", has_text=bob.username)
+        await expect(row).to_be_visible()
+        async with late(hers.page, "**/api/presence?*") as held:
+            await eve.post("/api/friends", {"friendId": ann.user_id})
+            await held.is_asked()
+            await town.device(bob)
+            await expect(row).to_contain_text("online")
+            await held.comes()
+            await expect(row).to_contain_text("online")
+
+
+async def test_a_group_that_is_muted_stays_muted(town: World, browser: Browser) -> None:
+    ann, bob = await town.circle(2)
+    group = await bob.post("/api/groups", {"name": "Walks", "memberIds": [ann.user_id]})
+    async with seat(browser, town.base_url, ann) as hers:
+        await hers.open("Walks")
+        await hers.goes_live()
+        await expect(hers.field).to_be_visible()
+        async with late(hers.page, "**/api/groups?*") as held:
+            await bob.post("/api/groups", {"name": "Talks", "memberIds": [ann.user_id]})
+            await held.is_asked()
+            await bob.post(f"/api/groups/{group['groupId']}/mute", {"muted": True})
+            await expect(hers.page.locator(".composer.closed")).to_be_visible()
+            await held.comes()
+            await expect(hers.page.locator(".composer.closed")).to_be_visible()
+
+
+async def test_who_joins_while_one_looks_up_the_members_is_among_them(town: World, browser: Browser) -> None:
+    ann, bob, eve, kim = await town.circle(4)
+    group = await bob.post("/api/groups", {"name": "Walks", "memberIds": [ann.user_id]})
+    members = f"/api/groups/{group['groupId']}/members"
+    async with seat(browser, town.base_url, ann) as hers:
+        await hers.open("Walks")
+        await hers.goes_live()
+        await expect(hers.page.locator(".chat-head")).to_contain_text("2 members")
+        await bob.post(members, {"userIds": [kim.user_id]})
+        await expect(hers.page.locator(".chat-head")).to_contain_text("3 members")
+        async with late(hers.page, "**/members?*") as held:
+            await hers.page.locator(".chat-who").click()
+            await held.is_asked()
+            await bob.post(members, {"userIds": [eve.user_id]})
+            await held.comes()
+            await expect(hers.page.locator(".pane-details .person", has_text=eve.username)).to_be_visible()
+            await expect(hers.page.locator(".chat-head")).to_contain_text("4 members")
+
+
+async def test_the_list_keeps_what_was_done_to_its_lines(town: World, browser: Browser) -> None:
+    ann, bob, eve, kim = await town.circle(4)
+    told = await bob.post("/api/messages", bob.text(ann, "a secret"))
+    said = await kim.post("/api/messages", kim.text(ann, "hi"))
+    async with seat(browser, town.base_url, ann) as hers:
+        await hers.goes_live()
+        async with late(hers.page, "**/api/conversations?limit=50") as held:
+            await eve.post("/api/messages", eve.text(ann, "one"))
+            await held.is_asked()
+            await bob.post("/api/messages/recall", {"convId": told["convId"], "serverMsgId": told["serverMsgId"]})
+            await ann.post("/api/messages/read", {"convId": told["convId"], "seq": 1})  # on another device
+            await ann.post(f"/api/conversations/{said['convId']}/mute", {"muted": True})
+            recalled = hers.row(bob.username).get_by_text("Message taken back")
+            unread = hers.row(bob.username).get_by_label("1 unread")
+            quiet = hers.row(kim.username).locator(".badge.quiet")
+            for _ in range(2):
+                await expect(recalled).to_be_visible()
+                await expect(unread).to_have_count(0)
+                await expect(quiet).to_be_visible()
+                await held.comes()
+            await expect(hers.row(eve.username)).to_be_visible()
+
+
+async def test_what_is_deleted_while_it_is_opened_does_not_come_back(town: World, browser: Browser) -> None:
+    ann, bob = await town.circle(2)
+    said = await bob.post("/api/messages", bob.text(ann, "old"))
+    async with seat(browser, town.base_url, ann) as hers:
+        await hers.goes_live()
+        async with late(hers.page, "**/api/messages/history?*") as held:
+            await hers.open(bob.username)
+            await held.is_asked()
+            await ann.post("/api/conversations/delete", {"convId": said["convId"]})
+            await expect(hers.row(bob.username)).to_have_count(0)
+            await held.comes()
+        await bob.post("/api/messages", bob.text(ann, "new"))
+        await hers.row(bob.username).click()
+        await expect(hers.messages).to_have_text(["new"])
+
+
+async def test_a_conversation_that_begins_while_all_are_asked_for_is_listed(town: World, browser: Browser) -> None:
+    ann, bob, eve = await town.circle(3)
+    await bob.post("/api/messages", bob.text(ann, "hi"))
+    async with seat(browser, town.base_url, ann) as hers:
+        await hers.goes_live()
+        await hers.page.get_by_role("link", name="People").click()
+        await hers.page.locator(".pane-list .row", has_text=eve.username).click()
+        await hers.button("Message").click()
+        await hers.go_offline()
+        async with late(hers.page, "**/api/conversations?limit=200") as held:
+            await hers.context.set_offline(False)
+            await held.is_asked()
+            await hers.say("to somebody new")
+            await expect(hers.row(eve.username)).to_be_visible()
+            await held.comes()
+            await expect(hers.row(eve.username)).to_be_visible()
