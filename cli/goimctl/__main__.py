@@ -28,15 +28,15 @@ def main() -> None:
 
 def _have_streams() -> None:
     """Where one is closed (`>&-`) the next file that is opened would take its place, and be written to by mistake.
-    What a terminal has no letters for is written as its number."""
+    What a terminal has no letters for is written as its number; what is read and is no text is left as it came."""
     for number, name, mode in ((0, "stdin", "r"), (1, "stdout", "w"), (2, "stderr", "w")):
         stream = getattr(sys, name)
         if stream is None:
             os.dup2(os.open(os.devnull, os.O_RDWR), number)
             os.set_inheritable(number, True)  # of the processes that are started, too
             setattr(sys, name, open(number, mode, encoding="utf-8", closefd=False))  # noqa: SIM115  for good
-        elif number and hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="backslashreplace")
+        elif hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace" if number else "surrogateescape")
 
 
 def _leave(code: object) -> None:

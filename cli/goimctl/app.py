@@ -88,7 +88,8 @@ def main() -> None:
         code = app(standalone_mode=False)
     except (*_FORESEEN, ExceptionGroup) as error:
         failure = _failure(_inmost(error))
-        tell_failure(failure)
+        if failure.message:
+            tell_failure(failure)
         code = failure.code
     _let_go_of_stdout()
     sys.exit(code if isinstance(code, int) else ExitCode.DONE)
@@ -126,6 +127,8 @@ def _failure(error: Exception) -> Failed:
             return Failed(error.message, hint=error.hint)
         case GoimError():
             return Failed(error.message)
+        case BrokenPipeError():
+            return Failed("")  # nobody listens any more, to this either
         case OSError():
             why = error.strerror or str(error)
             return Failed(f"{error.filename}: {why}" if error.filename else why)

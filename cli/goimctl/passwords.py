@@ -34,6 +34,8 @@ def ask_password(prompt: str, *, from_stdin: bool, is_new: bool = False) -> str:
         password = sys.stdin.readline().rstrip("\r\n")
         if not password:
             raise Failed("there is no password in the first line of stdin", code=ExitCode.WRONG_USE)
+        if any("\udc80" <= char <= "\udcff" for char in password):
+            raise Failed("the password in the first line of stdin is not UTF-8", code=ExitCode.WRONG_USE)
         return password
     if not sys.stdin.isatty():
         raise Failed(

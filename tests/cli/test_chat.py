@@ -12,6 +12,7 @@ import pytest
 from tests.cli.chatter import Chatter, all_connected, at_terminal, chatting
 from tests.cli.conftest import Goimctl
 from tests.client import PASSWORD, World
+from tests.fault_proxy import FaultProxy
 from tests.node import started_node
 from tests.process import free_port
 from tests.receiver import receiving
@@ -194,6 +195,52 @@ async def test_who_is_disabled_is_told_and_out(people: World, goimctl: Goimctl) 
         await goimctl.meanwhile("users", "disable", "ann")
         await chatter.is_told("error: the server ended this session")
         assert await chatter.process.wait() == 1
+
+
+async def test_whose_session_ends_while_a_command_waits_is_told_and_out(people: World, goimctl: Goimctl) -> None:
+    _, bob = await people.friends("ann", "bob")
+    proxy = FaultProxy("127.0.0.1", int(people.base_url.rpartition(":")[2]))
+    async with (
+        people.online(bob) as phone,
+        proxy.running(),
+        chatting(goimctl, f"http://127.0.0.1:{proxy.port}", "ann", "--with", "bob") as chatter,
+    ):
+        chatter.type("hello")
+        await phone.push("message")
+        chatter.type("/recall")
+        await chatter.is_told("message 1 is taken back")
+        proxy.refuse()
+        await chatter.is_told("the connection is lost")
+        chatter.type("one", "/read", "two", "/friend nobody", "three")
+        await goimctl.meanwhile("users", "disable", "ann")
+        proxy.restore()
+        await chatter.is_told("error: the session has ended: log in again")
+        assert await chatter.process.wait() == 1
+        assert not [line for line in chatter.noted if "Traceback" in line]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8:strict", "ascii:surrogateescape"])
+async def test_what_is_not_utf_8_is_said_with_a_mark_in_its_place(
+    people: World, goimctl: Goimctl, monkeypatch: pytest.MonkeyPatch, encoding: str
+) -> None:
+    monkeypatch.setenv("PYTHONIOENCODING", encoding)
+    _, bob = await people.friends("ann", "bob")
+    async with chatting(goimctl, people.base_url, "ann", "--with", "bob") as chatter, people.online(bob) as phone:
+        assert chatter.process.stdin is not None
+        chatter.process.stdin.write(b"na\xefve caf\xc3\xa9\n")
+        assert (await phone.push("message"))["payload"] == {"text": "na\ufffdve café"}
+        assert await chatter.leaves() == 0
+
+
+async def test_nothing_is_told_to_who_does_not_listen_any_more(people: World, goimctl: Goimctl) -> None:
+    ann, bob = await people.friends("ann", "bob")
+    async with chatting(goimctl, people.base_url, "ann") as chatter:
+        await all_connected(people.base_url, 1)
+        assert chatter.process.stdout is not None
+        chatter.process.stdout._transport.close()  # type: ignore[attr-defined]  # as `head -1` does
+        await bob.post("/api/messages", bob.text(ann, "hello"))
+        assert await chatter.process.wait() == 1
+        assert [line for line in chatter.noted if "error" in line or "Traceback" in line] == []
 
 
 async def test_a_wrong_password_is_told(people: World, goimctl: Goimctl) -> None:

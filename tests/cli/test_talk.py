@@ -9,13 +9,17 @@ from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import pytest
+from goimctl.talk.chats import Chats
 from goimctl.talk.commands import words_in
+from goimctl.talk.news import take
 from goimctl.talk.rooms import Room
 from goimctl.talk.texts import clean, content_of
 from msgspec import Raw, Struct, convert
 from websockets.asyncio.server import ServerConnection, serve
 
-from goim.client import Message, Timing, Unreachable
+from goim.client import Message, MessagePush, Timing, Unreachable
+from goim.client.answers import User
+from goim.client.api import Api
 from goim.client.http import Http, is_local
 from goim.client.link import Link
 from goim.client.login import Login
@@ -218,6 +222,32 @@ async def test_a_refresh_token_is_kept_for_a_server_that_is_away() -> None:
         with pytest.raises(Unreachable):
             await login.refresh("spent")
         assert login.refresh_token == "r1"
+
+
+def message() -> Message:
+    return Message(
+        server_msg_id="m1", client_msg_id="c1", conv_id="c2c:me:u1", conv_type=ConvType.C2C, from_="u1", seq=1,
+        timestamp=1, type="text", payload={"text": "hi"}, recalled=False, to="me",
+    )  # fmt: skip
+
+
+async def test_a_message_is_shown_also_where_nobody_can_say_whose_it_is() -> None:
+    async with contextlib.aclosing(Http(f"http://127.0.0.1:{free_port()}", SystemClock(), 5.0)) as http:
+        chats = Chats(Api(http), User(user_id="me", username="me"), SystemClock())
+        room = await take(chats, MessagePush(message()))
+        assert room is not None
+        assert (room.latest, room.title) == (message(), "u1")
+
+
+async def test_what_is_said_in_a_conversation_that_was_deleted_elsewhere_is_shown_where_one_is() -> None:
+    async with contextlib.aclosing(Http(f"http://127.0.0.1:{free_port()}", SystemClock(), 5.0)) as http:
+        chats = Chats(Api(http), User(user_id="me", username="me"), SystemClock())
+        chats.people.meet(User(user_id="u1", username="ann"))
+        chats.here = await take(chats, MessagePush(message()))
+        await take(chats, pushes.ConversationUpdated(pushes.ConversationUpdatedData("c2c:me:u1", deleted=True)))
+        assert chats.here is not None
+        assert chats.here.latest is None
+        assert await take(chats, MessagePush(message())) is chats.here
 
 
 def test_a_proxy_is_for_the_world_outside() -> None:

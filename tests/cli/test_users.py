@@ -286,3 +286,12 @@ def test_an_empty_pipe_is_no_password(goimctl: Goimctl) -> None:
     for args in (("users", "create", "alice"), ("chat", "alice"), ("demo",)):
         done = goimctl(*args, "--password-stdin")
         assert (done.returncode, done.stderr) == told
+
+
+def test_a_password_that_is_not_utf_8_is_none(goimctl: Goimctl) -> None:
+    done = subprocess.run(
+        [BINARY, "users", "create", "alice", "--password-stdin"], cwd=goimctl.folder, env=goimctl.environ(),
+        input=b"correct h\xefrse\n", capture_output=True, timeout=90, check=False,
+    )  # fmt: skip
+    told = b"error: the password in the first line of stdin is not UTF-8\n"
+    assert (done.returncode, done.stderr) == (2, told)

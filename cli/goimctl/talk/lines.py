@@ -12,6 +12,7 @@ import typer
 from msgspec import Raw
 from msgspec.structs import replace
 
+from goim.client import SessionOver
 from goim.client.answers import Message
 from goim.client.events import Connected, Disconnected, Event, MessagePush
 from goim.protocol import pushes
@@ -20,7 +21,7 @@ from goimctl.talk.news import told_of
 from goimctl.talk.rooms import Pending, Room
 from goimctl.talk.session import Session
 from goimctl.talk.texts import clean, clock_time, line_of
-from goimctl.talk.words import t
+from goimctl.talk.words import reason, t
 
 
 class Lines:
@@ -40,11 +41,15 @@ class Lines:
         threading.Thread(target=self._read, args=(loop,), name="stdin", daemon=True).start()
         me = self._session.people.name(self._session.me.user_id)
         self.note(t("you are {name}; /help lists what you can do", name=me))
-        with contextlib.suppress(Quit):
-            while (line := await self._lines.get()) is not None:
+        try:
+            while (line := await self._lines.get()) is not None and self._session.ended is None:
                 if self._session.here is None and line.strip() and not line.startswith("/"):
                     self.unsent += 1
                 await obey(self._session, line)
+        except Quit:
+            pass
+        except SessionOver as over:
+            self._session.ended = reason(over)
         waiting = await self._session.all_sent()
         self.unsent += waiting  # only now: what is refused meanwhile counts, too
 
@@ -52,7 +57,7 @@ class Lines:
         """In a thread of its own, since nothing can interrupt it."""
         typed: str | None = ""
         while typed is not None:
-            line = sys.stdin.readline()
+            line = sys.stdin.readline().encode(errors="surrogateescape").decode(errors="replace")
             typed = line.rstrip("\r\n") if line else None
             with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
                 loop.call_soon_threadsafe(self._lines.put_nowait, typed)

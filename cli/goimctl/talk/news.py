@@ -142,6 +142,8 @@ async def _mine(chats: Chats, event: pushes.ConversationUpdated) -> Room | None:
         room.read_seq = max(room.read_seq, data.read_seq or 0)
         if data.deleted is True:
             del chats.rooms[room.other_id]
+            if room is chats.here:
+                chats.here = chats.room(room.other_id, room.conv_type, room.title)
     return room
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 
 from goim.client.answers import Friend, User
 from goim.client.api import Api
+from goim.client.errors import Unreachable
 from goim.errors import ErrorCode, GoimError
 from goimctl.talk.texts import clean
 from goimctl.talk.words import t
@@ -48,10 +49,8 @@ class People:
     async def _ask(self, user_id: str) -> User | None:
         try:
             return await self._api.user(user_id)
-        except GoimError as error:
-            if error.code is not ErrorCode.NOT_FOUND:
-                raise
-            return None  # the account is gone
+        except (GoimError, Unreachable):
+            return None  # the account is gone, or asked for again when it is met again: an id is a name, too
 
     async def find(self, username: str) -> User:
         """Somebody by username, whatever its case; `NOT_FOUND` if there is nobody."""

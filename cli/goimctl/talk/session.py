@@ -165,12 +165,15 @@ class Session(Chats):
         room.pending.append(pending)
         self._typed_at.pop(room.other_id, None)
         task = self.spawn(self._send(room, pending))
-        self._sending.add(task)
-        task.add_done_callback(self._sending.discard)
+        if task is not None:
+            self._sending.add(task)
+            task.add_done_callback(self._sending.discard)
         self.face.changed(room)
 
-    def spawn(self, doing: Coroutine[None, None, None]) -> asyncio.Task[None]:
-        """Do something beside what comes in; what goes wrong is noted."""
+    def spawn(self, doing: Coroutine[None, None, None]) -> asyncio.Task[None] | None:
+        """Do something beside what comes in; what goes wrong is noted. Nothing when the session has ended."""
+        if self.ended is not None:
+            return doing.close()
         return self._tasks.create_task(self._attempt(doing))
 
     async def _attempt(self, doing: Coroutine[None, None, None]) -> None:

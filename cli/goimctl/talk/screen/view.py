@@ -10,7 +10,7 @@ from textual.app import App, ComposeResult
 from textual.containers import Horizontal, Vertical
 from textual.widgets import Footer, Static
 
-from goim.client import GoimError, Unreachable
+from goim.client import GoimError, SessionOver, Unreachable
 from goim.client.answers import Message
 from goimctl.talk.commands import Quit
 from goimctl.talk.rooms import Room
@@ -228,5 +228,7 @@ class ChatView(App[None]):
             await doing
         except Quit:
             await self.action_quit()
+        except SessionOver:
+            pass  # the session says so, and ends this
         except (GoimError, Unreachable, OSError) as error:
             self.tell(clean(reason(error)))
