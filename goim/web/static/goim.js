@@ -181,7 +181,7 @@ export class Client {
 
   /** Worth nothing later, so it is only said while connected. */
   typing(convId, typing = true) {
-    if (this.isConnected) this.#link.ask("typing", { convId, typing }).catch(() => {});
+    this.#link.tell(this.#link.connection, "typing", "typing", { convId, typing });
   }
 
   /** Any other request of the protocol, for what may be asked twice: calls and what is to come. */

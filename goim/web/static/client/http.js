@@ -152,6 +152,8 @@ export class Http {
 
   #send(file, name, progress, signal, token) {
     return new Promise((resolve, reject) => {
+      const cancelled = new DOMException("the upload was cancelled", "AbortError");
+      if (signal?.aborted) throw cancelled;
       const form = new FormData();
       form.append("file", file, name || "file");
       const request = new XMLHttpRequest(); // fetch does not tell how far an upload is
@@ -162,7 +164,7 @@ export class Http {
       request.onload = () =>
         request.status === 201 ? resolve(request.response) : reject(this.#refusal(request.status, request.response));
       request.onerror = () => reject(new Unreachable(`nothing answers at ${this.url}`));
-      request.onabort = () => reject(new DOMException("the upload was cancelled", "AbortError"));
+      request.onabort = () => reject(cancelled);
       signal?.addEventListener("abort", () => request.abort());
       request.send(form);
     });
@@ -177,4 +179,13 @@ function pauseAfter(error, tried) {
 
 const isOf = (userId, session) => !session?.userId || !userId || session.userId === userId;
 
-const alone = (name, work) => (navigator.locks ? navigator.locks.request(name, work) : work());
+/** Where a page may take no locks, as in frames that may keep nothing, it shares the session with none. */
+async function alone(name, work) {
+  let isBegun = false;
+  try {
+    return await navigator.locks.request(name, () => ((isBegun = true), work()));
+  } catch (error) {
+    if (isBegun) throw error;
+    return work();
+  }
+}

@@ -4,6 +4,9 @@ import { sleep } from "./http.js";
 
 const RETRIED = ["RATE_LIMIT", "UNAVAILABLE"];
 
+/** A clock that was put back says nothing: long ago. */
+const since = (at) => Math.abs(Date.now() - at);
+
 /** Milliseconds: pauses between attempts grow from `firstPause` to `longestPause`; a connection that is silent for
  * `heartbeat` is asked for a sign of life, and has as long again to give it. */
 export const TIMING = { firstPause: 250, longestPause: 30_000, heartbeat: 20_000, patience: 15_000 };
@@ -13,10 +16,11 @@ export const TIMING = { firstPause: 250, longestPause: 30_000, heartbeat: 20_000
 export class Link {
   #http;
   #timing;
-  #asked = new Map(); // id → {text, resolve, reject, listener}
+  #asked = new Map(); // id → {text, resolve, reject}
   #told = new Map(); // id → who hears of refusals
   #number = 0;
   #ws = null;
+  #largest = null; // of what was sent over this connection: {size, refuse}
   #run = null; // which `run` is in force
   #wake = () => {};
   #heardAt = 0;
@@ -58,14 +62,25 @@ export class Link {
     const text = JSON.stringify({ action, data, id });
     return new Promise((resolve, reject) => {
       this.#asked.set(id, { text, resolve, reject });
-      this.#ws?.send(text);
+      if (this.#ws) this.#sendAsked(id);
     });
+  }
+
+  #sendAsked(id) {
+    const { text, reject } = this.#asked.get(id);
+    this.#send(text, (error) => this.#asked.delete(id) && reject(error));
+  }
+
+  #send(text, refuse) {
+    const size = new TextEncoder().encode(text).length;
+    if (size > this.#largest.size) this.#largest = { size, refuse };
+    this.#ws.send(text);
   }
 
   /** Send what is not answered, over this connection or not at all (false). `refused(error)` hears of a refusal. */
   tell(connection, id, action, data) {
     if (!this.#ws || connection !== this.connection) return false;
-    this.#ws.send(JSON.stringify({ action, data, id }));
+    this.#send(JSON.stringify({ action, data, id }), (error) => this.#told.get(id)?.(error));
     return true;
   }
 
@@ -95,7 +110,7 @@ export class Link {
   /** Connect now rather than later: the network is back, somebody looks at the page. */
   wake() {
     this.#wake();
-    if (this.#ws && Date.now() - this.#heardAt > 5000) this.#ping();
+    if (this.#ws && since(this.#heardAt) > 5000) this.#ping();
   }
 
   /** The network says it is gone: do not wait to find out. */
@@ -161,6 +176,7 @@ export class Link {
       await this.#http.get("/api/users/me");
       return { heard: false, wait: null };
     }
+    if (code === 1009) this.#largest.refuse(new GoimError({ code: "TOO_LARGE", message: "more than a frame may hold" }));
     if (code === 4001 && (await this.#http.renew(token))) return { heard, wait: 0 };
     if (FOR_GOOD[code]) throw new SessionOver(FOR_GOOD[code], code);
     return { heard, wait: drained ? 0 : null };
@@ -207,10 +223,12 @@ export class Link {
   }
 
   #stand(ws) {
+    const unanswered = [...this.#asked.keys()]; // what is asked from now on is sent at once
     this.#ws = ws;
+    this.#largest = { size: 0 };
     this.connection += 1;
     this.turned(true);
-    for (const { text } of this.#asked.values()) ws.send(text);
+    for (const id of unanswered) if (this.#ws === ws && this.#asked.has(id)) this.#sendAsked(id);
     for (const resolve of this.#waiting.splice(0)) resolve();
   }
 
@@ -238,11 +256,10 @@ export class Link {
 
   /** Timers of pages that nobody looks at are slow, so only an unanswered ping counts, not the silence before it. */
   #look(ws, over) {
-    const now = Date.now();
-    if (this.#pingedAt !== null && now - this.#pingedAt > this.#timing.heartbeat) {
+    if (this.#pingedAt !== null && since(this.#pingedAt) > this.#timing.heartbeat) {
       ws.close();
       over(1006);
-    } else if (this.#pingedAt === null && now - this.#heardAt > this.#timing.heartbeat) {
+    } else if (this.#pingedAt === null && since(this.#heardAt) > this.#timing.heartbeat) {
       this.#ping();
     }
   }

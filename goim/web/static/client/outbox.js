@@ -42,7 +42,7 @@ export class Outbox {
   async send(data) {
     const place = data.convId ?? data.groupId ?? data.to;
     this.#waiting.set(data.clientMsgId, data);
-    this.#keep();
+    this.#store.save([...this.#keptBut(data), data]);
     this.#emit("sending", data);
     const { session } = this.#link;
     const before = this.#turns.get(place);
@@ -72,12 +72,14 @@ export class Outbox {
     }
   }
 
-  #settle({ clientMsgId }) {
-    this.#waiting.delete(clientMsgId);
-    this.#keep();
+  #settle(data) {
+    this.#waiting.delete(data.clientMsgId);
+    const others = this.#keptBut(data);
+    this.#store.save(others.length ? others : null);
   }
 
-  #keep() {
-    this.#store.save(this.#waiting.size ? this.waiting : null);
+  /** What is kept beside this: by other pages of the browser, too. */
+  #keptBut({ clientMsgId }) {
+    return (this.#store.load() ?? []).filter((kept) => kept.clientMsgId !== clientMsgId);
   }
 }
