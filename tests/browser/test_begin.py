@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from playwright.async_api import Browser, expect
+from playwright.async_api import Browser, FilePayload, expect
 
 from tests.browser.pages import PHONE, seat
 from tests.client import PASSWORD, World
@@ -152,3 +152,22 @@ async def test_whoever_has_the_address_of_an_open_group_joins_it(town: World, br
         await expect(his.message("hello all").get_by_label("Sent", exact=True)).to_be_visible()
     members = await ann.get(f"/api/groups/{group['groupId']}/members")
     assert {member["userId"] for member in members["members"]} == {ann.user_id, bob.user_id}
+
+
+async def test_who_logs_out_uploads_nothing_more(town: World, browser: Browser) -> None:
+    ann, bob = await town.circle(2)
+    await bob.post("/api/messages", bob.text(ann, "hi"))
+    tried: list[str] = []
+    async with seat(browser, town.base_url, ann) as hers:
+        await hers.open(bob.username)
+        await hers.page.route("**/api/files/upload", lambda route: tried.append(route.request.url))  # it takes its time
+        async with hers.page.expect_file_chooser() as chosen:
+            await hers.button("Attach").click()
+            await hers.page.get_by_role("menuitem", name="File").click()
+        one, two = [FilePayload(name=f"{each}.txt", mimeType="text/plain", buffer=b"x") for each in ("one", "two")]
+        await (await chosen.value).set_files([one, two])
+        await expect(hers.page.locator(".upload")).to_contain_text("one.txt")
+        await hers.page.evaluate("async () => (await import('/web/app/core/app.js')).logOut()")
+        await expect(hers.page.get_by_label("Username")).to_be_visible()
+        await hers.page.evaluate("() => fetch('/healthz')")
+        assert len(tried) == 1

@@ -200,3 +200,20 @@ async def test_a_page_is_over_when_somebody_else_logs_in_in_another_one_of_the_s
         who = {"ann": ann.username, "eve": eve.username, "userId": eve.user_id, "to": bob.user_id, "password": PASSWORD}
         assert await opened.evaluate(script, who) == ["SessionOver", True, True]
         assert await said(bob) == ["eve's"]
+
+
+async def test_what_one_has_uploaded_is_nothing_to_who_logs_in_next(town: World, browser: Browser) -> None:
+    ann, eve = await town.circle(2)
+    async with blank(browser, town.base_url) as opened:
+        held = Held()
+        await opened.route("**/api/files/upload", held)
+        await shared(opened, ann)
+        upload = """() => {
+          const file = new File(["ann's"], "notes.txt");
+          window.asking = client.http.upload(file).then(({ url }) => url, (error) => error.name);
+        }"""
+        await opened.evaluate(upload)
+        await held.has_come.wait()
+        await opened.evaluate("name => (client.forget(), enter(name))", eve.username)
+        await held.let_go()
+        assert await opened.evaluate("() => asking") == "SessionOver"

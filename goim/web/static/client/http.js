@@ -146,7 +146,9 @@ export class Http {
     } catch (error) {
       if (error.code !== "UNAUTHORIZED" || !(await this.renew(used))) throw error;
       this.#mustBe(userId);
-      return this.#send(file, name, progress, signal, this.token);
+      return await this.#send(file, name, progress, signal, this.token);
+    } finally {
+      this.#mustBe(userId);
     }
   }
 

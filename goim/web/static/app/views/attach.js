@@ -58,7 +58,8 @@ async function sendFile(conv, file) {
 
 /** One after another, in the order they were chosen. */
 export async function sendFiles(conv, files) {
-  for (const file of files) await attempt(sendFile(conv, file));
+  const { userId } = client;
+  for (const file of files) if (client.userId === userId) await attempt(sendFile(conv, file));
 }
 
 function ChooseFriend({ close }) {
