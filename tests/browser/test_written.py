@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
 import pytest
-from playwright.async_api import Browser, expect
+from playwright.async_api import Browser, Route, expect
 
 from tests.browser.pages import PATIENCE, Seat, seat
 from tests.browser.phones import clock, eventually
@@ -162,3 +163,57 @@ async def test_what_was_refused_is_told_in_the_list_and_after_a_reload(town: Wor
         await hers.button("Discard").click()
         await expect(hers.message("are we still friends?")).to_have_count(0)
         await expect(refused).to_have_count(0)
+
+
+async def test_what_was_begun_last_is_what_the_server_keeps_whatever_takes_its_time(
+    town: World, browser: Browser
+) -> None:
+    ann, bob = await town.circle(2)
+    await bob.post("/api/messages", bob.text(ann, "hi"))
+    asked, come = asyncio.Event(), asyncio.Event()
+    told: list[str] = []
+
+    async def late(route: Route) -> None:
+        if not asked.is_set():
+            asked.set()
+            await come.wait()
+        answer = await route.fetch()
+        told.append(json.loads(route.request.post_data or "")["draft"])
+        await route.fulfill(response=answer)
+
+    async with seat(browser, town.base_url, ann) as hers:
+        await hers.open(bob.username)
+        await hers.goes_live()
+        await hers.page.clock.install()
+        await hers.page.route("**/draft", late)
+        await hers.field.fill("half")
+        await hers.page.clock.run_for(2000)
+        async with asyncio.timeout(PATIENCE / 1000):
+            await asked.wait()
+        await hers.field.fill("half a thought")
+        await hers.page.clock.run_for(2000)
+        await hers.page.evaluate("() => fetch('/healthz')")
+        come.set()
+        async with asyncio.timeout(PATIENCE / 1000):
+            while len(told) < 2:
+                await clock.sleep(0.05)
+        assert told == ["half", "half a thought"]
+        assert await drafts_of(ann) == ["half a thought"]
+        await hers.page.unroute_all(behavior="wait")
+
+
+async def test_what_is_begun_on_another_device_does_not_get_into_an_edit(town: World, browser: Browser) -> None:
+    ann, bob = await town.circle(2)
+    said = await ann.post("/api/messages", ann.text(bob, "first"))
+    async with seat(browser, town.base_url, ann) as hers:
+        await hers.open(bob.username)
+        await hers.goes_live()
+        await hers.choose("first", "Edit")
+        await expect(hers.field).to_have_value("first")
+        await hers.page.get_by_role("log").focus()
+        await ann.post(f"/api/conversations/{said['convId']}/draft", {"draft": "elsewhere"})
+        await bob.post("/api/messages", bob.text(ann, "later"))
+        await expect(hers.message("later")).to_be_visible()
+        await expect(hers.field).to_have_value("first")
+        await hers.field.press("Escape")
+        await expect(hers.field).to_have_value("elsewhere")

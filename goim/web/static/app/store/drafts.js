@@ -13,6 +13,7 @@ export class Drafts {
   #kept = new LocalStore("goim.drafts");
   #texts = new Map(Object.entries(this.#kept.load() ?? {})); // convId → what the server does not have
   #timers = new Map(); // convId → when it will be told
+  #telling = new Set(); // convIds of which a text is on its way: the next one waits, or it might be there first
   #left = new LocalStore("goim.drafts_left"); // {at, texts}: the same when a page was left, for the next one
 
   constructor(client) {
@@ -25,7 +26,7 @@ export class Drafts {
 
   #leave() {
     if (this.#texts.size) this.#left.save({ at: Date.now(), texts: Object.fromEntries(this.#texts) });
-    for (const convId of [...this.#timers.keys()]) this.#save(convId);
+    for (const convId of [...this.#timers.keys()]) this.#save(convId, { isLast: true });
   }
 
   clear() {
@@ -53,9 +54,11 @@ export class Drafts {
     for (const convId of this.#texts.keys()) if (isThere(convId) && !this.#timers.has(convId)) this.#save(convId);
   }
 
-  async #save(convId) {
+  async #save(convId, { isLast = false } = {}) {
     clearTimeout(this.#timers.get(convId));
     this.#timers.delete(convId);
+    if (this.#telling.has(convId) && !isLast) return;
+    this.#telling.add(convId);
     const text = this.#texts.get(convId);
     const draft = [...text].slice(0, MOST).join("");
     const request = { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify({ draft }), keepalive: true }; // the page may be left
@@ -64,8 +67,11 @@ export class Drafts {
       () => draft === text,
       (error) => !isPassing(error), // a conversation that is gone has no draft
     );
-    if (isTold && this.#texts.get(convId) === text) this.#texts.delete(convId);
+    this.#telling.delete(convId);
+    const isNewer = this.#texts.has(convId) && this.#texts.get(convId) !== text;
+    if (isTold && !isNewer) this.#texts.delete(convId);
     this.#keep();
+    if (isNewer && !this.#timers.has(convId)) this.#save(convId);
   }
 
   #keep() {

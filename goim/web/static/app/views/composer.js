@@ -80,7 +80,7 @@ export function Composer({ conv, timeline, about, dropped }) {
     sendFiles(conv, drop);
   }, [drop]);
   useEffect(() => {
-    if (document.activeElement !== field.current) setText(conv.draft); // written on another device
+    if (document.activeElement !== field.current && !answer?.isEdit) setText(conv.draft); // written on another device
   }, [conv.draft]);
 
   const write = (value) => {
