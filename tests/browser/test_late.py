@@ -2,57 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
-from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
+import json
 
 import pytest
-from playwright.async_api import Browser, Page, Route, expect
+from playwright.async_api import Browser, WebSocketRoute, expect
 
-from tests.browser.pages import PATIENCE, seat
+from tests.browser.late import late
+from tests.browser.pages import seat
 from tests.client import World
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
-
-
-@dataclass
-class Late:
-    """The first answer from an address: it is as of then, and comes later."""
-
-    page: Page
-    _asked: asyncio.Event = field(default_factory=asyncio.Event)
-    _due: asyncio.Event = field(default_factory=asyncio.Event)
-    _taken: asyncio.Event = field(default_factory=asyncio.Event)
-
-    async def answer(self, route: Route) -> None:
-        answer = await route.fetch()
-        is_first = not self._asked.is_set()
-        if is_first:
-            self._asked.set()
-            await self._due.wait()
-        await route.fulfill(response=answer)
-        if is_first:
-            self._taken.set()
-
-    async def is_asked(self) -> None:
-        async with asyncio.timeout(PATIENCE / 1000):
-            await self._asked.wait()
-
-    async def comes(self) -> None:
-        """Let it come, until the page has taken it."""
-        self._due.set()
-        async with asyncio.timeout(PATIENCE / 1000):
-            await self._taken.wait()
-        await self.page.evaluate("() => fetch('/healthz').then((answer) => answer.text())")
-
-
-@contextlib.asynccontextmanager
-async def late(page: Page, url: str) -> AsyncIterator[Late]:
-    held = Late(page)
-    await page.route(url, held.answer)
-    yield held
-    await page.unroute_all(behavior="wait")
 
 
 async def test_who_is_no_friend_any_more_stays_none(town: World, browser: Browser) -> None:
@@ -181,3 +140,46 @@ async def test_a_conversation_that_begins_while_all_are_asked_for_is_listed(town
             await expect(hers.row(eve.username)).to_be_visible()
             await held.comes()
             await expect(hers.row(eve.username)).to_be_visible()
+
+
+async def test_what_was_read_before_it_came_is_not_unread(town: World, browser: Browser) -> None:
+    ann, bob = await town.circle(2)
+    said = await bob.post("/api/messages", bob.text(ann, "one"))
+    await ann.post("/api/messages/read", {"convId": said["convId"], "seq": 1})
+    late_frames: list[str] = []
+
+    def reorder(route: WebSocketRoute) -> None:
+        server = route.connect_to_server()
+
+        def pass_on(text: str | bytes) -> None:
+            action = json.loads(text)["action"]
+            if action == "message":
+                return late_frames.append(str(text))
+            route.send(text)
+            if action == "read":  # of another node, which was quicker
+                for each in late_frames:
+                    route.send(each)
+
+        server.on_message(pass_on)
+
+    async with seat(browser, town.base_url, ann) as hers:
+        await hers.page.route_web_socket(lambda _: True, reorder)
+        await hers.page.reload()
+        await hers.goes_live()
+        await bob.post("/api/messages", bob.text(ann, "two"))
+        await ann.post("/api/messages/read", {"convId": said["convId"], "seq": 2})
+        await expect(hers.row(bob.username)).to_contain_text("two")
+        await expect(hers.row(bob.username).get_by_label("1 unread")).to_have_count(0)
+        await expect(hers.page).to_have_title("goim")
+
+
+async def test_what_was_read_while_there_was_no_connection_is_ticked(town: World, browser: Browser) -> None:
+    ann, bob = await town.circle(2)
+    said = await ann.post("/api/messages", ann.text(bob, "hi"))
+    async with seat(browser, town.base_url, ann) as hers:
+        await hers.open(bob.username)
+        await expect(hers.message("hi").get_by_label("Sent", exact=True)).to_be_visible()
+        await hers.go_offline()
+        await bob.post("/api/messages/read", {"convId": said["convId"], "seq": 1})
+        await hers.context.set_offline(False)
+        await expect(hers.message("hi").get_by_label("Read", exact=True)).to_be_visible()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -148,6 +149,35 @@ async def test_three_in_a_group_see_one_another_and_who_is_meant(town: World, br
         readers = his.page.get_by_role("dialog")
         await expect(readers).to_contain_text(ann.username)
         await expect(readers).to_contain_text(eve.username)
+
+
+async def test_only_who_is_called_is_called_and_until_they_have_read(town: World, browser: Browser) -> None:
+    ann, bob, eve = await town.circle(3)
+    for friend, nickname in ((bob, "Jo"), (eve, "Joan")):
+        await friend.put("/api/users/me", {"nickname": nickname})
+    group = await ann.post("/api/groups", {"name": "Walks", "memberIds": [bob.user_id, eve.user_id]})
+    async with seat(browser, town.base_url, ann) as hers, seat(browser, town.base_url, eve) as other:
+        await other.goes_live()
+        await hers.open("Walks")
+        await hers.field.press_sequentially("@Jo")
+        await hers.page.get_by_role("option", name=re.compile("Jo$")).click()
+        await hers.field.press("Backspace")
+        await hers.field.press("a")
+        await hers.page.get_by_role("option", name="Joan").click()
+        await hers.field.press("Enter")
+        called = other.row("Walks").get_by_label("You are mentioned")
+        await expect(called).to_be_visible()
+        page = await ann.get("/api/messages/history", convId=group["convId"])
+        assert page["messages"][0]["mentions"] == [eve.user_id]
+
+        await other.go_offline()
+        await eve.post("/api/messages/read", {"convId": group["convId"], "seq": 1})  # on another device
+        await hers.say("nothing else")
+        await expect(hers.message("nothing else").get_by_label("Sent", exact=True)).to_be_visible()
+        await other.context.set_offline(False)
+        await expect(other.row("Walks")).to_contain_text("nothing else")
+        await expect(other.row("Walks").get_by_label("1 unread")).to_be_visible()
+        await expect(called).to_have_count(0)
 
 
 async def test_a_message_that_expires_goes_by_itself(town: World, browser: Browser) -> None:

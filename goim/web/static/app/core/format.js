@@ -24,12 +24,15 @@ export function format(text, names = []) {
 
 const quoted = (text) => text.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
 
-/** What is looked for within a line; the longest of the names first. */
-function pattern(names) {
-  if (!names.length) return INLINE;
-  const each = names.toSorted((one, other) => other.length - one.length).map(quoted);
-  return new RegExp(`${INLINE.source}|@(${each.join("|")})(?![\\p{L}\\p{N}])`, "gu");
-}
+/** Any of the names behind an @; the longest first, or it would be taken for one that begins like it. */
+const call = (names) => `@(${names.toSorted((one, other) => other.length - one.length).map(quoted).join("|")})`;
+
+/** Which of the names stand behind an @. */
+export const calledIn = (text, names) =>
+  names.length ? [...new Set([...text.matchAll(new RegExp(call(names), "gu"))].map(([, name]) => name))] : [];
+
+/** What is looked for within a line. */
+const pattern = (names) => (names.length ? new RegExp(`${INLINE.source}|${call(names)}(?![\\p{L}\\p{N}])`, "gu") : INLINE);
 
 function inline(text, names) {
   const parts = [];

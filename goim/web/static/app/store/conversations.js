@@ -49,7 +49,7 @@ export class Conversations {
     client.on("stream_end", (data) => this.#change(data, changes.ended(data)));
     client.on("read", (data) => this.#read(data));
     client.on("typing", (data) => this.#type(data));
-    client.on("mention", ({ convId }) => this.#turn(convId, { isMentioned: true }));
+    client.on("mention", ({ convId, seq }) => this.#turn(convId, { mentionSeq: seq }));
     client.on("conversation_updated", (data) => this.#updated(data));
     client.on("group_created", () => this.reload());
     client.on("group_updated", ({ groupId, name, avatarUrl }) => this.#regroup(groupId, name, avatarUrl));
@@ -111,7 +111,7 @@ export class Conversations {
     const readSeq = Math.max(line.readSeq, isTold ? known.readSeq : 0);
     const { lastSeq, lastMessage, updatedAt } = newest;
     const unread = Math.min(newest.unread, Math.max(lastSeq - readSeq, 0)); // fewer, where one has deleted
-    return { ...line, draft, lastSeq, readSeq, unread, lastMessage, updatedAt, isMentioned: unread > 0 && known?.isMentioned === true };
+    return { ...line, draft, lastSeq, readSeq, unread, lastMessage, updatedAt, mentionSeq: known?.mentionSeq ?? 0 };
   }
 
   #expiry = null;
@@ -196,6 +196,9 @@ export class Conversations {
     return (conv.peerId && this.#people.avatar(conv.peerId)) || conv.avatarUrl;
   }
 
+  /** Whether one is called where one has not read yet. */
+  isMentioned = ({ mentionSeq = 0, readSeq }) => mentionSeq > readSeq;
+
   open = (convId) => go("chats", convId);
 
   timeline(convId) {
@@ -225,7 +228,7 @@ export class Conversations {
     const readSeq = from === this.#client.userId ? Math.max(conv.readSeq, seq) : conv.readSeq;
     const lastSeq = Math.max(conv.lastSeq, seq);
     const isNewest = seq >= conv.lastSeq;
-    const isCounted = seq <= conv.lastSeq; // the list that came with the connection knew of it
+    const isCounted = seq <= conv.lastSeq || seq <= conv.readSeq; // the list that came with the connection knew of it; read elsewhere
     this.#set(convId, {
       lastSeq,
       readSeq,
@@ -238,7 +241,7 @@ export class Conversations {
 
   #announce(message) {
     const conv = this.#byId.get(message.convId);
-    if (!conv || message.from === this.#client.userId || message.seq <= conv.readSeq || (conv.muted && !conv.isMentioned)) return;
+    if (!conv || message.from === this.#client.userId || message.seq <= conv.readSeq || (conv.muted && !this.isMentioned(conv))) return;
     this.onNews({ convId: conv.convId, title: this.titleOf(conv), text: summary(message) });
   }
 
@@ -257,8 +260,8 @@ export class Conversations {
     if (conv && seq > conv.readSeq) this.#setRead(conv, seq);
   }
 
-  #setRead({ convId, lastSeq, isMentioned }, seq) {
-    this.#set(convId, { readSeq: seq, unread: Math.max(lastSeq - seq, 0), isMentioned: isMentioned && seq < lastSeq });
+  #setRead({ convId, lastSeq }, seq) {
+    this.#set(convId, { readSeq: seq, unread: Math.max(lastSeq - seq, 0) });
   }
 
   /** Who types in a conversation. */

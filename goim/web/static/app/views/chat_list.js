@@ -6,7 +6,7 @@ import { Pure } from "../core/pure.js";
 import { hrefOf } from "../core/route.js";
 import { useSignals } from "../core/signal.js";
 import { summary } from "../core/summary.js";
-import { brief, whole } from "../core/times.js";
+import { brief, dayOf, whole } from "../core/times.js";
 import { Avatar } from "./avatar.js";
 import { convMenu } from "./conv_menu.js";
 import { searchMessages, useFound } from "./found.js";
@@ -19,7 +19,7 @@ const Sender = ({ name }) => html`<bdi class="sender">${name}:</bdi> `;
 
 class Row extends Pure {
   render({ conv, title, avatarUrl, isOnline, isCurrent, isRefused, typist, sender }) {
-    const { lastMessage, unread, muted, pinned, draft, isMentioned } = conv;
+    const { lastMessage, unread, muted, pinned, draft } = conv;
     const at = lastMessage?.timestamp ?? conv.updatedAt;
     const isMine = lastMessage?.from === client.userId;
     return html`<a href=${hrefOf("chats", conv.convId)} class="row" aria-current=${isCurrent ? "true" : undefined}
@@ -40,7 +40,7 @@ class Row extends Pure {
                 : html`${sender && html`<${Sender} name=${sender} />`}${summary(lastMessage)}`}
           </span>
           ${isRefused && html`<span class="state bad" role="img" aria-label=${t("state.failed")}><${Icon} name="alert" size=${17} /></span>`}
-          ${isMentioned && unread > 0 && html`<span class="badge" aria-label=${t("list.mentioned")}><${Icon} name="at" size=${12} /></span>`}
+          ${conversations.isMentioned(conv) && html`<span class="badge" aria-label=${t("list.mentioned")}><${Icon} name="at" size=${12} /></span>`}
           ${unread > 0
             ? html`<span class=${muted ? "badge quiet" : "badge"} aria-label=${t("list.unread", { count: unread })}>${unread > 999 ? "999+" : unread}</span>`
             : pinned && html`<${Icon} name="pin" size=${15} />`}
@@ -50,13 +50,14 @@ class Row extends Pure {
   }
 }
 
-const rowOf = (conv, current) => {
+/** `today`: what a row says of its time is another thing tomorrow. */
+const rowOf = (conv, current, today) => {
   const { lastMessage, convType, convId, peerId } = conv;
   const typists = conversations.typists(convId);
   const isGroup = convType === "group";
   const sender = !isGroup || !lastMessage || lastMessage.recalled ? "" : lastMessage.from === client.userId ? t("you") : people.name(lastMessage.from);
   return html`<${Row} key=${convId} conv=${conv} title=${conversations.titleOf(conv)} avatarUrl=${conversations.avatarOf(conv)}
-    isOnline=${Boolean(peerId) && people.isOnline(peerId)} isCurrent=${convId === current} isRefused=${conversations.refused.of(conv).length > 0} sender=${sender}
+    isOnline=${Boolean(peerId) && people.isOnline(peerId)} isCurrent=${convId === current} isRefused=${conversations.refused.of(conv).length > 0} sender=${sender} today=${today}
     typist=${typists.length ? (isGroup ? people.name(typists[0]) : "") : undefined} />`;
 };
 
@@ -83,6 +84,7 @@ export function ChatList({ id }) {
   const list = conversations.list.filter((conv) => !wanted || isNamed(conversations.titleOf(conv)));
   const isNew = (userId) => conversations.get(conversations.with(userId))?.isNew;
   const others = wanted ? [...people.friends.keys()].filter((userId) => isNamed(people.name(userId)) && isNew(userId)) : []; // nothing was said to them yet
+  const today = dayOf(Date.now());
   const more = (event) =>
     openMenu(event, [
       { label: t("new.chat"), icon: "user", act: openNewChat },
@@ -96,7 +98,7 @@ export function ChatList({ id }) {
     </header>
     <${SearchField} value=${q} onInput=${setQ} label=${t("list.search")} />
     <div class="list-rows">
-      ${list.map((conv) => rowOf(conv, id))}
+      ${list.map((conv) => rowOf(conv, id, today))}
       ${others.length > 0 && html`<ul class="people">
         ${others.map((userId) => html`<${Person} key=${userId} userId=${userId} size=${48} onClick=${() => conversations.open(conversations.with(userId))} />`)}
       </ul>`}

@@ -1,6 +1,7 @@
 // Where one writes: text, answers, edits, mentions, pictures and files.
 import { html, useEffect, useLayoutEffect, useRef, useState } from "../../vendor/preact-htm.js";
 import { client, conversations, groups, people } from "../core/app.js";
+import { calledIn } from "../core/format.js";
 import { language, t } from "../core/i18n.js";
 import { useSignals } from "../core/signal.js";
 import { summary } from "../core/summary.js";
@@ -117,7 +118,7 @@ export function Composer({ conv, timeline, about, dropped }) {
     if (!said) return;
     if (said.length > MOST) return note(t("composer.too_long", { most: MOST.toLocaleString(language.value), count: said.length.toLocaleString(language.value) }), { isBad: true });
     if (answer?.isEdit) return change(answer, said);
-    const ids = [...mentioned.current].filter(([name]) => said.includes(`@${name}`)).map(([, id]) => id);
+    const ids = calledIn(said, [...mentioned.current.keys()]).map((name) => mentioned.current.get(name));
     const mentions = ids.includes("all") ? ["all"] : ids;
     conversations.say(conv, said, { ...(mentions.length ? { mentions } : {}), ...(answer ? { replyTo: answer.message.serverMsgId } : {}) });
     about.value = null;

@@ -120,8 +120,9 @@ export function TimelineView({ conv, timeline, about }) {
     timeline.unreadAfter = conv.unread > 0 ? conv.lastSeq - conv.unread : null;
     if (!timeline.wanted && conv.unread > 30) timeline.wanted = { seq: timeline.unreadAfter + 1, share: 0.25 };
     const opening = timeline.wanted ? Promise.resolve() : timeline.open();
-    opening.then(() => timeline.loadReads()).catch(() => {}); // what is missing comes with the next connection
-    const end = client.on("connected", () => timeline.open().catch(() => {}));
+    const loadReads = () => timeline.loadReads();
+    opening.then(loadReads).catch(() => {}); // what is missing comes with the next connection
+    const end = client.on("connected", () => timeline.open().then(loadReads).catch(() => {}));
     return () => (end(), timeline.trim());
   }, [timeline]);
 
