@@ -1,12 +1,14 @@
-"""The ways back on a phone: where the browser's own leads, and what is open when the page changes below it."""
+"""The ways back: where the browser's own leads, and what is open when the page changes below it."""
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
 from playwright.async_api import Browser, ViewportSize, expect
 
+from tests.browser.late import late
 from tests.browser.pages import PHONE, seat
 from tests.client import World
 
@@ -155,3 +157,76 @@ async def test_a_day_of_another_year_has_its_year(town: World, browser: Browser)
     async with seat(browser, town.base_url) as hers:
         said = "async (at) => (await import('/web/app/core/times.js')).brief(at)"
         assert "2020" in await hers.page.evaluate(said, 1_590_000_000_000)
+
+
+async def test_the_day_of_a_row_is_another_one_tomorrow(town: World, browser: Browser) -> None:
+    ann, bob, eve = await town.circle(3)
+    for friend in (bob, eve):
+        await friend.post("/api/messages", friend.text(ann, "hi"))
+    async with seat(browser, town.base_url, ann) as hers:
+        await hers.goes_live()
+        time = hers.row(bob.username).locator("time")
+        await expect(time).to_have_text(re.compile(r"^\d\d:\d\d$"))
+        await hers.page.evaluate("() => { const now = Date.now; Date.now = () => now() + 24 * 3_600_000; }")
+        await eve.post("/api/messages", eve.text(ann, "good morning"))
+        await expect(hers.row(eve.username)).to_contain_text("good morning")
+        await expect(time).to_have_text("Yesterday")
+
+
+async def test_who_looks_at_something_else_by_now_is_not_led_away(town: World, browser: Browser) -> None:
+    ann, bob = await town.circle(2)
+    await bob.post("/api/messages", bob.text(ann, "hi"))
+    group = await bob.post("/api/groups", {"name": "Walks", "memberIds": [ann.user_id]})
+    async with seat(browser, town.base_url, ann) as hers:
+        await hers.page.route("**/api/groups?*", lambda route: route.abort())  # what she is in, she is not told
+        await hers.page.reload()
+        async with late(hers.page, f"**/api/groups/{group['groupId']}") as held:
+            await hers.page.goto(f"{town.base_url}/#/join/{group['groupId']}")
+            await held.is_asked()
+            await hers.open(bob.username)
+            await held.comes()
+            await hers.say("still here")
+            await expect(hers.message("still here")).to_be_visible()
+            await expect(hers.page.locator(".chat-head")).to_contain_text(bob.username)
+        await hers.page.reload()
+        await hers.open("Walks")
+        await hers.page.locator(".chat-who").click()
+        async with late(hers.page, "**/leave") as held:
+            await hers.button("Leave group").click()
+            await hers.button("Leave group", within=hers.page.get_by_role("dialog")).click()
+            await held.is_asked()
+            await hers.open(bob.username)
+            await held.comes()
+        await hers.say("and here")
+        await expect(hers.message("and here")).to_be_visible()
+
+
+async def test_the_favourites_that_were_looked_for_are_the_list_also_when_one_is_deleted(
+    town: World, browser: Browser
+) -> None:
+    ann = await town.person()
+    for title in ("a pear", "an apple", "another apple"):
+        await ann.post("/api/favorites/custom", {"title": title, "content": "ripe"})
+    async with seat(browser, town.base_url, ann) as hers:
+        await hers.page.get_by_role("link", name="Favourites").click()
+        titles = hers.page.locator(".pane-list .row-title")
+        await expect(titles).to_have_count(3)
+        await hers.page.get_by_label("Search favourites").fill("apple")
+        await expect(titles).to_have_text(["another apple", "an apple"])
+        await titles.first.click()
+        await hers.button("Delete").click()
+        await hers.button("Delete", within=hers.page.get_by_role("dialog")).click()
+        await expect(titles).to_have_text(["an apple"])
+
+
+async def test_a_keyboard_stays_where_it_reacted(town: World, browser: Browser) -> None:
+    ann, bob = await town.circle(2)
+    await bob.post("/api/messages", bob.text(ann, "hi"))
+    async with seat(browser, town.base_url, ann) as hers:
+        await hers.open(bob.username)
+        tools = hers.message("hi").locator(".tools")
+        for button, emoji in (("More", "React with 👍"), ("React", "🚀")):
+            await hers.button(button, within=tools).press("Enter")
+            await hers.page.get_by_role("menuitem", name=emoji).press("Enter")
+            await expect(hers.page.locator(".reaction", has_text=emoji[-1])).to_be_visible()
+            await expect(hers.button(button, within=tools)).to_be_focused()

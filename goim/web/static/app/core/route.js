@@ -33,3 +33,6 @@ export function back(place) {
   if (history.state?.isBelow) history.back();
   else location.replace(hrefOf(place));
 }
+
+/** The same from what is gone, unless one looks at something else by now. */
+export const leave = (place, id) => route.value.place === place && route.value.id === id && back(place);

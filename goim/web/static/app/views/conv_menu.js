@@ -1,12 +1,12 @@
 // What one can do with a whole conversation.
 import { conversations } from "../core/app.js";
 import { t } from "../core/i18n.js";
-import { back, route } from "../core/route.js";
+import { leave } from "../core/route.js";
 import { attempt, sure } from "./overlay.js";
 
 async function remove(conv) {
   if (!(await sure(t("conv.delete"), t("conv.delete_sure"), t("do.delete")))) return;
-  if ((await attempt(conversations.delete(conv))) && route.value.id === conv.convId) back("chats");
+  if (await attempt(conversations.delete(conv))) leave("chats", conv.convId);
 }
 
 export const convMenu = (conv) =>

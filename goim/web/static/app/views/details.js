@@ -2,7 +2,7 @@
 import { html, useEffect, useState } from "../../vendor/preact-htm.js";
 import { client, conversations, groups, people } from "../core/app.js";
 import { t } from "../core/i18n.js";
-import { back, go } from "../core/route.js";
+import { go, leave } from "../core/route.js";
 import { useSignals } from "../core/signal.js";
 import { brief } from "../core/times.js";
 import { Avatar } from "./avatar.js";
@@ -123,18 +123,18 @@ function Asking({ groupId }) {
 }
 
 function GroupActs({ group }) {
-  const { groupId, role, name, joinPolicy, muted, memberCount } = group;
+  const { groupId, convId, role, name, joinPolicy, muted, memberCount } = group;
   const mayManage = groups.mayManage(groupId);
   const rename = async () => {
     const given = await ask(t("group.rename"), t("group.name"), { value: name, maxlength: 64 });
     if (given) await attempt(groups.change(groupId, { name: given }));
   };
-  const leave = async () => {
+  const part = async () => {
     if (role === "owner" && memberCount > 1) return note(t("group.leave_owner"), { isBad: true });
-    if ((await sure(t("group.leave"), t("group.leave_sure", { name }), t("group.leave"))) && (await attempt(groups.leave(groupId)))) back("chats");
+    if ((await sure(t("group.leave"), t("group.leave_sure", { name }), t("group.leave"))) && (await attempt(groups.leave(groupId)))) leave("chats", convId);
   };
   const disband = async () => {
-    if ((await sure(t("group.disband"), t("group.disband_sure", { name }), t("group.disband"))) && (await attempt(groups.disband(groupId)))) back("chats");
+    if ((await sure(t("group.disband"), t("group.disband_sure", { name }), t("group.disband"))) && (await attempt(groups.disband(groupId)))) leave("chats", convId);
   };
   const policy = (event) =>
     openMenu(event, ["open", "approval", "invite"].map((each) => ({ label: t(`policy.${each}`), icon: each === joinPolicy ? "check" : "lock", act: () => attempt(groups.change(groupId, { joinPolicy: each })) })));
@@ -144,7 +144,7 @@ function GroupActs({ group }) {
       <button type="button" class="act" onClick=${policy} aria-haspopup="menu"><${Icon} name="lock" />${t("group.policy_is", { policy: t(`policy.${joinPolicy}`) })}</button>
       <${Switch} label=${t("group.mute_all")} icon="mute" isOn=${muted} onChange=${() => attempt(groups.muteAll(groupId, !muted))} />`}
     ${joinPolicy !== "invite" && html`<button type="button" class="act" onClick=${() => copy(linkTo(groupId))}><${Icon} name="copy" />${t("join.copy")}</button>`}
-    <button type="button" class="act danger" onClick=${leave}><${Icon} name="leave" />${t("group.leave")}</button>
+    <button type="button" class="act danger" onClick=${part}><${Icon} name="leave" />${t("group.leave")}</button>
     ${role === "owner" && html`<button type="button" class="act danger" onClick=${disband}><${Icon} name="trash" />${t("group.disband")}</button>`}
   </div>`;
 }

@@ -16,10 +16,12 @@ export function JoinPage({ id }) {
   const [isAsked, setAsked] = useState(false);
   useEffect(() => {
     if (groups.mine.has(id)) return conversations.open(`group:${id}`);
+    let isHere = true;
     client.http.get(`/api/groups/${encodeURIComponent(id)}`).then(
-      (found) => (found.role ? conversations.open(found.convId) : setGroup(found)),
+      (found) => (found.role ? isHere && conversations.open(found.convId) : setGroup(found)),
       (error) => setProblem(wordsFor(error)),
     );
+    return () => (isHere = false);
   }, [id]);
   const join = async () => {
     if (!(await attempt(groups.join(id)))) return;

@@ -107,13 +107,16 @@ function Menu({ at, items, head, before }) {
       Object.assign(ref.current.style, { left: `${x}px`, top: `${y}px` });
     };
     place();
-    ref.current.querySelector("[role=menuitem]")?.focus();
-    const leave = (event) => ref.current?.contains(event.target) || closeMenu();
+    const box = ref.current;
+    box.querySelector("[role=menuitem]")?.focus();
+    let isLeft = false; // for what was pressed beside it
+    const leave = (event) => box.contains(event.target) || ((isLeft = true), closeMenu());
     addEventListener("pointerdown", leave, true);
     addEventListener("resize", place); // a phone's keyboard goes when the menu takes the focus
     return () => {
       removeEventListener("pointerdown", leave, true);
       removeEventListener("resize", place);
+      if (!isLeft && box.contains(document.activeElement)) before?.focus?.();
     };
   }, [items]);
   const onKeyDown = (event) => {

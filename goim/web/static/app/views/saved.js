@@ -2,7 +2,7 @@
 import { html, useEffect, useState } from "../../vendor/preact-htm.js";
 import { client, conversations, whenOut } from "../core/app.js";
 import { t } from "../core/i18n.js";
-import { back, hrefOf } from "../core/route.js";
+import { back, hrefOf, leave } from "../core/route.js";
 import { Signal, useSignals } from "../core/signal.js";
 import { summary } from "../core/summary.js";
 import { brief, whole } from "../core/times.js";
@@ -17,8 +17,10 @@ const list = new Signal(null);
 whenOut(() => (list.value = null));
 
 let asked = 0;
-async function load(keyword = "") {
+let sought = "";
+async function load(keyword = sought) {
   const mine = ++asked;
+  sought = keyword;
   const { favorites } = await client.http.get(keyword ? "/api/favorites/search" : "/api/favorites", { keyword, limit: PAGE });
   if (mine === asked) list.value = favorites; // else another word was looked for meanwhile
 }
@@ -71,7 +73,7 @@ export function SavedPage({ id }) {
   const Content = message && contentOf(message.type);
   const remove = async () => {
     if (!(await sure(t("do.delete"), t("saved.delete_sure"), t("do.delete"))) || !(await attempt(client.http.delete(`/api/favorites/${id}`)))) return;
-    back("saved");
+    leave("saved", id);
     await load();
   };
   return html`<div class="page-main">
