@@ -19,7 +19,17 @@ import certifi
 import httpcore
 import msgspec
 
-from goim.client import Client, Connected, FileCursors, GoimError, Message, MessagePush, Unreachable, text_of
+from goim.client import (
+    Client,
+    Connected,
+    FileCursors,
+    GoimError,
+    Message,
+    MessagePush,
+    SessionOver,
+    Unreachable,
+    text_of,
+)
 from goim.protocol.pushes import FriendRequest
 
 SYSTEM = "You are a helpful participant in a chat. Answer in the language you are asked in."
@@ -165,10 +175,20 @@ async def main() -> None:
         await Bot(client, model).run()
 
 
+def first(errors: BaseExceptionGroup[BaseException]) -> BaseException:
+    """One of what went wrong: what several tasks say at once is the same."""
+    error: BaseException = errors
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error
+
+
 if __name__ == "__main__":
     try:
         asyncio.run(main())
-    except KeyError as missing:
-        sys.exit(f"error: {missing.args[0]} is not set")
-    except KeyboardInterrupt:
+    except* KeyError as missing:
+        sys.exit(f"error: {first(missing).args[0]} is not set")
+    except* (GoimError, Unreachable, SessionOver, ValueError) as errors:
+        sys.exit(f"error: {first(errors)}")
+    except* KeyboardInterrupt:
         pass

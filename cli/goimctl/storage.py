@@ -94,7 +94,9 @@ def _settings(where: str, messages: str | None, like: Settings) -> Settings:
 
     if where.endswith(".toml"):
         if not Path(where).exists():
-            raise Failed(f"there is no {where}", hint="goimctl config schema --toml", code=ExitCode.WRONG_USE)
+            raise Failed(
+                f"there is no {where}", hint=f"goimctl config schema --toml > {where}", code=ExitCode.WRONG_USE
+            )
         settings = load(Path(where), {}).settings
         if messages is None:
             return settings

@@ -45,7 +45,7 @@ def sessions(
                 hint=f"goimctl users sessions {user.username}",
             )
         await desk.end(ending)
-        if ending:
+        if ending or end_all:
             say(f"{len(ending)} ended")
         return [session for session in living if session.session_id not in ending]
 

@@ -43,7 +43,10 @@ class MemoryCursors:
 
 
 class FileCursors:
-    """A JSON file `{convId: {seq, change}}`, replaced as a whole. One for each account, and one client at a time."""
+    """A JSON file `{convId: {seq, change}}`, replaced as a whole. One for each account, and one client at a time.
+
+    `ValueError` if it holds something else.
+    """
 
     def __init__(self, path: str | Path) -> None:
         self._path = Path(path)
@@ -53,6 +56,8 @@ class FileCursors:
             return msgspec.json.decode(self._path.read_bytes(), type=dict[str, Cursor])
         except FileNotFoundError:
             return None
+        except msgspec.MsgspecError:
+            raise ValueError(f"{self._path} holds no cursors: begin with another file, or without it") from None
 
     def save(self, cursors: Mapping[str, Cursor]) -> None:
         beside = self._path.with_name(f"{self._path.name}.new")

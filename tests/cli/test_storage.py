@@ -168,7 +168,11 @@ def test_a_settings_file_names_a_deployment(goimctl: Goimctl, home: Path) -> Non
     [
         (("--to", "sqlite:data"), 1, "source and target are the same"),
         (("--from", "sqlite:nowhere", "--to", "sqlite:new"), 1, "there is no nowhere"),
-        (("--to", "nowhere.toml"), 2, "error: there is no nowhere.toml\n"),
+        (
+            ("--to", "nowhere.toml"),
+            2,
+            "error: there is no nowhere.toml\nhint: goimctl config schema --toml > nowhere.toml\n",
+        ),
         (("--to", "oracle"), 2, "'oracle' is no place for everything"),
         (("--to", "sqlite:new", "--to-messages", "redis://x"), 2, "'redis://x' is no place for messages"),
         (("--to", "oracle://me:secret@db/goim"), 2, "'oracle://me:***@db/goim' is no place for everything"),

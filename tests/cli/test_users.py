@@ -152,6 +152,12 @@ def test_a_name_is_taken_whatever_its_case(goimctl: Goimctl) -> None:
     ]
 
 
+def test_who_has_no_session_has_none_ended(goimctl: Goimctl) -> None:
+    create(goimctl, "alice")
+    done = goimctl("users", "sessions", "alice", "--end-all")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "0 ended\n")
+
+
 def test_a_session_of_somebody_else_is_not_ended(goimctl: Goimctl) -> None:
     create(goimctl, "alice", "bob")
     assert goimctl.json("token", "alice").keys() == {"token", "userId", "expiresAt", "refreshToken"}

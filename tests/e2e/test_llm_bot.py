@@ -14,12 +14,14 @@ from typing import Any
 
 import pytest
 
+from goim.clock import SystemClock
 from tests.client import PASSWORD, Device, Person, World
 from tests.fault_proxy import FaultProxy
 from tests.node import started_node
-from tests.process import ROOT
+from tests.process import ROOT, free_port
 
 PATIENCE = 40.0
+clock = SystemClock()
 
 
 @dataclass
@@ -103,6 +105,43 @@ async def scene(tmp_path: Path) -> AsyncIterator[Scene]:
         robot, ann, bob = await people.friends("bot", "ann", "bob")
         async with bot(people.base_url, model, tmp_path):
             yield Scene(people, model, robot, ann, bob)
+
+
+async def leaves(url: str, **variables: str) -> tuple[int | None, str]:
+    """How a bot ends that never comes to answer: its exit code and what it says."""
+    given = {"GOIM_URL": url, "GOIM_USERNAME": "bot", "GOIM_PASSWORD": PASSWORD, "BOT_CURSORS": os.devnull}
+    model = {"OPENAI_BASE_URL": "http://127.0.0.1:9", "OPENAI_MODEL": "small", "PYTHONPATH": str(ROOT)}
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, str(ROOT / "examples/llm_bot.py"), env=os.environ | model | given | variables,
+        stderr=asyncio.subprocess.PIPE,
+    )  # fmt: skip
+    async with asyncio.timeout(PATIENCE):
+        _, told = await process.communicate()
+    return process.returncode, told.decode()
+
+
+async def test_a_bot_that_cannot_come_in_says_why_in_a_line(tmp_path: Path) -> None:
+    url = f"http://127.0.0.1:{free_port()}"
+    assert await leaves(url) == (1, f"error: nothing answers at {url}: Connection refused\n")
+    told = (1, "error: 127.0.0.1:8080 is no URL of a server: http://host:port\n")
+    assert await leaves("127.0.0.1:8080") == told
+    async with started_node(tmp_path) as (_, people):
+        await people.person("bot")
+        told = (1, "error: wrong username or password\n")
+        assert await leaves(people.base_url, GOIM_PASSWORD="another horse") == told
+        told = (1, f"error: {os.devnull} holds no cursors: begin with another file, or without it\n")
+        assert await leaves(people.base_url) == told
+
+
+async def test_a_bot_whose_session_is_ended_says_so_in_a_line(tmp_path: Path) -> None:
+    async with started_node(tmp_path) as (_, people), asyncio.TaskGroup() as tasks:
+        robot = await people.person("bot")
+        leaving = tasks.create_task(leaves(people.base_url, BOT_CURSORS=str(tmp_path / "bot.json")))
+        async with asyncio.timeout(PATIENCE):
+            while not (devices := (await robot.get("/api/users/me/devices"))["devices"]):
+                await clock.sleep(0.02)
+            await robot.delete(f"/api/users/me/devices/{devices[0]['deviceId']}")
+            assert await leaving == (1, "bot answers\nerror: this device was removed\n")
 
 
 async def ended(device: Device) -> tuple[str, str]:
