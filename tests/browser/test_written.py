@@ -13,7 +13,7 @@ from playwright.async_api import Browser, Route, expect
 
 from tests.browser.pages import PATIENCE, Seat, seat
 from tests.browser.phones import clock, eventually
-from tests.client import Person, World
+from tests.client import PASSWORD, Person, World
 from tests.node import started_node
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -217,3 +217,40 @@ async def test_what_is_begun_on_another_device_does_not_get_into_an_edit(town: W
         await expect(hers.field).to_have_value("first")
         await hers.field.press("Escape")
         await expect(hers.field).to_have_value("elsewhere")
+
+
+async def test_what_was_refused_is_still_there_for_who_has_to_log_in_again_and_for_nobody_else(
+    town: World, browser: Browser
+) -> None:
+    ann, bob, eve = await town.circle(3)
+    said = await bob.post("/api/messages", bob.text(ann, "hi"))
+    await bob.delete(f"/api/friends/{ann.user_id}")
+    await eve.post("/api/messages", eve.text(ann, "one"))
+    client = "(await import('/web/app/core/app.js')).client"
+
+    async with seat(browser, town.base_url, ann) as hers:
+
+        async def log_in_again(person: Person) -> None:
+            await hers.page.evaluate(
+                f"async () => {{ {client}.http.delete(`/api/users/me/devices/${{{client}.deviceId}}`); }}"
+            )
+            await expect(hers.page.get_by_label("Username")).to_be_visible()
+            await eve.post("/api/messages", eve.text(ann, "two"))
+            await hers.page.get_by_label("Username").fill(person.username)
+            await hers.page.get_by_label("Password").fill(PASSWORD)
+            await hers.button("Log in").click()
+            await hers.goes_live()
+
+        await hers.open(eve.username)
+        await hers.goes_live()
+        await hers.page.evaluate(
+            f"async (conv) => {{ {client}.send('why?', {{ conv }}).catch(() => {{}}); }}", said["convId"]
+        )
+        refused = hers.page.locator(".pane-list").get_by_label("Not sent")
+        await expect(refused).to_be_visible()
+        await log_in_again(ann)
+        await expect(hers.messages).to_have_text(["one", "two"])
+        await expect(refused).to_be_visible()
+        await log_in_again(eve)
+        await expect(hers.row(ann.username)).to_be_visible()
+        await expect(refused).to_have_count(0)

@@ -20,8 +20,9 @@ export function Login({ why }) {
     setError("");
     try {
       if (isNew) await client.register(username.trim(), password, nickname.trim());
-      await client.login(username.trim(), password, client.deviceId || newDeviceId());
-      if (why) end();
+      const before = client.userId;
+      const userId = await client.login(username.trim(), password, client.deviceId || newDeviceId());
+      if (why && userId !== before) end();
       begin();
     } catch (refused) {
       setError(wordsFor(refused));
