@@ -87,6 +87,20 @@ async def test_conversations_that_begin_at_the_same_moment_are_all_listed(town: 
         await hers.page.unroute_all(behavior="wait")
 
 
+async def test_a_conversation_that_begins_is_listed_below_however_many_pinned_ones(
+    town: World, browser: Browser
+) -> None:
+    ann, bob = await town.circle(2)
+    for number in range(51):
+        group = await ann.post("/api/groups", {"name": f"Group {number}"})
+        await ann.post(f"/api/conversations/{group['convId']}/pin", {"pinned": True})
+    async with seat(browser, town.base_url, ann) as hers:
+        await hers.goes_live()
+        await expect(hers.row("Group 50")).to_be_attached()
+        await bob.post("/api/messages", bob.text(ann, "hi"))
+        await expect(hers.row(bob.username)).to_be_attached()
+
+
 async def test_what_is_written_without_spaces_is_understood(town: World, browser: Browser) -> None:
     ann, bob = await town.circle(2)
     await bob.put("/api/users/me", {"nickname": "陈伟"})

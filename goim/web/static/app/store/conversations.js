@@ -124,7 +124,7 @@ export class Conversations {
     if (wait < 2 ** 31) this.#expiry = setTimeout(() => this.reload(), wait);
   }
 
-  #latest = new Asked(() => this.#client.http.get("/api/conversations", { limit: 50 }), ({ conversations }) => this.#take(conversations));
+  #latest = new Asked(() => this.#askForLatest(), ({ conversations }) => this.#take(conversations));
   #isNewer = false; // whether they were asked for since all of them were
   #reloading = null;
   #after = null;
@@ -137,6 +137,12 @@ export class Conversations {
       .catch(() => {}) // the next connection brings all of them
       .finally(() => this.#reloading === loading && (this.#reloading = null)));
     return loading;
+  }
+
+  /** Those that are pinned come first. */
+  #askForLatest() {
+    const pinned = this.list.filter(({ pinned }) => pinned).length;
+    return this.#client.http.get("/api/conversations", { limit: Math.min(50 + pinned, 200) });
   }
 
   #reloadAfter(loading) {
