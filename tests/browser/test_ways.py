@@ -153,6 +153,25 @@ async def test_what_is_written_from_right_to_left_begins_at_the_right(town: Worl
         assert await name.evaluate("(name) => name.scrollWidth <= name.clientWidth"), "even here one reads it"
 
 
+async def test_of_a_long_name_from_right_to_left_one_reads_the_beginning(town: World, browser: Browser) -> None:
+    ann, bob = await town.circle(2)
+    await bob.put("/api/users/me", {"nickname": "عبد الرحمن محمد إبراهيم الأنصاري الخزرجي المدني"})
+    await bob.post("/api/messages", bob.text(ann, "hi"))
+    begins = """(name) => {
+      const range = document.createRange();
+      range.setStart(name.firstChild, 0);
+      range.setEnd(name.firstChild, 1);
+      const [letter, box] = [range.getBoundingClientRect(), name.getBoundingClientRect()];
+      return name.scrollWidth > name.clientWidth && letter.left >= box.left - 1 && letter.right <= box.right + 1;
+    }"""
+    async with seat(browser, town.base_url, ann, viewport={"width": 320, "height": 568}) as hers:
+        assert await hers.page.locator(".row-title").evaluate(begins)
+        await hers.page.locator(".row").click()
+        assert await hers.page.locator(".chat-title b").evaluate(begins)
+        await hers.choose("hi", "Forward")
+        assert await hers.page.locator(".person-text b").evaluate(begins)
+
+
 async def test_a_day_of_another_year_has_its_year(town: World, browser: Browser) -> None:
     async with seat(browser, town.base_url) as hers:
         said = "async (at) => (await import('/web/app/core/times.js')).brief(at)"

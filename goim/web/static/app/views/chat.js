@@ -42,7 +42,7 @@ function Head({ conv, onSearch }) {
     <button type="button" class="button-icon only-phone" onClick=${() => back("chats")} aria-label=${t("do.back")}><${Icon} name="back" /></button>
     <button type="button" class="chat-who" onClick=${toggle} title=${t("details.open", { title })}>
       <${Avatar} id=${conv.peerId ?? conv.groupId} name=${title} url=${conversations.avatarOf(conv)} size=${40} isOnline=${Boolean(conv.peerId) && people.isOnline(conv.peerId)} />
-      <span class="chat-title"><b>${title}</b><small><${Subtitle} conv=${conv} /></small></span>
+      <span class="chat-title"><b dir="auto">${title}</b><small><${Subtitle} conv=${conv} /></small></span>
     </button>
     ${actions.map(({ icon, label, act }) => html`<button type="button" class="button-icon" onClick=${act} aria-label=${label} title=${label}><${Icon} name=${icon} /></button>`)}
     <button type="button" class="button-icon" onClick=${onSearch} aria-label=${t("chat.search")} title=${t("chat.search")}><${Icon} name="search" /></button>
@@ -68,7 +68,7 @@ function Search({ conv, close }) {
     </div>
     ${found && html`<ul class="found">
       ${found.map((message) => html`<li><button type="button" onClick=${() => jumpTo(conv.convId, message.seq)}>
-        <b>${message.from === client.userId ? t("you") : people.name(message.from)}</b><time>${brief(message.timestamp)}</time><span>${summary(message)}</span>
+        <b>${message.from === client.userId ? t("you") : people.name(message.from)}</b><time>${brief(message.timestamp)}</time><span dir="auto">${summary(message)}</span>
       </button></li>`)}
       ${!found.length && html`<li class="list-empty">${t("list.nothing")}</li>`}
     </ul>`}

@@ -27,7 +27,7 @@ class Row extends Pure {
       <${Avatar} id=${conv.peerId ?? conv.groupId} name=${title} url=${avatarUrl} size=${48} isOnline=${isOnline} />
       <span class="row-text">
         <span class="row-line">
-          <b class="row-title">${title || "…"}</b>
+          <b class="row-title" dir="auto">${title || "…"}</b>
           ${muted && html`<${Icon} name="mute" size=${14} />`}
           <time class="row-time" title=${whole(at)}>${at ? brief(at) : ""}</time>
         </span>
@@ -69,7 +69,7 @@ function Found({ message }) {
   return html`<a href=${hrefOf("chats", message.convId)} class="row" onClick=${open}>
     <${Avatar} id=${conv.peerId ?? conv.groupId} name=${title} url=${conversations.avatarOf(conv)} size=${40} />
     <span class="row-text">
-      <span class="row-line"><b class="row-title">${title}</b><time class="row-time">${brief(message.timestamp)}</time></span>
+      <span class="row-line"><b class="row-title" dir="auto">${title}</b><time class="row-time">${brief(message.timestamp)}</time></span>
       <span class="row-line"><span class="row-last" dir="auto"><${Sender} name=${message.from === client.userId ? t("you") : people.name(message.from)} />${summary(message)}</span></span>
     </span>
   </a>`;

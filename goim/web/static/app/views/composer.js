@@ -27,7 +27,7 @@ function About({ about }) {
   const name = isEdit ? t("do.edit") : message.from === client.userId ? t("you") : people.name(message.from);
   return html`<div class="about">
     <${Icon} name=${isEdit ? "edit" : "reply"} />
-    <span class="about-text"><b>${name}</b><span>${summary(message)}</span></span>
+    <span class="about-text"><b>${name}</b><span dir="auto">${summary(message)}</span></span>
     <button type="button" class="button-icon" onClick=${() => (about.value = null)} aria-label=${t("do.cancel")}><${Icon} name="close" size=${18} /></button>
   </div>`;
 }

@@ -24,7 +24,7 @@ function Place({ conv, isChosen, onToggle }) {
   const why = isChosen ? "" : whyClosed(conv); // who was chosen can be left out again
   return html`<li><label class="person">
     <input type="checkbox" checked=${isChosen} disabled=${why !== ""} onChange=${() => onToggle(conv)} />
-    <${Face} conv=${conv} /><span class="person-text"><b>${conversations.titleOf(conv) || "…"}</b>${why && html`<small>${why}</small>`}</span>
+    <${Face} conv=${conv} /><span class="person-text"><b dir="auto">${conversations.titleOf(conv) || "…"}</b>${why && html`<small>${why}</small>`}</span>
   </label></li>`;
 }
 
@@ -45,7 +45,7 @@ function Choose({ chosen, onToggle }) {
 }
 
 const Refused = ({ parts }) => html`<ul class="people refusals">
-  ${parts.map(({ conv, error }) => html`<li key=${conv.convId} class="person"><${Face} conv=${conv} /><span class="person-text"><b>${conversations.titleOf(conv)}</b><small>${whyRefused(error)}</small></span></li>`)}
+  ${parts.map(({ conv, error }) => html`<li key=${conv.convId} class="person"><${Face} conv=${conv} /><span class="person-text"><b dir="auto">${conversations.titleOf(conv)}</b><small>${whyRefused(error)}</small></span></li>`)}
 </ul>`;
 
 const howMany = ({ count, refused }) =>

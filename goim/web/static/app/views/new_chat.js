@@ -16,7 +16,7 @@ export const usePeopleSearch = (q) => useFound(q.trim(), 2, (word) => people.sea
 export function Person({ userId, onClick, sub, children, size = 40 }) {
   const name = people.name(userId) || "…";
   const inside = html`<${Avatar} id=${userId} name=${name} url=${people.avatar(userId)} size=${size} isOnline=${people.isOnline(userId)} />
-    <span class="person-text"><b>${name}</b>${sub && html`<small>${sub}</small>`}</span>`;
+    <span class="person-text"><b dir="auto">${name}</b>${sub && html`<small>${sub}</small>`}</span>`;
   return html`<li class="person-row">
     ${onClick ? html`<button type="button" class="person" onClick=${onClick}>${inside}</button>` : html`<span class="person">${inside}</span>`}
     ${children}
@@ -69,7 +69,7 @@ function ChooseFriends({ chosen, onChange, without = [] }) {
     <ul class="people choose">
       ${ids.map((id) => html`<li key=${id}><label class="person">
         <input type="checkbox" checked=${chosen.has(id)} onChange=${() => toggle(id)} />
-        <${Avatar} id=${id} name=${people.name(id)} url=${people.avatar(id)} size=${36} /><span class="person-text"><b>${people.name(id)}</b></span>
+        <${Avatar} id=${id} name=${people.name(id)} url=${people.avatar(id)} size=${36} /><span class="person-text"><b dir="auto">${people.name(id)}</b></span>
       </label></li>`)}
       ${!ids.length && html`<li class="list-empty">${t(q ? "list.nothing" : "people.none")}</li>`}
     </ul>`;

@@ -24,7 +24,7 @@ function Invitation({ groupId, name, memberCount, by }) {
     go("chats", `group:${groupId}`);
   };
   return html`<li class="person-row">
-    <span class="person"><${Avatar} id=${groupId} name=${name} size=${40} /><span class="person-text"><b>${name}</b><small>${t("group.invited_by", { name: people.name(by), count: memberCount })}</small></span></span>
+    <span class="person"><${Avatar} id=${groupId} name=${name} size=${40} /><span class="person-text"><b dir="auto">${name}</b><small>${t("group.invited_by", { name: people.name(by), count: memberCount })}</small></span></span>
     <button type="button" class="button small primary" onClick=${join}>${t("group.join")}</button>
     <button type="button" class="button-icon" onClick=${() => attempt(groups.decline(groupId))} aria-label=${t("do.decline")}><${Icon} name="close" size=${18} /></button>
   </li>`;
@@ -54,7 +54,7 @@ export function PeopleList({ id }) {
       ${friends.length > 0 && html`<h2 class="list-title">${t("people.friends", { count: friends.length })}</h2>`}
       ${friends.map((userId) => html`<a key=${userId} href=${hrefOf("people", userId)} class="row" aria-current=${id === userId ? "true" : undefined}>
         <${Avatar} id=${userId} name=${people.name(userId)} url=${people.avatar(userId)} size=${44} isOnline=${people.isOnline(userId)} />
-        <span class="row-text"><b class="row-title">${people.name(userId)}</b><span class="row-last">${seen(userId)}</span></span>
+        <span class="row-text"><b class="row-title" dir="auto">${people.name(userId)}</b><span class="row-last">${seen(userId)}</span></span>
       </a>`)}
       ${strangers.length > 0 && html`<h2 class="list-title">${t("people.others")}</h2>`}
       <ul class="people">${strangers.map(({ userId, username }) => html`<${Person} key=${userId} userId=${userId} sub=${`@${username}`} onClick=${() => go("people", userId)}><${Befriend} userId=${userId} /><//>`)}</ul>

@@ -55,7 +55,7 @@ export function SavedList({ id }) {
     <div class="list-rows">
       ${favourites?.map((each) => html`<a key=${each.favoriteId} class="row" href=${hrefOf("saved", each.favoriteId)} aria-current=${id === each.favoriteId ? "true" : undefined}>
         <span class="saved-icon"><${Icon} name=${each.message ? "chats" : "edit"} /></span>
-        <span class="row-text"><span class="row-line"><b class="row-title">${each.title}</b><time class="row-time">${brief(each.createdAt)}</time></span><span class="row-last">${wordsOf(each)}</span></span>
+        <span class="row-text"><span class="row-line"><b class="row-title" dir="auto">${each.title}</b><time class="row-time">${brief(each.createdAt)}</time></span><span class="row-last" dir="auto">${wordsOf(each)}</span></span>
       </a>`)}
       ${!q && favourites?.length > 0 && favourites.length % PAGE === 0 && html`<button type="button" class="button wide" onClick=${() => attempt(loadMore())}>${t("do.show_more")}</button>`}
       ${favourites?.length === 0 && html`<div class="list-empty"><${Icon} name="saved" size=${36} /><p>${q ? t("list.nothing") : t("saved.empty")}</p></div>`}
