@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
+import json
 from collections.abc import AsyncIterator, Mapping
+from typing import Any
 from urllib.parse import urlsplit
 
-from playwright.async_api import Browser, Page
+from playwright.async_api import Browser, Page, Route, WebSocketRoute
 
 from tests.client import PASSWORD, Person, World
 from tests.fault_proxy import FaultProxy
@@ -54,3 +57,40 @@ async def fragile(world: World) -> AsyncIterator[tuple[FaultProxy, str]]:
     parts = urlsplit(world.base_url)
     async with FaultProxy(parts.hostname or "", parts.port or 0).running() as proxy:
         yield proxy, f"http://127.0.0.1:{proxy.port}"
+
+
+def without_messages(route: WebSocketRoute) -> None:
+    """As a node that has only just heard of a conversation: messages are not pushed, everything else is."""
+    server = route.connect_to_server()
+
+    def pass_on(text: str | bytes) -> None:
+        if json.loads(text)["action"] != "message":
+            route.send(text)
+
+    server.on_message(pass_on)
+
+
+class Held:
+    """The answer to the first request for something waits until it is let go; the others wait for it."""
+
+    def __init__(self, answer: dict[str, Any] | None = None) -> None:
+        self.has_come = asyncio.Event()
+        self._may_go = asyncio.Event()
+        self._is_done = asyncio.Event()
+        self._answer = answer
+        self._is_taken = False
+
+    async def __call__(self, route: Route) -> None:
+        if self._is_taken:
+            await self._is_done.wait()
+            return await route.fallback()
+        self._is_taken = True
+        answer = self._answer or {"response": await route.fetch()}
+        self.has_come.set()
+        await self._may_go.wait()
+        await route.fulfill(**answer)
+        self._is_done.set()
+
+    async def let_go(self) -> None:
+        self._may_go.set()
+        await self._is_done.wait()

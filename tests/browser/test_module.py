@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from playwright.async_api import Browser, WebSocketRoute
 
-from tests.browser.blanks import blank, enter, fragile
+from tests.browser.blanks import blank, enter, fragile, without_messages
 from tests.client import PASSWORD, Person, World
 from tests.fake_clock import FakeClock
 from tests.node import started_node
@@ -53,17 +53,6 @@ async def test_everything_arrives_once_and_in_order_however_often_the_connection
             await asyncio.wait([running], timeout=pause)
             pause *= 1.1  # on a busy machine nothing might get through in between
         assert await running == [f"number {at}" for at in range(60)]
-
-
-def without_messages(route: WebSocketRoute) -> None:
-    """As a node that has only just heard of a conversation: messages are not pushed, everything else is."""
-    server = route.connect_to_server()
-
-    def pass_on(text: str | bytes) -> None:
-        if json.loads(text)["action"] != "message":
-            route.send(text)
-
-    server.on_message(pass_on)
 
 
 @pytest.mark.parametrize("is_group", [False, True], ids=["pair", "group"])

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
-from typing import Any
 
 import pytest
-from playwright.async_api import Browser, Page, Route, WebSocketRoute
+from playwright.async_api import Browser, Page, WebSocketRoute
 
-from tests.browser.blanks import blank
+from tests.browser.blanks import Held, blank
 from tests.client import PASSWORD, Person, World
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -23,29 +21,6 @@ NEW = """async (who) => {
   await enter(who.name);
 }"""
 SAYS = "([text, to]) => client.send(text, { to }).then(() => {})"
-
-
-class Held:
-    """The first request for something waits until it is let go; the others, for its answer."""
-
-    def __init__(self, answer: dict[str, Any] | None = None) -> None:
-        self.has_come = asyncio.Event()
-        self._may_go = asyncio.Event()
-        self._is_done = asyncio.Event()
-        self._answer = answer
-
-    async def __call__(self, route: Route) -> None:
-        if self.has_come.is_set():
-            await self._is_done.wait()
-            return await route.fallback()
-        self.has_come.set()
-        await self._may_go.wait()
-        await route.fulfill(**(self._answer or {"response": await route.fetch()}))
-        self._is_done.set()
-
-    async def let_go(self) -> None:
-        self._may_go.set()
-        await self._is_done.wait()
 
 
 async def shared(opened: Page, person: Person) -> None:

@@ -36,7 +36,7 @@ export function newId() {
  * Events (`client.on(name, fn)`, `"*"` for all): every push of the protocol by its action (`message`, `recalled`, …)
  * with its data, and `connected {isFirst}`, `disconnected`, `conversations` (all of them, after each connect),
  * `stream_text` (the message as far as it has come, when chunks were missed), `sending`, `sent {data, ack}`,
- * `refused {data, error}`, `over {code, message}`.
+ * `refused {data, error}`, `over {code, message}`, `logged_out`.
  */
 export class Client {
   #emitter = new Emitter();
@@ -117,6 +117,7 @@ export class Client {
   }
 
   #leave({ isForgotten }) {
+    if (isForgotten && this.isLoggedIn) this.#emitter.emit("logged_out", {});
     this.close();
     this.outbox.clear({ isForgotten });
     this.#link.clear();

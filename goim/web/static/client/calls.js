@@ -43,10 +43,14 @@ export class Calls {
     client.on("call_rejected", (call) => this.#over(call));
     client.on("call_ended", (call) => this.#over(call));
     client.on("webrtc_signaling", (signal) => {
-      this.#signals = this.#signals.then(() => this.#hear(signal)).catch(() => this.#set({ state: "reconnecting" }));
+      this.#next(signal.callId, () => this.#hear(signal));
     });
     client.on("connected", () => this.#catchUp());
     client.on("over", () => this.#finish());
+    client.on("logged_out", () => {
+      this.#finish();
+      this.dismiss();
+    });
   }
 
   // what one does
@@ -59,7 +63,7 @@ export class Calls {
       try {
         const call = await this.#client.ask("call_start", { to, type });
         this.#begin(call, "outgoing", local);
-        if (call.status === "answered") await this.#connect(); // both called at once
+        if (call.status === "answered") this.#next(call.callId, () => this.#connect()); // both called at once
       } catch (error) {
         stop(local);
         throw error;
@@ -75,9 +79,10 @@ export class Calls {
       if (this.current?.call.callId !== call.callId || this.current.state !== "incoming") return stop(local);
       this.#set({ local });
       const answered = await this.#client.ask("call_answer", { callId: call.callId }).catch((error) => {
-        this.#finish();
+        if (this.#isThis(call.callId)) this.#finish();
         throw error;
       });
+      if (!this.#isThis(call.callId)) return; // hung up meanwhile
       this.#set({ call: answered });
       await this.#connect();
     });
@@ -91,8 +96,7 @@ export class Calls {
       const local = await this.#openDevices({ audio: true, video: call.type === "video" });
       if (!this.#isThis(call.callId)) return stop(local); // it is over meanwhile
       this.#set({ local, state: "connecting", since: Math.min(call.answeredAt, Date.now()) });
-      this.#signals = this.#signals.then(() => (this.#early ? this.#accept(this.#early) : this.#offer()));
-      await this.#signals.catch(() => this.#set({ state: "reconnecting" }));
+      this.#next(call.callId, () => (this.#early ? this.#accept(this.#early) : this.#offer()));
       this.#insist(call.callId);
     });
   }
@@ -191,7 +195,7 @@ export class Calls {
       this.dismiss();
     } else if (state === "outgoing") {
       this.#set({ call });
-      this.#signals = this.#signals.then(() => this.#connect()).catch(() => this.#set({ state: "reconnecting" }));
+      this.#next(call.callId, () => this.#connect());
     }
   }
 
@@ -203,6 +207,7 @@ export class Calls {
 
   #finish(call = this.current?.call) {
     this.#close();
+    this.#signals = Promise.resolve(); // what is asked of a connection that is then closed is never answered
     if (!this.current) return;
     stop(this.current.local);
     this.#set({ call, local: null, remote: null });
@@ -213,17 +218,18 @@ export class Calls {
   /** After a connection was lost, or a reload: a call that is over meanwhile, one to mend. Else nothing is asked: of one
    * that rings each new connection is told. */
   async #catchUp() {
+    const before = this.current?.call.callId;
     const isIn = this.current && this.current.state !== "ended";
     if (!isIn && this.#kept.load()?.userId !== this.#client.userId) return;
     const call = await this.#client.http.get("/api/webrtc/current-call").catch((error) => (error.code === "NOT_FOUND" ? null : undefined));
-    if (call === undefined || this.#isBusy) return;
+    if (call === undefined || this.#isBusy || this.current?.call.callId !== before) return;
     const { state } = this.current ?? {};
     if (!state || state === "ended") this.#remember(call);
     else if (call?.callId !== this.current.call.callId) this.#over({ ...this.current.call, status: "ended", reason: "connection_lost" });
     if (!call) return;
     if (call.status === "ringing" && call.to === this.#client.userId) this.#ring(call);
     else if (call.status === "answered") this.#answered(call);
-    if (this.current?.state === "reconnecting") await this.#offer().catch(() => {}); // the next connection tries it, too
+    if (this.current?.state === "reconnecting") this.#offerAnew();
   }
 
   /** For a page after this one. */
@@ -244,6 +250,13 @@ export class Calls {
   }
 
   // between the two pages
+
+  /** What two pages agree on goes step by step; a step that fails is mended by the next offer. */
+  #next(callId, step) {
+    const failed = () => this.#isThis(callId) && this.#set({ state: "reconnecting" });
+    this.#signals = this.#signals.then(() => this.#isThis(callId) && step()).catch(failed);
+    return this.#signals;
+  }
 
   get #other() {
     const { from, to } = this.current.call;
@@ -271,7 +284,9 @@ export class Calls {
 
   /** A new connection for each offer: it is the same when the first is made and when a lost one is replaced. */
   async #open() {
+    const { callId } = this.current.call;
     const { iceServers } = await this.#client.http.get("/api/webrtc/ice-servers");
+    if (!this.#isThis(callId)) throw new Error("the call is over");
     this.#close();
     const peer = (this.#peer = new RTCPeerConnection({ iceServers }));
     const { local } = this.current;
@@ -296,16 +311,20 @@ export class Calls {
   /** Who called offers a new connection for one that did not come back; without the server, when that is back. */
   #mend(peer) {
     const isMine = this.current?.call.from === this.#client.userId;
-    if (isMine && this.#peer === peer && peer.connectionState !== "connected") this.#offer().catch(() => {});
+    if (isMine && this.#peer === peer && peer.connectionState !== "connected") this.#offerAnew();
   }
 
   /** Offer again and again, as who was away may not have heard an answer. */
   #insist(callId) {
     setTimeout(async () => {
       if (!this.#isThis(callId) || this.current.state === "active") return;
-      await this.#offer().catch(() => {}); // without the server: the next time
+      await this.#offerAnew(); // without the server: the next time
       this.#insist(callId);
     }, 2 * PATIENCE);
+  }
+
+  #offerAnew() {
+    return this.#next(this.current.call.callId, () => this.#offer());
   }
 
   async #offer() {
@@ -315,8 +334,8 @@ export class Calls {
     await this.#tell("offer", { sdp: peer.localDescription.sdp });
   }
 
-  async #hear({ callId, type, sdp, candidate }) {
-    if (!this.#isThis(callId) || this.current.state === "incoming") return;
+  async #hear({ type, sdp, candidate }) {
+    if (this.current.state === "incoming") return;
     if (type === "offer" && this.current.state === "left") this.#leaveForLater(sdp);
     else if (type === "offer" && this.#isFirst()) return;
     else if (type === "offer") await this.#accept(sdp);

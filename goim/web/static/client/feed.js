@@ -1,5 +1,5 @@
 // What is shown: messages and changes in order and once; what was missed is asked for before later ones are shown.
-import { isPassing, SessionOver } from "./errors.js";
+import { GoimError, isPassing, SessionOver } from "./errors.js";
 import { sleep } from "./http.js";
 import { Progress } from "./progress.js";
 
@@ -45,6 +45,7 @@ export class Feed {
     this.#shown = null;
     this.#isFirst = true;
     this.#streams.clear();
+    this.#ownStreams.clear();
     this.#mine.clear();
     for (const timer of this.#gaps.values()) clearTimeout(timer);
     this.#gaps.clear();
@@ -99,6 +100,7 @@ export class Feed {
     if (!["ack", "stream_started", "stream_ended"].includes(action)) return;
     if (data.streamId && data.convId) this.#ownStreams.set(data.streamId, data.convId);
     const convId = data.convId ?? this.#ownStreams.get(data.streamId);
+    if (action === "stream_ended") this.#ownStreams.delete(data.streamId);
     if (!convId) return;
     if (data.seq !== undefined) this.#countOwnMessage(convId, data.seq);
     else if (data.change !== undefined) this.#progress(convId).changes.add(data.change);
@@ -149,12 +151,26 @@ export class Feed {
   }
 
   async #change(action, data) {
-    if (!this.#shown.has(data.convId)) this.#shown.set(data.convId, new Progress(data.seq, data.change - 1));
+    if (!this.#shown.has(data.convId) && !(await this.#meet(data))) return;
     const { changes } = this.#shown.get(data.convId);
     if (changes.has(data.change)) return;
     if (changes.leavesGap(data.change)) return this.#catchUp([data.convId]);
     changes.add(data.change);
     this.#changed(action, data);
+  }
+
+  /** A conversation of which a change is the first that one hears: false if nothing is to be told of it now. */
+  async #meet({ convId, change }) {
+    if (!convId.startsWith("group:")) {
+      this.#progress(convId);
+      await this.#catchUp([convId]); // what was said first comes first
+      return Boolean(this.#shown);
+    }
+    // Into a group one may have come late, and this be about what was said before.
+    const line = (await this.#linesWhileConnected())?.find((each) => each.convId === convId);
+    if (!line || !this.#shown) return false; // one has left it again, or the next connection tells
+    this.#shown.set(convId, new Progress(line.readSeq, change - 1));
+    return true;
   }
 
   #changed(action, data) {
@@ -177,14 +193,15 @@ export class Feed {
       found = await this.#http.get("/api/messages/history", { convId, fromSeq: seq - 1, limit: 1 });
     } catch (error) {
       if (isPassing(error)) return; // the next chunk leaves a gap, too, and the end brings all of it
-      throw error;
+      if (!(error instanceof GoimError)) throw error;
+      this.#streams.delete(streamId); // one may not see it any more
+      return;
     }
-    for (const message of found.messages) {
-      if (message.serverMsgId !== streamId || message.streamStatus !== "streaming") continue;
-      if ((message.streamIndex ?? 0) <= index) continue;
-      this.#streams.set(streamId, { convId, seq, index: message.streamIndex });
-      this.#emit("stream_text", message);
-    }
+    const message = found.messages.find(({ serverMsgId }) => serverMsgId === streamId);
+    if (message?.streamStatus !== "streaming") return void this.#streams.delete(streamId);
+    if ((message.streamIndex ?? 0) <= index) return;
+    this.#streams.set(streamId, { convId, seq, index: message.streamIndex });
+    this.#emit("stream_text", message);
   }
 
   /** Go on from where the cursors stand; on the very first run, what was said so far does not count as missed. This

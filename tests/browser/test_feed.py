@@ -1,0 +1,75 @@
+"""What the JavaScript client shows of conversations that it has only just met, or is no longer in."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from playwright.async_api import Browser
+
+from tests.browser.blanks import blank, enter, without_messages
+from tests.client import World
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+HEARD = "([name, event]) => window[name].until((each) => each.event === event).then(() => true)"
+TEXTS = """async ([name, last]) => {
+  await window[name].until(({ data }) => data.payload?.text === last);
+  return window[name].texts();
+}"""
+
+
+async def test_who_joins_a_group_is_not_told_what_was_said_before_because_it_changes(
+    town: World, browser: Browser
+) -> None:
+    ann, bob = await town.circle(2)
+    group = await bob.post("/api/groups", {"name": "old", "joinPolicy": "open"})
+    where = {"groupId": group["groupId"], "type": "text"}
+    texts = ("one", "two", "three")
+    first, *_ = [await bob.post("/api/messages", {**where, "payload": {"text": text}}) for text in texts]
+    device = await town.device(bob)
+    async with blank(browser, town.base_url) as opened:
+        await enter(opened, ann)
+        await ann.post(f"/api/groups/{group['groupId']}/join")
+        reaction = {"convId": group["convId"], "serverMsgId": first["serverMsgId"], "emoji": "👍"}
+        await device.ask("react", reaction)
+        assert await opened.evaluate(HEARD, [ann.username, "reaction"])
+        await bob.post("/api/messages", {**where, "payload": {"text": "four"}})
+        assert await opened.evaluate(TEXTS, [ann.username, "four"]) == ["four"]
+
+
+async def test_a_first_message_of_which_one_hears_by_its_change_is_shown(town: World, browser: Browser) -> None:
+    ann, bob = await town.circle(2)
+    async with blank(browser, town.base_url) as opened:
+        await opened.route_web_socket(lambda _: True, without_messages)
+        await enter(opened, ann)
+        first = await bob.post("/api/messages", bob.text(ann, "frist"))
+        place = {"convId": first["convId"], "serverMsgId": first["serverMsgId"]}
+        await bob.post("/api/messages/edit", {**place, "payload": {"text": "first"}})
+        assert await opened.evaluate(HEARD, [ann.username, "edited"])
+        assert await opened.evaluate("name => window[name].texts()", ann.username) == ["first"]
+
+
+async def test_a_stream_that_one_may_not_see_any_more_keeps_none_from_going_on(town: World, browser: Browser) -> None:
+    ann, bob, carol = await town.circle(3)
+    group = await bob.post("/api/groups", {"name": "left", "memberIds": [ann.user_id]})
+    his, hers = await town.device(bob), await town.device(carol)
+    async with blank(browser, town.base_url) as opened:
+        complaints: list[str] = []
+        opened.on("pageerror", lambda error: complaints.append(str(error)))
+        await enter(opened, ann)
+        began = {"type": "stream", "payload": {"text": "a"}}
+        await his.ask("start_stream", {"groupId": group["groupId"], **began})
+        assert await opened.evaluate(HEARD, [ann.username, "message"])
+        stream = await hers.ask(
+            "start_stream", {"convType": "c2c", "to": ann.user_id, **began, "payload": {"text": "b"}}
+        )
+        await opened.evaluate(TEXTS, [ann.username, "b"])
+        await opened.evaluate("name => window[name].client.close()", ann.username)
+        await bob.delete(f"/api/groups/{group['groupId']}/members/{ann.user_id}")
+        chunk = {"action": "stream_chunk", "data": {"streamId": stream["streamId"], "delta": "c"}}
+        await hers.ws.send(json.dumps(chunk))
+        await hers.exchange({"action": "ping"})
+        await opened.evaluate("name => window[name].client.connect()", ann.username)
+        assert await opened.evaluate(HEARD, [ann.username, "stream_text"])
+        assert complaints == []
