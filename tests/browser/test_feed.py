@@ -7,7 +7,7 @@ import json
 import pytest
 from playwright.async_api import Browser
 
-from tests.browser.blanks import blank, enter, without_messages
+from tests.browser.blanks import Held, blank, enter, without_messages
 from tests.client import World
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -73,3 +73,30 @@ async def test_a_stream_that_one_may_not_see_any_more_keeps_none_from_going_on(t
         await opened.evaluate("name => window[name].client.connect()", ann.username)
         assert await opened.evaluate(HEARD, [ann.username, "stream_text"])
         assert complaints == []
+
+
+async def test_what_was_written_to_a_stream_is_not_told_after_its_end(town: World, browser: Browser) -> None:
+    ann, bob = await town.circle(2)
+    device = await town.device(bob)
+    async with blank(browser, town.base_url) as opened:
+        await enter(opened, ann)
+        await opened.evaluate("name => window[name].client.close()", ann.username)
+        began = {"convType": "c2c", "to": ann.user_id, "type": "stream", "payload": {"text": "a"}}
+        stream = await device.ask("start_stream", began)
+        held = Held()
+        await opened.route("**/api/conversations?*", held)
+        await opened.evaluate("name => window[name].client.connect()", ann.username)
+        await held.has_come.wait()
+        chunk = {"action": "stream_chunk", "data": {"streamId": stream["streamId"], "delta": "b"}}
+        await device.ws.send(json.dumps(chunk))
+        await device.ask("end_stream", {"streamId": stream["streamId"]})
+        await bob.post("/api/messages", bob.text(ann, "later"))
+        await opened.evaluate(
+            "name => window[name].client.ask('ping', {})", ann.username
+        )  # all that was pushed has come
+        await held.let_go()
+        await opened.evaluate(TEXTS, [ann.username, "later"])
+        await bob.post("/api/messages", bob.text(ann, "last"))
+        assert await opened.evaluate(TEXTS, [ann.username, "last"]) == ["ab", "later", "last"]
+        chunks = "name => window[name].heard.filter(({ event }) => event === 'stream_chunk')"
+        assert await opened.evaluate(chunks, ann.username) == []

@@ -179,7 +179,9 @@ export class Feed {
   }
 
   async #chunk(data) {
-    const at = this.#streams.get(data.streamId) ?? { convId: data.convId, seq: data.seq, index: 0 };
+    const at = this.#streams.get(data.streamId);
+    // It began before this page did, or has ended before this was shown.
+    if (!at) return this.#textOf(data.streamId, { convId: data.convId, seq: data.seq, index: 0 });
     if (data.index <= at.index) return;
     if (data.index > at.index + 1) return this.#textOf(data.streamId, at);
     this.#streams.set(data.streamId, { ...at, index: data.index });
