@@ -183,3 +183,20 @@ async def test_what_was_read_while_there_was_no_connection_is_ticked(town: World
         await bob.post("/api/messages/read", {"convId": said["convId"], "seq": 1})
         await hers.context.set_offline(False)
         await expect(hers.message("hi").get_by_label("Read", exact=True)).to_be_visible()
+
+
+async def test_a_conversation_that_begins_anew_while_it_is_deleted_stays(town: World, browser: Browser) -> None:
+    ann, bob = await town.circle(2)
+    await bob.post("/api/messages", bob.text(ann, "old"))
+    async with seat(browser, town.base_url, ann) as hers:
+        await hers.goes_live()
+        async with late(hers.page, "**/api/conversations/delete") as held:
+            await hers.row(bob.username).click(button="right")
+            await hers.page.get_by_role("menuitem", name="Delete conversation").click()
+            await hers.button("Delete", within=hers.page.get_by_role("dialog")).click()
+            await held.is_asked()
+            await expect(hers.row(bob.username)).to_have_count(0)
+            await bob.post("/api/messages", bob.text(ann, "new"))
+            await expect(hers.row(bob.username)).to_contain_text("new")
+            await held.comes()
+            await expect(hers.row(bob.username)).to_contain_text("new")

@@ -385,9 +385,10 @@ export class Conversations {
     this.#turn(conv.convId, { muted: !conv.muted });
   }
 
-  async delete(conv) {
-    await this.#client.http.post("/api/conversations/delete", { convId: conv.convId });
-    this.#updated({ convId: conv.convId, deleted: true });
+  async delete({ convId }) {
+    const upto = this.get(convId)?.lastSeq;
+    await this.#client.http.post("/api/conversations/delete", { convId });
+    if (this.get(convId)?.lastSeq === upto) this.#updated({ convId, deleted: true }); // else it has begun anew
   }
 
   async readAll() {
