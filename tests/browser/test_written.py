@@ -254,3 +254,22 @@ async def test_what_was_refused_is_still_there_for_who_has_to_log_in_again_and_f
         await log_in_again(eve)
         await expect(hers.row(ann.username)).to_be_visible()
         await expect(refused).to_have_count(0)
+
+
+async def test_what_one_writes_into_a_form_stays_whatever_happens_meanwhile(town: World, browser: Browser) -> None:
+    ann, bob = await town.person(), await town.person()
+    async with seat(browser, town.base_url, ann) as hers:
+        await hers.page.goto(f"{town.base_url}/#/settings/profile")
+        await hers.goes_live()
+        await hers.page.get_by_label("Name that others see").fill("Ann the")
+        await bob.post("/api/friends", {"friendId": ann.user_id})
+        await expect(hers.page.get_by_label("People, 1 new")).to_be_visible()
+        await expect(hers.page.get_by_label("Name that others see")).to_have_value("Ann the")
+
+        await hers.page.get_by_role("link", name="Favourites").click()
+        await hers.button("New note").click()
+        title = hers.page.get_by_role("dialog").get_by_role("textbox")
+        await title.fill("Milk")
+        await hers.page.evaluate("async () => (await import('/web/app/views/overlay.js')).note('by the way')")
+        await expect(hers.page.get_by_text("by the way")).to_be_visible()
+        await expect(title).to_have_value("Milk")

@@ -71,7 +71,7 @@ function Question({ title, label, value = "", yes, maxlength, isLong, close }) {
     <label class="field"><span>${label}</span>
       ${isLong
         ? html`<textarea ref=${ref} rows="5" maxlength=${maxlength} autofocus>${value}</textarea>`
-        : html`<input ref=${ref} value=${value} maxlength=${maxlength} autofocus autocomplete="off" />`}
+        : html`<input ref=${ref} defaultValue=${value} maxlength=${maxlength} autofocus autocomplete="off" />`}
     </label>
     <footer class="dialog-foot">
       <button type="button" class="button" onClick=${() => close()}>${t("do.cancel")}</button>

@@ -43,7 +43,7 @@ function Profile() {
       <p>@${me.username}</p>
     </div>
     <form ref=${form} onSubmit=${save}>
-      <label class="field"><span>${t("login.nickname")}</span><input name="nickname" value=${me.nickname} maxlength="64" /></label>
+      <label class="field"><span>${t("login.nickname")}</span><input name="nickname" defaultValue=${me.nickname} maxlength="64" /></label>
       <button class="button primary">${t("do.save")}</button>
     </form>`;
 }
