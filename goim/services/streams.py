@@ -11,6 +11,7 @@ import structlog
 from msgspec import UNSET, Raw, UnsetType
 from msgspec.structs import replace
 
+from goim.batching import parts
 from goim.clock import LATEST_MS, Clock
 from goim.delivery import Delivery
 from goim.elsewhere.base import Elsewhere
@@ -45,6 +46,7 @@ GIVE_SECONDS = 0.5
 """How long a node that feeds a stream now waits for the one that did."""
 _BEAT_SECONDS = 1.0
 _ORPHANS_EVERY = 15
+_AT_ONCE = 64
 _MOST = 100_000
 _REMEMBERED = 10_000
 _decode_text = msgspec.json.Decoder(Text).decode
@@ -320,13 +322,17 @@ class Streams:
                     await self.take_up_orphans()
 
     async def save(self) -> None:
-        """Store what has grown: a crash costs at most what came in the last second."""
-        for stream_id, live in [(stream_id, live) for stream_id, live in self._live.items() if not live.is_saved]:
-            async with live.writing:
-                if self._live.get(stream_id) is live and not await self._save(live):
-                    await self._give_up(stream_id, live)
+        """Store what has grown, some at once: a crash costs at most what came in the last second."""
+        grown = [(stream_id, live) for stream_id, live in self._live.items() if not live.is_saved]
+        for some in parts(grown, _AT_ONCE):
+            await asyncio.gather(*(self._save_or_give_up(*each) for each in some))
         done, self._done = self._done, []
         await self._pending.remove("stream", done)
+
+    async def _save_or_give_up(self, stream_id: str, live: Live) -> None:
+        async with live.writing:
+            if self._live.get(stream_id) is live and not await self._save(live):
+                await self._give_up(stream_id, live)
 
     async def _save(self, live: Live) -> bool:
         """False if it is over."""

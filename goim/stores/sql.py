@@ -232,8 +232,8 @@ class SqlPending:
         await self._engine.execute(PUT_PENDING, (kind, *key, at))
 
     async def remove(self, kind: str, keys: Collection[SentKey]) -> None:
-        for key in keys:
-            await self._engine.execute(REMOVE_PENDING, (kind, *key))
+        if keys:
+            await self._engine.execute_many(REMOVE_PENDING, [(kind, *key) for key in keys])
 
     async def due(self, kind: str, now_ms: int, limit: int) -> list[SentKey]:
         return [(row[0], row[1], row[2]) for row in await self._engine.fetch_rows(DUE, (kind, now_ms, limit))]

@@ -27,6 +27,7 @@ from goim.stores.sqlite_worker import (
     JobQueue,
     NothingChanged,
     Statement,
+    Work,
     Worker,
     as_part,
     as_transaction,
@@ -36,6 +37,8 @@ from goim.stores.sqlite_worker import (
     inside,
     roll_back,
     run_all,
+    statement,
+    statements,
 )
 
 T = TypeVar("T")
@@ -56,6 +59,10 @@ def _answer(sql: str, args: Args) -> Job[list[dict[str, Any]]]:
 
 def is_read(sql: str) -> bool:
     return sql.lstrip()[:6].upper() == "SELECT"
+
+
+def _is_change(sql: str) -> bool:
+    return sql.lstrip()[:6].upper() in ("INSERT", "UPDATE", "DELETE")
 
 
 class _TransactionConnection:
@@ -125,7 +132,8 @@ class SqliteTransaction(SQLiteTransaction):
 class SqliteEngine(SQLiteEngine):
     """One SQLite file. Open it with `async with`, or `open()` and `close()`.
 
-    - `write(job)` and `read(job)` run a function of the connection as one transaction, in one hop.
+    - `write(job)` and `read(job)` run a function of the connection as one transaction, in one hop. Writes that wait
+      together are one commit; each stands or falls by itself, and may be begun again from its beginning.
     - `fetch`, `execute` and the rest of `SqlEngine` run single statements, Piccolo's queries likewise.
     - A cancelled caller stops waiting; its job is still done.
     """
@@ -185,36 +193,36 @@ class SqliteEngine(SQLiteEngine):
     async def write(self, job: Job[T]) -> T:
         """Run `job` on the writer as one transaction; inside `transaction()`, as a part of that."""
         if self.open_transaction():
-            return await self._submit(self._write_jobs, as_part(job))
-        return await self._write_alone(as_transaction(job, "BEGIN IMMEDIATE"))
+            return await self._submit(self._write_jobs, Work(as_part(job)))
+        return await self._write(statements(job))
 
     async def read(self, job: Job[T]) -> T:
         """Run `job` on one snapshot; inside `transaction()`, on what that sees."""
         if self.open_transaction():
-            return await self._submit(self._write_jobs, inside(job))
-        return await self._submit(self._read_jobs, as_transaction(job, "BEGIN"))
+            return await self._submit(self._write_jobs, Work(inside(job)))
+        return await self._submit(self._read_jobs, Work(as_transaction(job, "BEGIN")))
 
-    def _submit(self, jobs: JobQueue, job: Job[T]) -> asyncio.Future[T]:
+    def _submit(self, jobs: JobQueue, work: Work[T]) -> asyncio.Future[T]:
         if not self._is_open:
             raise StoreDown("the SQLite engine is not open")
         future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
-        jobs.put((job, future))
+        jobs.put((work, future))
         return future
 
-    async def _write_alone(self, job: Job[T]) -> T:
+    async def _write(self, work: Work[T]) -> T:
         if not self._turn.locked():  # the queue keeps the order, so no need to hold the lock
-            return await self._submit(self._write_jobs, job)
+            return await self._submit(self._write_jobs, work)
         async with self._turn:
-            future = self._submit(self._write_jobs, job)
+            future = self._submit(self._write_jobs, work)
         return await future
 
     async def _statement(self, sql: str, job: Job[T]) -> T:
         """Run a job that is one statement (a transaction by itself) where it belongs."""
         if self.open_transaction():
-            return await self._submit(self._write_jobs, inside(job))
+            return await self._submit(self._write_jobs, Work(inside(job)))
         if is_read(sql):
-            return await self._submit(self._read_jobs, job)
-        return await self._write_alone(job)
+            return await self._submit(self._read_jobs, Work(job))
+        return await self._write(statement(job) if _is_change(sql) else Work(job))
 
     # Statements
 
@@ -249,11 +257,11 @@ class SqliteEngine(SQLiteEngine):
         """
         if self.open_transaction():
             raise TransactionError("insert_rows is a transaction of its own")
-        statements = insert_statements(into, rows)
-        if len(statements) == 1:  # a transaction by itself
-            await self._write_alone(lambda connection: connection.execute(*statements[0]))
+        inserts = insert_statements(into, rows)
+        if len(inserts) == 1:
+            await self._write(statement(lambda connection: connection.execute(*inserts[0])))
         else:
-            await self.write(lambda connection: [connection.execute(*statement) for statement in statements])
+            await self.write(lambda connection: [connection.execute(*insert) for insert in inserts])
 
     async def execute_all(self, statements: Sequence[Statement]) -> bool:
         """Run statements as one; if any of them changes no row, none of them stands and the answer is False."""
@@ -318,7 +326,7 @@ class SqliteEngine(SQLiteEngine):
         """Take the writer for a transaction."""
         await self._turn.acquire()
         try:
-            await self._submit(self._write_jobs, lambda connection: connection.execute(sql))
+            await self._submit(self._write_jobs, Work(lambda connection: connection.execute(sql)))
         except BaseException:
             self._release(roll_back)  # cancelled: BEGIN may still be on its way, this follows it
             raise
@@ -329,6 +337,6 @@ class SqliteEngine(SQLiteEngine):
 
     def _release(self, job: Job[None]) -> asyncio.Future[None]:
         try:
-            return self._submit(self._write_jobs, job)
+            return self._submit(self._write_jobs, Work(job))
         finally:
             self._turn.release()

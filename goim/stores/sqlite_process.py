@@ -79,7 +79,7 @@ class _Link(asyncio.Protocol):
 
 
 class SqliteProcessEngine(SqliteEngine):
-    """`SqliteEngine` with the writes of `insert_rows`, `execute` and `execute_all` in a process of their own.
+    """`SqliteEngine` with the writes of `insert_rows` and `execute…` in a process of their own.
 
     Should that process die, what it was at is `StoreDown`, and the next write starts a new one. `transaction()` and
     what is in it stay on the thread: they are for migrations, before the first write.
@@ -100,6 +100,11 @@ class SqliteProcessEngine(SqliteEngine):
         if self.open_transaction() or is_read(sql):
             return await super().execute(sql, args)
         return int((await self._order(("execute", sql, list(args))))[1])
+
+    async def execute_many(self, sql: str, each: Sequence[Args]) -> int:
+        if self.open_transaction():
+            return await super().execute_many(sql, each)
+        return int((await self._order(("many", sql, [list(args) for args in each])))[1]) if each else 0
 
     async def execute_all(self, statements: Sequence[Statement]) -> bool:
         if self.open_transaction():

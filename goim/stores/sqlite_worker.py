@@ -1,4 +1,4 @@
-"""A SQLite connection in a thread of its own, and the ways a job can be run on it."""
+"""A SQLite connection in a thread of its own, and the ways jobs can be run on it: what waits together is one commit."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import asyncio
 import functools
 import sqlite3
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from queue import SimpleQueue
-from typing import Any, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 from goim.errors import StoreDown
 from goim.stores.base import Taken
@@ -18,8 +18,22 @@ T = TypeVar("T")
 Row = tuple[Any, ...]
 Statement = tuple[str, Sequence[Any]]
 Job = Callable[[sqlite3.Connection], T]
-JobQueue = SimpleQueue[tuple[Job[Any], asyncio.Future[Any]] | None]
-"""Jobs with where to answer; a None ends the thread that takes it."""
+Outcome = tuple[Any, Exception | None]
+"""What a job answered, or why it failed."""
+
+
+class Work(NamedTuple, Generic[T]):
+    """A job as it is run by itself, and how as part of a transaction that it shares with others; None: not so."""
+
+    alone: Job[T]
+    part: Job[T] | None = None
+
+
+JobQueue = SimpleQueue[tuple[Work[Any], asyncio.Future[Any]] | None]
+"""Work with where to answer; a None ends the thread that takes it."""
+
+MOST_TOGETHER = 256
+"""So many writes share a commit."""
 
 _BUSY_TIMEOUT_MS = 10_000
 _CACHE_KIB = 65_536
@@ -121,17 +135,66 @@ class Worker:
             return
         loop.call_soon_threadsafe(_settle, self._opened, None, None)
         with closing(connection):
-            while (item := self._jobs.get()) is not None:
-                job, future = item
-                loop.call_soon_threadsafe(_settle, future, *_attempt(job, connection))
-                del item, job, future  # or they would live until the next job
+            for items in _groups_of(self._jobs):
+                outcomes = carry_out([work for work, _ in items], connection)
+                loop.call_soon_threadsafe(_settle_all, [future for _, future in items], outcomes)
+                del items, outcomes  # or they would live until the next job
 
 
-def _attempt(job: Job[Any], connection: sqlite3.Connection) -> tuple[Any, Exception | None]:
+def _groups_of(jobs: JobQueue) -> Iterator[list[tuple[Work[Any], asyncio.Future[Any]]]]:
+    """What waits, in its order: together what may share a transaction, everything else by itself. Until a None."""
+    while (item := jobs.get()) is not None:
+        group = [item]
+        while group[0][0].part is not None and len(group) < MOST_TOGETHER and not jobs.empty():
+            item = jobs.get()
+            if item is None or item[0].part is None:
+                break
+            group.append(item)
+        is_last, alone = item is None, [] if item is None or item is group[-1] else [item]
+        del item
+        yield group
+        if alone:
+            yield alone
+        if is_last:
+            return
+
+
+class _GivenUp(Exception):
+    """SQLite undid the whole transaction."""
+
+
+def carry_out(works: Sequence[Work[Any]], connection: sqlite3.Connection) -> list[Outcome]:
+    """Do several in one commit, each all of it or nothing of it."""
+    parts = [work.part for work in works if work.part is not None]
+    if len(parts) > 1 and len(parts) == len(works):
+        try:
+            return as_transaction(functools.partial(_all, parts), "BEGIN IMMEDIATE")(connection)
+        except Exception as error:  # noqa: BLE001 it is raised where the jobs came from
+            if isinstance(told(error), StoreDown):
+                return [(None, told(error)) for _ in works]
+            # Else one of them has undone what the others did: then each by itself.
+    return [_attempt(work.alone, connection) for work in works]
+
+
+def _all(parts: Sequence[Job[Any]], connection: sqlite3.Connection) -> list[Outcome]:
+    outcomes = []
+    for part in parts:
+        outcomes.append(_attempt(part, connection))
+        if not connection.in_transaction:
+            raise _GivenUp
+    return outcomes
+
+
+def _attempt(job: Job[Any], connection: sqlite3.Connection) -> Outcome:
     try:
         return job(connection), None
     except Exception as error:  # noqa: BLE001 it is raised where the job came from
         return None, told(error)
+
+
+def _settle_all(futures: Sequence[asyncio.Future[Any]], outcomes: Sequence[Outcome]) -> None:
+    for future, (result, error) in zip(futures, outcomes, strict=True):
+        _settle(future, result, error)
 
 
 def _settle(future: asyncio.Future[Any], result: Any, error: Exception | None) -> None:
@@ -213,6 +276,16 @@ def inside(job: Job[T]) -> Job[T]:
         return job(connection)
 
     return work
+
+
+def statement(job: Job[T]) -> Work[T]:
+    """A job that is one statement, which SQLite does as a whole."""
+    return Work(job, inside(job))
+
+
+def statements(job: Job[T]) -> Work[T]:
+    """A job that is several, done as a whole."""
+    return Work(as_transaction(job, "BEGIN IMMEDIATE"), as_part(job))
 
 
 @functools.cache

@@ -1,6 +1,7 @@
-"""The writer of a SQLite file as a process of its own: reads orders from a socket, carries each out as one transaction.
+"""The writer of a SQLite file as a process of its own: reads orders from a socket, carries each out as a whole; those
+that come together are one commit.
 
-Started by `sqlite_process.py`. It ends when the socket does, after the order it is at; signals do not end it.
+Started by `sqlite_process.py`. It ends when the socket does, after the orders it is at; signals do not end it.
 """
 
 from __future__ import annotations
@@ -17,13 +18,25 @@ import msgspec
 
 from goim.errors import StoreDown
 from goim.stores.base import Taken
-from goim.stores.sqlite_worker import NothingChanged, as_transaction, connect, insert_statements, run_all, told
+from goim.stores.sqlite_worker import (
+    MOST_TOGETHER,
+    NothingChanged,
+    Outcome,
+    Work,
+    carry_out,
+    connect,
+    insert_statements,
+    run_all,
+    statement,
+    statements,
+)
 
 _READ_BYTES = 1 << 20
-_TIDY_AFTER = 64  # orders
+_TIDY_AFTER = 64  # commits
 
 Order = tuple[str, str | None, list[Any]]
-"""("insert", table, rows) or ("statements", None, [(sql, args), …]) or ("execute", sql, args)."""
+"""("insert", table, rows), ("statements", None, [(sql, args), …]), ("many", sql, [args, …]) or
+("execute", sql, args)."""
 Answer = tuple[str, Any]
 """("done", affected rows), ("nothing", None), ("taken", why), ("down", why) or ("failed", why)."""
 
@@ -37,42 +50,54 @@ def framed(message: Order | Answer) -> bytes:
     return len(body).to_bytes(4, "big") + body
 
 
-def orders_of(link: socket.socket) -> Iterator[Order]:
-    """Whole orders as they come in, until the other side is gone, perhaps in the middle of one."""
-    with link.makefile("rb", _READ_BYTES) as stream:  # one buffer for all, which `recv` would make anew each time
-        while len(head := stream.read(4)) == 4:
-            size = int.from_bytes(head, "big")
-            body = stream.read(size)
-            if len(body) < size:
-                return
-            yield decode_order(body)
+def orders_of(link: socket.socket) -> Iterator[list[Order]]:
+    """Whole orders as they come in, those together that are there, until the other side is gone, perhaps in the middle
+    of one."""
+    there = bytearray()
+    with memoryview(bytearray(_READ_BYTES)) as view:  # one for all reads: it would be made anew each time
+        while size := link.recv_into(view):
+            there += view[:size]
+            at, orders = 0, []
+            while len(there) - at >= 4 and len(there) >= (end := at + 4 + int.from_bytes(there[at : at + 4], "big")):
+                orders.append(decode_order(there[at + 4 : end]))
+                at = end
+            del there[:at]
+            for start in range(0, len(orders), MOST_TOGETHER):
+                yield orders[start : start + MOST_TOGETHER]
 
 
-def carry_out(connection: sqlite3.Connection, order: Order) -> Answer:
-    """One order, all of it or nothing."""
+def answers_to(orders: Sequence[Order], connection: sqlite3.Connection) -> list[Answer]:
+    """Carry orders out, each all of it or nothing of it."""
+    return [_answer(outcome) for outcome in carry_out([_work(order) for order in orders], connection)]
+
+
+def _work(order: Order) -> Work[Any]:
     kind, what, items = order
-    try:
-        match kind:
-            case "insert":
-                return _insert(connection, str(what), items)
-            case "statements":
-                as_transaction(lambda each: run_all(each, items), "BEGIN IMMEDIATE")(connection)
-                return ("done", 0)
-            case _:
-                return ("done", max(connection.execute(str(what), items).rowcount, 0))
-    except NothingChanged:
-        return ("nothing", None)
-    except Exception as error:  # noqa: BLE001 it is raised where the order came from
-        return _refusal(told(error))
+    match kind:
+        case "insert":
+            return _insert(insert_statements(str(what), items), len(items))
+        case "statements":
+            return statements(lambda connection: run_all(connection, items))
+        case "many":
+            return statements(lambda connection: max(connection.executemany(str(what), items).rowcount, 0))
+        case _:
+            return statement(lambda connection: max(connection.execute(str(what), items).rowcount, 0))
 
 
-def _insert(connection: sqlite3.Connection, into: str, rows: Sequence[tuple[Any, ...]]) -> Answer:
-    statements = insert_statements(into, rows)
-    if len(statements) == 1:  # a transaction by itself
-        connection.execute(*statements[0])
-    else:
-        as_transaction(lambda each: run_all(each, statements), "BEGIN IMMEDIATE")(connection)
-    return ("done", len(rows))
+def _insert(inserts: Sequence[tuple[str, list[Any]]], rows: int) -> Work[int]:
+    def job(connection: sqlite3.Connection) -> int:
+        for insert in inserts:
+            connection.execute(*insert)
+        return rows
+
+    return statement(job) if len(inserts) == 1 else statements(job)
+
+
+def _answer(outcome: Outcome) -> Answer:
+    result, error = outcome
+    if error is None:
+        return ("done", result)
+    return ("nothing", None) if isinstance(error, NothingChanged) else _refusal(error)
 
 
 def _refusal(error: Exception) -> Answer:
@@ -99,8 +124,8 @@ def main(descriptor: int, path: str, page_size: int) -> None:
         connection = connect(path, page_size)
         link.sendall(framed(("done", 0)))  # ready
         with contextlib.suppress(ConnectionError):  # the node was killed
-            for number, order in enumerate(orders_of(link), 1):
-                link.sendall(framed(carry_out(connection, order)))
+            for number, orders in enumerate(orders_of(link), 1):
+                link.sendall(b"".join(map(framed, answers_to(orders, connection))))
                 if number % _TIDY_AFTER == 0:
                     tidy(connection)
         connection.close()

@@ -15,6 +15,7 @@ from goim.notices import StreamWanted
 from goim.protocol.replies import StreamStartedData
 from goim.protocol.requests import SendData, SyncConv
 from goim.ratelimit.memory import MemoryRateLimiter
+from goim.services import streams
 from tests.services.house import Held, House, Phone, open_house, refused
 
 __all__ = ["open_house"]
@@ -356,6 +357,7 @@ def hold_saves(house: House, monkeypatch: pytest.MonkeyPatch) -> tuple[asyncio.E
 async def test_what_is_saved_while_a_stream_ends_does_not_undo_its_end(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(streams, "_AT_ONCE", 1)  # the second waits until the first is saved
     await house.friends_of_each_other("ann", "bob")
     begun = [await begin(house, "ann", "bob", "so far", f"s{number}") for number in (1, 2)]
     for stream in begun:
@@ -371,6 +373,28 @@ async def test_what_is_saved_while_a_stream_ends_does_not_undo_its_end(
         go_on.set()
     for message in (await house.history.before("bob", begun[0].conv_id, None, 2)).messages:
         assert (bytes(message.payload or b""), message.stream_status) == (b'{"text":"the end"}', "done")
+
+
+async def test_streams_are_saved_together(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    await house.friends_of_each_other("ann", "bob")
+    begun = [await begin(house, "ann", "bob", "so far", f"s{number}") for number in range(3)]
+    for stream in begun:
+        await feed(house, "ann", stream.stream_id, " more")
+    under_way, all_there = 0, asyncio.Event()
+    overwrite = house.streams._table.overwrite
+
+    async def together(*args: Any) -> bool:
+        nonlocal under_way
+        under_way += 1
+        if under_way == len(begun):
+            all_there.set()
+        await all_there.wait()  # for ever, if they were saved one after another
+        return await overwrite(*args)
+
+    monkeypatch.setattr(house.streams._table, "overwrite", together)
+    await house.streams.save()
+    (row, *_) = await house.table.after(begun[0].conv_id, 0, 1, 0)
+    assert row.payload == '{"text":"so far more"}'
 
 
 async def test_what_could_not_be_saved_is_saved_later(house: House) -> None:

@@ -47,7 +47,7 @@ def test_orders_are_read_as_they_come_and_one_that_was_cut_short_is_none(torn: i
     order = ("execute", "SELECT ?", ["x" * 3_000_000])  # more than is read at once
     node, writer = socket.socketpair()
     with node, writer, ThreadPoolExecutor() as beside:
-        read = beside.submit(lambda: list(orders_of(writer)))
+        read = beside.submit(lambda: [each for orders in orders_of(writer) for each in orders])
         node.sendall(framed(order) * 2 + framed(order)[:torn])
         node.shutdown(socket.SHUT_WR)
         assert read.result(60) == [order, order]
