@@ -67,7 +67,6 @@ class Mixing(Work):
         self._web_done = 0
         everybody = {person.user_id: person for one in self.plan.conversations for person in one.speakers}
         self.connect(partial(self._open, person) for person in everybody.values())
-        self._links = [WebLink(self.loop) for _ in range(_WEB_LINKS)]
         for one in self.plan.conversations:
             self._join(one, self.plan)
         self.wait(self.plan.rest)
@@ -143,13 +142,17 @@ class Mixing(Work):
         return request(target, "GET", f"/api/messages/history?convId={talk.conv_id}&limit=50", token)
 
     def _ask_next(self) -> None:
-        """Requests wait until a connection is free; the wait counts."""
-        for link in self._links:
-            if not self._waiting:
-                return
-            if link.is_free:
-                asked, act, due_at = self._waiting.pop(0)
-                link.ask(asked, self._answer(act, due_at))
+        """Requests wait until a connection is free; the wait counts. There are as many as it takes, up to a limit: one
+        on which nothing is ever asked, the server closes."""
+        while self._waiting:
+            link = next((each for each in self._links if each.is_free), None)
+            if link is None:
+                if len(self._links) == _WEB_LINKS:
+                    return
+                link = WebLink(self.loop)
+                self._links.append(link)
+            asked, act, due_at = self._waiting.pop(0)
+            link.ask(asked, self._answer(act, due_at))
 
     def _answer(self, act: str, due_at: float) -> Callable[[int, bytes, float], None]:
         def answered(status: int, body: bytes, now: float) -> None:
