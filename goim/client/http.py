@@ -9,7 +9,7 @@ import ssl
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 from urllib.parse import quote, urlencode, urlsplit
-from urllib.request import getproxies
+from urllib.request import getproxies, proxy_bypass
 
 import certifi
 import httpcore
@@ -24,6 +24,7 @@ REFRESH = "/api/token/refresh"
 _TRIES = 4
 _PAUSE = 0.25
 _LONGEST_PAUSE = 10.0
+_AWAY = (httpcore.NetworkError, httpcore.TimeoutException, httpcore.ProtocolError, httpcore.ProxyError)
 
 
 class Nothing(msgspec.Struct, frozen=True):
@@ -115,7 +116,7 @@ class Http:
             answer = await self._pool.request(
                 method, self.url + path, headers=headers, content=content, extensions={"timeout": timeouts}
             )
-        except (httpcore.NetworkError, httpcore.TimeoutException, httpcore.ProtocolError) as error:
+        except _AWAY as error:
             raise Unreachable(f"nothing answers at {self.url}: {_reason(error)}") from None
         if answer.status < 400:
             return answer.content
@@ -145,10 +146,21 @@ def _pause_after(error: GoimError, tried: int) -> float | None:
 
 
 def _pool(url: str) -> httpcore.AsyncConnectionPool:
-    context = ssl.create_default_context(cafile=certifi.where()) if url.startswith("https://") else None
-    through = None if is_local(url) else getproxies().get(urlsplit(url).scheme)
+    place = urlsplit(url)
+    through = None if is_local(url) or proxy_bypass(place.netloc) else getproxies().get(place.scheme)
     proxy = httpcore.Proxy(through) if through else None
-    return httpcore.AsyncConnectionPool(ssl_context=context, proxy=proxy, max_connections=20, keepalive_expiry=4.0)
+    return httpcore.AsyncConnectionPool(
+        ssl_context=trust_in(url), proxy=proxy, max_connections=20, keepalive_expiry=4.0
+    )
+
+
+def trust_in(url: str) -> ssl.SSLContext | None:
+    """Who may vouch for a server: whom the machine or the file in `SSL_CERT_FILE` trusts, and whom Mozilla does."""
+    if not url.startswith("https://"):
+        return None
+    context = ssl.create_default_context()
+    context.load_verify_locations(certifi.where())
+    return context
 
 
 def _reason(error: BaseException) -> str:
@@ -156,6 +168,10 @@ def _reason(error: BaseException) -> str:
     cause: BaseException = error
     while (below := cause.__cause__ or cause.__context__) is not None:
         cause = below
+    if isinstance(cause, ssl.SSLCertVerificationError):
+        return f"its certificate: {cause.verify_message}: SSL_CERT_FILE=ca.pem trusts those of your own"
+    if isinstance(cause, ssl.SSLError):  # its number is not the system's
+        return cause.reason or str(cause)
     if isinstance(cause, OSError) and cause.errno is not None and cause.errno > 0:
         return os.strerror(cause.errno)
     if isinstance(cause, OSError) and cause.strerror:  # of a name that nobody knows: its numbers are not the system's

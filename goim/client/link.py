@@ -16,7 +16,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus
 
 from goim.client.errors import FOR_GOOD, SessionOver, Unreachable, refusal
-from goim.client.http import is_local
+from goim.client.http import is_local, trust_in
 from goim.client.login import Login
 from goim.clock import Clock
 from goim.errors import ErrorCode, GoimError
@@ -77,6 +77,7 @@ class Link:
         scheme, _, rest = url.rstrip("/").partition("://")
         query = f"?deviceId={quote(device_id, safe='')}" if device_id else ""
         self._url = f"{'wss' if scheme == 'https' else 'ws'}://{rest}/ws{query}"
+        self._trust = trust_in(url)
         self._login = login
         self._clock = clock
         self._timing = timing
@@ -201,6 +202,7 @@ class Link:
             additional_headers={"Authorization": f"Bearer {token}"},
             compression=None,
             max_size=_LARGEST,
+            ssl=self._trust,
             proxy=None if is_local(self._url) else True,
             user_agent_header=None,
             open_timeout=self._timing.patience,
