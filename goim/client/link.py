@@ -85,6 +85,7 @@ class Link:
         self._numbers = itertools.count(1)
         self._asked: dict[int, _Asked] = {}
         self._told: dict[int, Callable[[GoimError], None]] = {}
+        self._largest: tuple[int, int] = (0, 0)  # size and id of what was sent over this connection
         self._ws: ClientConnection | None = None
         self._is_up = asyncio.Event()
         self._drain: asyncio.Timeout | None = None
@@ -118,13 +119,14 @@ class Link:
         asked = self._asked[number] = _Asked(text, asyncio.get_running_loop().create_future())
         try:
             if self._ws is not None:
-                await self._send(self._ws, text)
+                await self._send(self._ws, number, text)
             return await asked.reply
         finally:
             del self._asked[number]
 
-    async def _send(self, ws: ClientConnection, text: bytes) -> None:
+    async def _send(self, ws: ClientConnection, number: int, text: bytes) -> None:
         """Send what goes again over the next connection if this one is lost."""
+        self._largest = max(self._largest, (len(text), number))
         with contextlib.suppress(ConnectionClosed):
             await ws.send(text, text=True)
 
@@ -141,8 +143,10 @@ class Link:
         """Send what is not answered, over this connection or not at all (`Lost`)."""
         if self._ws is None or connection != self.connection:
             raise Lost
+        text = msgspec.json.encode({"action": action, "data": data, "id": number})
+        self._largest = max(self._largest, (len(text), number))
         try:
-            await self._ws.send(msgspec.json.encode({"action": action, "data": data, "id": number}), text=True)
+            await self._ws.send(text, text=True)
         except ConnectionClosed:
             raise Lost from None
 
@@ -190,6 +194,8 @@ class Link:
             if error.response.status_code == 403:
                 raise SessionOver("the server lets nobody in from here", 403) from None
             raise
+        if code == CloseCode.TOO_LARGE:
+            self._refuse_largest()
         if code == CloseCode.SESSION_ENDED and await self._login.refresh(token):
             return heard, 0.0
         if code in FOR_GOOD:
@@ -217,13 +223,16 @@ class Link:
         heard = False
         self._ws = ws
         self.connection += 1
-        unanswered = [asked.text for asked in self._asked.values()]  # what is asked from now on is sent at once
+        self._largest = (0, 0)
+        unanswered = [
+            (number, asked.text) for number, asked in self._asked.items()
+        ]  # what is asked from now on is sent at once
         self.turned(True)
         self._is_up.set()
         try:
             async with asyncio.timeout(None) as self._drain:
-                for text in unanswered:
-                    await self._send(ws, text)
+                for number, text in unanswered:
+                    await self._send(ws, number, text)
                 async for frame in ws:
                     heard = True
                     self._sort(msgspec.json.decode(frame, type=Envelope))
@@ -251,6 +260,15 @@ class Link:
             self.take(envelope)
         elif envelope.id in self._told and envelope.action == "error":
             self._told[envelope.id](_refused(envelope))
+
+    def _refuse_largest(self) -> None:
+        """What the server has closed the connection for would end each further one, too."""
+        _, number = self._largest
+        refused = GoimError(ErrorCode.TOO_LARGE, "this is more than a frame may hold")
+        if number in self._told:
+            self._told[number](refused)
+        elif number in self._asked and not self._asked[number].reply.done():
+            self._asked[number].reply.set_exception(refused)
 
     def _pause(self, failures: int) -> float:
         """Twice as long after each failure, and never the same for all who lost the same server."""

@@ -75,19 +75,23 @@ class Stream:
             return
         self._deltas.append(delta)
         self.text += delta
-        while self._sent < len(self._deltas):
-            if self._refused is not None:
-                raise self._refused
-            await self._write_on()
+        await self._write_all()
 
     async def end(self, text: str | None = None) -> None:
         """It is complete: as it has grown, or as this text."""
+        is_grown = text is None or text == self.text
         self.text = self.text if text is None else text
-        await self._finish({"finalText": self.text})
+        await self._finish({"finalText": self.text}, is_grown=is_grown)
 
     async def fail(self, why: str) -> None:
         """It will not be completed; what there is of it stays."""
-        await self._finish({"finalText": self.text, "error": why})
+        await self._finish({"finalText": self.text, "error": why}, is_grown=True)
+
+    async def _write_all(self) -> None:
+        while self._sent < len(self._deltas) or self._connection != self._link.connection:
+            if self._refused is not None:
+                raise self._refused
+            await self._write_on()
 
     async def _write_on(self) -> None:
         connection = await self._link.up()
@@ -122,14 +126,23 @@ class Stream:
         else:
             self._refused = error
 
-    async def _finish(self, how: dict[str, object]) -> None:
+    async def _finish(self, how: dict[str, object], *, is_grown: bool) -> None:
         assert self.started is not None
         try:
             await self._link.ask("end_stream", {"streamId": self.started.stream_id, **how}, StreamEndedData)
         except GoimError as error:
-            if error.code is not ErrorCode.STREAM_STATE or not await self._is_as_meant("error" in how):
+            if error.code is ErrorCode.TOO_LARGE and is_grown:
+                await self._finish_as_written(how)
+            elif error.code is not ErrorCode.STREAM_STATE or not await self._is_as_meant("error" in how):
                 raise
         self._is_over = True
+
+    async def _finish_as_written(self, how: dict[str, object]) -> None:
+        """What has grown beyond what a frame may hold, the server has already."""
+        if "error" not in how:
+            await self._write_all()
+        del how["finalText"]
+        await self._finish(how, is_grown=False)
 
     async def _is_as_meant(self, is_failed: bool) -> bool:  # noqa: FBT001 it is compared, not a mode
         """Whether the end that was refused is the one that an earlier try, whose answer was lost, has brought."""

@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 
 from goim.client import Client, Connected, Disconnected, Event, GoimError, SessionOver
+from goim.client.texts import text_of
+from goim.errors import ErrorCode
 from goim.protocol.pushes import Reacted
 from tests.client import World
 from tests.e2e.test_client import PATIENCE, QUICK, client_of, proxied, says, texts, until
@@ -133,3 +135,26 @@ async def test_a_reader_ends_with_the_client_also_while_it_asks_for_what_was_mis
 
 async def _all(client: Client) -> list[Event]:
     return [event async for event in client.events()]
+
+
+async def test_what_is_too_large_for_a_frame_is_refused_and_the_next_is_said(people: World) -> None:
+    async with client_of(people.base_url, "ann") as ann, client_of(people.base_url, "bob") as bob:
+        async with asyncio.timeout(PATIENCE):
+            with pytest.raises(GoimError) as refused:
+                await ann.send("x" * 131_072, to=bob.user_id)
+            assert refused.value.code is ErrorCode.TOO_LARGE
+            assert (await ann.send("short", to=bob.user_id)).seq == 1
+
+
+@pytest.mark.parametrize("is_failed", [False, True], ids=["done", "failed"])
+async def test_a_stream_may_grow_longer_than_a_frame(people: World, *, is_failed: bool) -> None:
+    async with client_of(people.base_url, "ann") as ann, client_of(people.base_url, "bob") as bob:
+        async with asyncio.timeout(PATIENCE), ann.stream(to=bob.user_id) as stream:
+            for _ in range(5):
+                await stream.write("语" * 10_000)
+            if is_failed:
+                await stream.fail("why")
+        assert stream.started is not None
+        (message,) = (await bob.api.history(stream.started.conv_id)).messages
+        assert message.stream_status == ("failed" if is_failed else "done")
+        assert text_of(message) == "语" * 50_000
