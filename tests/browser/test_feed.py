@@ -100,3 +100,35 @@ async def test_what_was_written_to_a_stream_is_not_told_after_its_end(town: Worl
         assert await opened.evaluate(TEXTS, [ann.username, "last"]) == ["ab", "later", "last"]
         chunks = "name => window[name].heard.filter(({ event }) => event === 'stream_chunk')"
         assert await opened.evaluate(chunks, ann.username) == []
+
+
+async def test_old_changes_of_a_group_one_came_to_late_are_not_told(town: World, browser: Browser) -> None:
+    ann, bob = await town.circle(2)
+    group = await bob.post("/api/groups", {"name": "old", "joinPolicy": "open"})
+    where = {"groupId": group["groupId"], "type": "text"}
+    old = await bob.post("/api/messages", {**where, "payload": {"text": "old"}})
+    device = await town.device(bob)
+    place = {"convId": group["convId"], "serverMsgId": old["serverMsgId"]}
+    await device.ask("react", {**place, "emoji": "👍"})
+    async with blank(browser, town.base_url) as opened:
+        await enter(opened, ann)
+        await ann.post(f"/api/groups/{group['groupId']}/join")
+        await bob.post("/api/messages", {**where, "payload": {"text": "new"}})
+        assert await opened.evaluate(TEXTS, [ann.username, "new"]) == ["new"]
+        await device.ask("react", {**place, "emoji": "🎉"})
+        told = """async (name) => {
+          await window[name].until(({ data }) => data.emoji === "🎉");
+          return window[name].heard.filter(({ event }) => event === "reaction").map(({ data }) => data.emoji);
+        }"""
+        assert await opened.evaluate(told, ann.username) == ["🎉"]
+
+
+async def test_what_somebody_else_says_under_an_id_of_ours_is_shown(town: World, browser: Browser) -> None:
+    ann, bob = await town.circle(2)
+    async with blank(browser, town.base_url) as opened:
+        await enter(opened, ann)
+        said = "([name, to]) => window[name].client.send('question', { to, clientMsgId: '1' }).then(() => {})"
+        await opened.evaluate(said, [ann.username, bob.user_id])
+        await bob.post("/api/messages", bob.text(ann, "answer", clientMsgId="1"))
+        await bob.post("/api/messages", bob.text(ann, "more"))
+        assert await opened.evaluate(TEXTS, [ann.username, "more"]) == ["answer", "more"]

@@ -8,6 +8,8 @@ const AT_ONCE = 100;
 const REMEMBERED = 10_000;
 const GAP_MS = 500;
 
+const isGroup = (convId) => convId.startsWith("group:");
+
 export class Feed {
   #link;
   #http;
@@ -19,6 +21,7 @@ export class Feed {
   #streams = new Map(); // streamId → {convId, seq, index} of those that go on
   #ownStreams = new Map();
   #mine = new Set();
+  #met = new Set(); // groups met on this connection: how far their changes are, the first pushed says
   #gaps = new Map(); // convId → the timer of what is missing below a message of our own
   #isFirst = true;
   #isSaved = true;
@@ -47,6 +50,7 @@ export class Feed {
     this.#streams.clear();
     this.#ownStreams.clear();
     this.#mine.clear();
+    this.#met.clear();
     for (const timer of this.#gaps.values()) clearTimeout(timer);
     this.#gaps.clear();
   }
@@ -103,12 +107,12 @@ export class Feed {
     if (action === "stream_ended") this.#ownStreams.delete(data.streamId);
     if (!convId) return;
     if (data.seq !== undefined) this.#countOwnMessage(convId, data.seq);
-    else if (data.change !== undefined) this.#progress(convId).changes.add(data.change);
+    else if (data.change !== undefined) this.#changes(convId, data.change).add(data.change);
     this.#isSaved = false;
   }
 
   #countOwnMessage(convId, seq) {
-    const { messages } = this.#progress(convId, convId.startsWith("group:") ? seq - 1 : 0);
+    const { messages } = this.#progress(convId, isGroup(convId) ? seq - 1 : 0);
     messages.add(seq);
     if (!messages.leavesGap(seq) || this.#gaps.has(convId)) return;
     const due = () => this.#gaps.delete(convId) && this.#put({ gap: { convId, seq } });
@@ -123,8 +127,18 @@ export class Feed {
   }
 
   #progress(convId, upto = 0) {
-    if (!this.#shown.has(convId)) this.#shown.set(convId, new Progress(upto));
+    if (!this.#shown.has(convId)) {
+      this.#shown.set(convId, new Progress(upto));
+      if (upto) this.#met.add(convId);
+    }
     return this.#shown.get(convId);
+  }
+
+  /** Those of a conversation; in a group that one came to late they begin with the one that is coming. */
+  #changes(convId, coming) {
+    const { changes } = this.#progress(convId);
+    if (this.#met.delete(convId)) changes.skipTo(coming - 1);
+    return changes;
   }
 
   async #push(action, data) {
@@ -147,30 +161,21 @@ export class Feed {
   #tell(message) {
     const { serverMsgId, convId, seq, streamStatus, streamIndex = 0 } = message;
     if (streamStatus === "streaming") this.#streams.set(serverMsgId, { convId, seq, index: streamIndex });
-    if (!this.#mine.has(message.clientMsgId)) this.#emit("message", message);
+    const isOwn = message.from === this.#http.userId && this.#mine.has(message.clientMsgId);
+    if (!isOwn) this.#emit("message", message);
   }
 
   async #change(action, data) {
-    if (!this.#shown.has(data.convId) && !(await this.#meet(data))) return;
-    const { changes } = this.#shown.get(data.convId);
+    if (!this.#shown.has(data.convId)) {
+      if (isGroup(data.convId)) return this.#changed(action, data); // how far we are there, the first message says
+      this.#progress(data.convId);
+      return this.#catchUp([data.convId]); // what was said first comes first
+    }
+    const changes = this.#changes(data.convId, data.change);
     if (changes.has(data.change)) return;
     if (changes.leavesGap(data.change)) return this.#catchUp([data.convId]);
     changes.add(data.change);
     this.#changed(action, data);
-  }
-
-  /** A conversation of which a change is the first that one hears: false if nothing is to be told of it now. */
-  async #meet({ convId, change }) {
-    if (!convId.startsWith("group:")) {
-      this.#progress(convId);
-      await this.#catchUp([convId]); // what was said first comes first
-      return Boolean(this.#shown);
-    }
-    // Into a group one may have come late, and this be about what was said before.
-    const line = (await this.#linesWhileConnected())?.find((each) => each.convId === convId);
-    if (!line || !this.#shown) return false; // one has left it again, or the next connection tells
-    this.#shown.set(convId, new Progress(line.readSeq, change - 1));
-    return true;
   }
 
   #changed(action, data) {
@@ -224,6 +229,7 @@ export class Feed {
 
   /** What happened while there was no connection, wherever it did. */
   async #missed() {
+    this.#met.clear();
     const lines = await this.#linesWhileConnected();
     if (!lines || !this.#shown) return; // or somebody has logged out
     const behind = [];
