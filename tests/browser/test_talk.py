@@ -180,6 +180,25 @@ async def test_only_who_is_called_is_called_and_until_they_have_read(town: World
         await expect(called).to_have_count(0)
 
 
+async def test_who_is_called_in_what_was_begun_before_is_called(town: World, browser: Browser) -> None:
+    ann, bob = await town.circle(2)
+    await bob.put("/api/users/me", {"nickname": "Robert"})
+    group = await ann.post("/api/groups", {"name": "Walks", "memberIds": [bob.user_id]})
+    await ann.post("/api/groups", {"name": "Talks"})
+    async with seat(browser, town.base_url, ann) as hers:
+        await hers.open("Walks")
+        await hers.field.press_sequentially("@Rob")
+        await hers.page.get_by_role("option", name="Robert").click()
+        await hers.field.press_sequentially("come")
+        await hers.open("Talks")
+        await hers.open("Walks")
+        await expect(hers.field).to_have_value("@Robert come")
+        await hers.field.press("Enter")
+        await expect(hers.message("@Robert come").get_by_label("Sent", exact=True)).to_be_visible()
+        page = await ann.get("/api/messages/history", convId=group["convId"])
+        assert page["messages"][0]["mentions"] == [bob.user_id]
+
+
 async def test_a_message_that_expires_goes_by_itself(town: World, browser: Browser) -> None:
     ann, bob = await town.circle(2)
     await ann.post("/api/messages", ann.text(bob, "this stays"))

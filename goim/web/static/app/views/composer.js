@@ -32,6 +32,12 @@ function About({ about }) {
   </div>`;
 }
 
+/** Who may be called in a group, and by which name. */
+function callable(groupId, members) {
+  const all = members.filter(({ userId }) => userId !== client.userId).map(({ userId, nickname }) => ({ userId, name: people.name(userId) || nickname }));
+  return groups.mayManage(groupId) ? [...all, { userId: "all", name: t("mention.all") }] : all;
+}
+
 /** Whom an @ at the cursor may mean. */
 function useMentions(conv, text, cursor) {
   const word = /(?<![A-Za-z0-9_.@-])@([\p{L}\p{N}_.-]*)$/u.exec(text.slice(0, cursor))?.[1];
@@ -40,9 +46,7 @@ function useMentions(conv, text, cursor) {
     if (word !== undefined && conv.groupId) groups.loadMembers(conv.groupId).then(setMembers, () => {});
   }, [word !== undefined]);
   if (word === undefined || !conv.groupId) return { word, found: [] };
-  const all = members.filter(({ userId }) => userId !== client.userId).map(({ userId, nickname }) => ({ userId, name: people.name(userId) || nickname }));
-  if (groups.mayManage(conv.groupId)) all.push({ userId: "all", name: t("mention.all") });
-  return { word, found: all.filter(({ name }) => name.toLowerCase().includes(word.toLowerCase())).slice(0, 6) };
+  return { word, found: callable(conv.groupId, members).filter(({ name }) => name.toLowerCase().includes(word.toLowerCase())).slice(0, 6) };
 }
 
 export function Composer({ conv, timeline, about, dropped }) {
@@ -75,6 +79,12 @@ export function Composer({ conv, timeline, about, dropped }) {
     setText(answer.message.payload.text);
     return () => setText(conversations.get(conv.convId)?.draft ?? ""); // however the edit ends
   }, [answer]);
+  useEffect(() => {
+    if (!conv.groupId || !conv.draft.includes("@")) return; // else nobody is called in what was begun before
+    groups.loadMembers(conv.groupId).then((members) => {
+      for (const { name, userId } of callable(conv.groupId, members)) mentioned.current.set(name, userId);
+    }, () => {});
+  }, []);
   useEffect(() => {
     if (!drop) return;
     dropped.value = null;
