@@ -92,6 +92,26 @@ async def test_a_call_is_turned_down_and_another_taken_back(town: World, equippe
         await the_record_is("Missed", his)
 
 
+async def test_who_is_writing_when_somebody_calls_does_not_answer_with_the_next_key(
+    town: World, equipped: Browser
+) -> None:
+    async with two_at_phones(equipped, town) as (_, _, hers, his):
+        await his.field.press_sequentially("I am just")
+        await hers.button("Call").click()
+        await expect(his.button("Accept")).to_be_visible()
+        await his.page.keyboard.type(" writing to you")
+        await his.page.keyboard.press("Enter")
+        await expect(his.button("Accept")).to_be_visible()
+        await his.page.keyboard.press("Tab")
+        await expect(his.button("Decline")).to_be_focused()
+        await his.page.keyboard.press("Tab")
+        await his.page.keyboard.press("Enter")
+        await expect(his.page.get_by_role("timer")).to_be_visible()
+        await his.button("Hang up").click()
+        await puts_away(his)
+        await expect(his.field).to_be_focused()
+
+
 async def test_a_browser_without_webrtc_rings_nobody_and_says_why(town: World, equipped: Browser) -> None:
     async with two_at_phones(equipped, town) as (ann, _, hers, his):
         await his.page.evaluate("delete window.RTCPeerConnection")

@@ -249,3 +249,16 @@ async def test_a_keyboard_stays_where_it_reacted(town: World, browser: Browser) 
             await hers.page.get_by_role("menuitem", name=emoji).press("Enter")
             await expect(hers.page.locator(".reaction", has_text=emoji[-1])).to_be_visible()
             await expect(hers.button(button, within=tools)).to_be_focused()
+
+
+async def test_a_keyboard_goes_back_to_where_a_dialog_was_opened_however_it_is_closed(
+    town: World, browser: Browser
+) -> None:
+    ann = await town.person()
+    async with seat(browser, town.base_url, ann) as hers:
+        await hers.page.get_by_role("link", name="Favourites").click()
+        for button in ("Close", "Cancel"):
+            await hers.button("New note").press("Enter")
+            await hers.button(button).press("Enter")
+            await expect(hers.page.get_by_role("dialog")).to_have_count(0)
+            await expect(hers.button("New note")).to_be_focused()

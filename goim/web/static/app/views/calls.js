@@ -76,7 +76,7 @@ function Buttons({ current: { call: it, state, isMuted, isCameraOff } }) {
   }
   if (state === "incoming") {
     return html`<${Round} key="reject" icon="phone" kind="hang-up" label=${t("call.reject")} act=${() => attempt(calls.reject())} />
-      <${Round} key="accept" icon=${it.type === "video" ? "camera" : "phone"} kind="accept" label=${t("call.accept")} isFirst act=${() => attempt(calls.answer())} />`;
+      <${Round} key="accept" icon=${it.type === "video" ? "camera" : "phone"} kind="accept" label=${t("call.accept")} act=${() => attempt(calls.answer())} />`;
   }
   return html`<${Round} key="mute" icon=${isMuted ? "microphone_off" : "microphone"} label=${t("call.mute")} isPressed=${isMuted} act=${() => calls.mute(!isMuted)} />
     ${it.type === "video" && html`<${Round} key="camera" icon=${isCameraOff ? "camera_off" : "camera"} label=${t("call.camera_off")} isPressed=${isCameraOff} act=${() => calls.switchCamera(!isCameraOff)} />`}
@@ -89,13 +89,18 @@ function Current({ current }) {
   const ref = useRef();
   useLayoutEffect(() => {
     const before = document.activeElement;
-    ref.current.showModal();
-    return () => before?.focus?.();
+    const sheet = ref.current;
+    sheet.showModal();
+    if (state === "incoming") sheet.focus(); // no button: who is writing just now does not mean to answer
+    return () => {
+      sheet.close(); // below it nothing can have the focus
+      before?.focus?.();
+    };
   }, []);
   const other = it.from === client.userId ? it.to : it.from;
   const name = people.name(other);
   const isVideo = it.type === "video" && Boolean(remote);
-  return html`<dialog ref=${ref} class="call-sheet ${state} ${isVideo ? "with-video" : ""}" onCancel=${(event) => event.preventDefault()} aria-label=${t(`call.${it.type}`)}>
+  return html`<dialog ref=${ref} tabindex="-1" class="call-sheet ${state} ${isVideo ? "with-video" : ""}" onCancel=${(event) => event.preventDefault()} aria-label=${t(`call.${it.type}`)}>
     ${remote && html`<${Stream} key="remote" stream=${remote} name=${isVideo ? "remote" : "only-sound"} label=${name} />`}
     ${local && it.type === "video" && html`<${Stream} key="local" stream=${local} isMuted name="local" label=${t("you")} />`}
     <header class="call-who">

@@ -30,13 +30,19 @@ export function closeAll() {
 
 function Shown({ View, props, close }) {
   const ref = useRef();
+  const isGone = useRef(false);
   useLayoutEffect(() => {
     const before = document.activeElement;
-    ref.current.showModal();
-    return () => before?.focus?.();
+    const box = ref.current;
+    box.showModal();
+    return () => {
+      isGone.current = true;
+      box.close(); // below it nothing can have the focus
+      before?.focus?.();
+    };
   }, []);
   const onClick = (event) => event.target === ref.current && close();
-  return html`<dialog ref=${ref} class="dialog" onClose=${() => close()} onClick=${onClick} aria-label=${props.title}>
+  return html`<dialog ref=${ref} class="dialog" onClose=${() => isGone.current || close()} onClick=${onClick} aria-label=${props.title}>
     <${View} ...${props} close=${close} />
   </dialog>`;
 }
