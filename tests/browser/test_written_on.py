@@ -44,8 +44,11 @@ async def test_a_stream_of_which_something_was_refused_can_be_given_up(town: Wor
     async with blank(browser, town.base_url) as opened:
         await enter(opened, ann)
         script = """async ([name, to]) => {
-          const stream = await window[name].client.stream({ to, text: "begun" });
+          const { client } = window[name];
+          const stream = await client.stream({ to, text: "begun" });
+          const again = client.once("connected");
           stream.write("x".repeat(131_072)).catch(() => {});
+          await again;
           const refused = await stream.write("more").catch((error) => error.code);
           await stream.fail("too long");
           return refused;
