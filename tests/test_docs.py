@@ -278,7 +278,7 @@ def test_every_row_of_a_table_has_as_many_cells_as_its_head() -> None:
 
 @pytest.mark.parametrize("name", PAGES)
 def test_what_a_program_of_a_page_imports_comes_with_goim_or_is_said_to_be_installed(name: str) -> None:
-    programs = "".join(block.text for block in blocks(name) if block.language in {"python", "sh"})
+    programs = "".join(block.text for block in blocks(page(name)) if block.language in {"python", "sh"})
     imported = set(re.findall(r"^(?:from|import) (\w+)", programs, re.MULTILINE))
     brought = {"goim", *re.findall(r"^([\w-]+)==", page("requirements.lock"), re.MULTILINE)}
     said = set(re.findall(r"pip install ([\w-]+)", page(name)))
