@@ -28,6 +28,7 @@ FLOORS = [
         "resources",
         "resp",
         "topics",
+        "trust",
         "workers",
     },
     {"model"},

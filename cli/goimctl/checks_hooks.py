@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import ssl
 from time import perf_counter
 from urllib.parse import urlsplit
 
@@ -11,6 +10,7 @@ from goim.config import Settings
 from goim.config.hooks import parse_endpoint
 from goim.outbound.base import Unreachable
 from goim.outbound.guard import Guard
+from goim.trust import trusting
 from goimctl.findings import Finding, State
 
 _PATIENCE = 5.0
@@ -36,7 +36,7 @@ async def _reach(guard: Guard, name: str, url: str) -> Finding:
     try:
         async with asyncio.timeout(_PATIENCE):
             address = (await guard.addresses(host, port))[0]
-            context = ssl.create_default_context() if is_tls else None
+            context = trusting() if is_tls else None
             _, writer = await asyncio.open_connection(
                 address, port, ssl=context, server_hostname=host if is_tls else None
             )

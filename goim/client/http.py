@@ -11,13 +11,13 @@ from typing import TypeVar
 from urllib.parse import quote, urlencode, urlsplit
 from urllib.request import getproxies, proxy_bypass
 
-import certifi
 import httpcore
 import msgspec
 
 from goim.client.errors import Strange, Unreachable, refusal
 from goim.clock import Clock
 from goim.errors import ErrorCode, GoimError
+from goim.trust import trusting
 
 T = TypeVar("T")
 REFRESH = "/api/token/refresh"
@@ -155,12 +155,8 @@ def _pool(url: str) -> httpcore.AsyncConnectionPool:
 
 
 def trust_in(url: str) -> ssl.SSLContext | None:
-    """Who may vouch for a server: whom the machine or the file in `SSL_CERT_FILE` trusts, and whom Mozilla does."""
-    if not url.startswith("https://"):
-        return None
-    context = ssl.create_default_context()
-    context.load_verify_locations(certifi.where())
-    return context
+    """Who may vouch for a server, if it is spoken to by TLS."""
+    return trusting() if url.startswith("https://") else None
 
 
 def _reason(error: BaseException) -> str:

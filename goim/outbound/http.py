@@ -9,12 +9,12 @@ from collections.abc import AsyncIterator, Iterable, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
-import certifi
 import httpcore
 
 from goim import __version__
 from goim.outbound.base import Answer, Unreachable
 from goim.outbound.guard import Guard
+from goim.trust import trusting
 
 MAX_ANSWER = 64 * 1024
 _CONNECTIONS = 200
@@ -49,7 +49,7 @@ class HttpPoster:
 
     def __init__(self, guard: Guard, context: ssl.SSLContext | None = None) -> None:
         self._pool = httpcore.AsyncConnectionPool(
-            ssl_context=context or ssl.create_default_context(cafile=certifi.where()),
+            ssl_context=context or trusting(),
             max_connections=_CONNECTIONS,
             max_keepalive_connections=20,
             keepalive_expiry=_IDLE_SECONDS,

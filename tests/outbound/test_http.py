@@ -157,7 +157,9 @@ def certificate(folder: Path, name: str) -> Path:
     return path
 
 
-async def test_tls_goes_by_the_name_though_the_address_is_pinned(tmp_path: Path) -> None:
+async def test_tls_goes_by_the_name_though_the_address_is_pinned(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     path = certificate(tmp_path, "app.test")
     serving = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     serving.load_cert_chain(path)
@@ -173,6 +175,10 @@ async def test_tls_goes_by_the_name_though_the_address_is_pinned(tmp_path: Path)
         with pytest.raises(Unreachable, match="CERTIFICATE_VERIFY_FAILED"):
             await poster.post(receiver.url("/in", "other.test"), {}, b"x", within=5)
     strict = HttpPoster(Guard(LOCAL, resolve))
+    monkeypatch.setenv("SSL_CERT_FILE", str(path))
+    ours = HttpPoster(Guard(LOCAL, resolve))
+    async with receiving(context=serving) as receiver, ours.running():
+        assert (await ours.post(receiver.url("/in", "app.test"), {}, b"x", within=5)).is_ok
     async with receiving(context=serving) as receiver, strict.running():
         with pytest.raises(Unreachable, match="CERTIFICATE_VERIFY_FAILED"):
             await strict.post(receiver.url("/in", "app.test"), {}, b"x", within=5)
