@@ -268,7 +268,9 @@ class Feed:
             if data.conv_id.startswith(_GROUP):  # how far we are there, the first message says
                 yield self._told(event)
                 return
-            self._shown[data.conv_id] = Progress(data.seq, data.change - 1)
+            self._progress(data.conv_id, 0)
+            async for missed in self._catch_up([data.conv_id]):  # what was said first comes first
+                yield missed
         changes = self._changes(data.conv_id, data.change)
         if changes.has(data.change):
             return
@@ -286,10 +288,11 @@ class Feed:
 
     async def _of_chunk(self, event: StreamChunkPush) -> AsyncIterator[Event]:
         data = event.data
+        is_known = data.stream_id in self._streams  # else it began before we did, or has ended before this was shown
         conv_id, seq, index = self._streams.get(data.stream_id, (data.conv_id, data.seq, 0))
         if data.index <= index:
             return
-        if data.index > index + 1:
+        if data.index > index + 1 or not is_known:
             async for missed in self._text_of(data.stream_id, conv_id, seq, index):
                 yield missed
         else:

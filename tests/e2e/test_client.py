@@ -326,5 +326,5 @@ def test_the_client_brings_nothing_of_the_server() -> None:
     code = "import goim.client, sys; print(*sorted(m for m in sys.modules if m.startswith(('goim.', 'litestar'))))"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     rooms = {name.split(".")[1] for name in done.stdout.split() if name.startswith("goim.")}
-    assert rooms == {"client", "clock", "errors", "ids", "model", "protocol"}
+    assert rooms == {"client", "clock", "errors", "ids", "model", "protocol", "trust"}
     assert "litestar" not in done.stdout

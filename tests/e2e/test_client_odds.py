@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 
 from goim.client import Client, Connected, Disconnected, Event, GoimError, SessionOver
+from goim.client.link import Envelope
 from goim.client.texts import text_of
 from goim.errors import ErrorCode
-from goim.protocol.pushes import Reacted
+from goim.protocol.pushes import Reacted, StreamChunkPush
 from tests.client import World
 from tests.e2e.test_client import PATIENCE, QUICK, client_of, proxied, says, texts, until
 from tests.fault_proxy import FaultProxy
@@ -87,6 +88,44 @@ async def test_a_change_of_something_old_in_a_group_one_came_to_late_brings_noth
         assert texts(events) == ["new"]
         await ann.react(old[1].conv_id, old[1].server_msg_id, "👍")
         assert emojis([*events, *await until(bob, is_on(2))]) == ["🎉", "👍"]
+
+
+def without(client: Client, action: str) -> None:
+    """The next push of this kind is lost on its way."""
+    take = client._link.take
+
+    def lossy(envelope: Envelope) -> None:
+        if envelope.action == action:
+            client._link.take = take
+        else:
+            take(envelope)
+
+    client._link.take = lossy
+
+
+async def test_what_a_pair_said_first_is_shown_also_when_a_change_of_it_comes_before(people: World) -> None:
+    async with client_of(people.base_url, "ann") as ann, client_of(people.base_url, "bob") as bob:
+        await until(bob, lambda event: isinstance(event, Connected))
+        without(bob, "message")
+        sent = await ann.send("first", to=bob.user_id)
+        await ann.react(sent.conv_id, sent.server_msg_id, "👍")
+        events = await until(bob, is_on(1))
+        assert (texts(events), emojis(events)) == (["first"], ["👍"])
+
+
+async def test_of_a_stream_that_was_missed_nothing_is_shown_after_its_end(people: World) -> None:
+    async with client_of(people.base_url, "ann") as ann, client_of(people.base_url, "bob") as bob:
+        await until(bob, lambda event: isinstance(event, Connected))
+        sent = await ann.send("before", to=bob.user_id)
+        await until(bob, says("before"))
+        without(bob, "message")
+        async with ann.stream(conv=sent.conv_id) as stream:
+            await stream.write("some")
+            await stream.write("thing")
+        await ann.send("after", conv=sent.conv_id)
+        events = await until(bob, says("after"))
+        assert texts(events) == ["something", "after"]
+        assert not [event for event in events if isinstance(event, StreamChunkPush)]
 
 
 def is_on(seq: int) -> Callable[[Event], bool]:
