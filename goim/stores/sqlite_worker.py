@@ -138,7 +138,7 @@ class Worker:
             for items in _groups_of(self._jobs):
                 outcomes = carry_out([work for work, _ in items], connection)
                 loop.call_soon_threadsafe(_settle_all, [future for _, future in items], outcomes)
-                del items, outcomes  # or they would live until the next job
+                del items, outcomes  # as there
 
 
 def _groups_of(jobs: JobQueue) -> Iterator[list[tuple[Work[Any], asyncio.Future[Any]]]]:
@@ -151,10 +151,11 @@ def _groups_of(jobs: JobQueue) -> Iterator[list[tuple[Work[Any], asyncio.Future[
                 break
             group.append(item)
         is_last, alone = item is None, [] if item is None or item is group[-1] else [item]
-        del item
         yield group
+        del item, group  # or they would live until the next job
         if alone:
             yield alone
+        del alone
         if is_last:
             return
 

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import sqlite3
+import weakref
 from collections.abc import AsyncIterator, Iterator
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +20,7 @@ from goim.stores.sqlite import SqliteEngine
 from goim.stores.sqlite_process import SqliteProcessEngine
 from goim.stores.sqlite_worker import connect
 from goim.stores.sqlite_writer import Order, answers_to
-from tests.stores.test_sqlite import ADD, CREATE, RAISE, Gate, add, names
+from tests.stores.test_sqlite import ADD, COUNT, CREATE, RAISE, Gate, add, names
 
 MANY = 40
 
@@ -153,6 +156,27 @@ async def test_where_there_is_no_room_none_of_them_stands(engine: SqliteEngine) 
     await engine.execute("PRAGMA max_page_count = 1000000")
     await engine.execute(ADD, ("after", 0))
     assert await names(engine) == ["after", "there"]
+
+
+class Thing:
+    """Something that a job holds."""
+
+
+def _hold(thing: Thing, connection: sqlite3.Connection) -> Thing:
+    connection.execute(COUNT)
+    return thing
+
+
+async def test_nothing_is_kept_of_what_is_done(engine: SqliteEngine) -> None:
+    async def written() -> list[weakref.ref[Thing]]:
+        things = [Thing() for _ in range(3)]
+        await at_once(engine, *(engine.write(partial(_hold, thing)) for thing in things))
+        return [weakref.ref(thing) for thing in things]
+
+    kept = await written()
+    async with asyncio.timeout(20):
+        while any(each() is not None for each in kept):
+            await asyncio.to_thread(gc.collect)
 
 
 # The same in the process that writes the log
