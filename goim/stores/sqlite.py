@@ -33,7 +33,7 @@ from goim.stores.sqlite_worker import (
     as_transaction,
     commit,
     connect,
-    insert_statements,
+    insertion,
     inside,
     roll_back,
     run_all,
@@ -257,11 +257,7 @@ class SqliteEngine(SQLiteEngine):
         """
         if self.open_transaction():
             raise TransactionError("insert_rows is a transaction of its own")
-        inserts = insert_statements(into, rows)
-        if len(inserts) == 1:
-            await self._write(statement(lambda connection: connection.execute(*inserts[0])))
-        else:
-            await self.write(lambda connection: [connection.execute(*insert) for insert in inserts])
+        await self._write(insertion(into, rows))
 
     async def execute_all(self, statements: Sequence[Statement]) -> bool:
         """Run statements as one; if any of them changes no row, none of them stands and the answer is False."""

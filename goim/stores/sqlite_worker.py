@@ -315,6 +315,18 @@ def insert_statements(into: str, rows: Sequence[Row]) -> list[tuple[str, list[An
     return statements
 
 
+def insertion(into: str, rows: Sequence[Row]) -> Work[int]:
+    """Insert rows into a table, all of them or nothing; how many they are."""
+    inserts = insert_statements(into, rows)
+
+    def job(connection: sqlite3.Connection) -> int:
+        for insert in inserts:
+            connection.execute(*insert)
+        return len(rows)
+
+    return statement(job) if len(inserts) == 1 else statements(job)
+
+
 class NothingChanged(Exception):
     """A statement that had to change something found nothing to change."""
 

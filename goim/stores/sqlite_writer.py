@@ -25,7 +25,7 @@ from goim.stores.sqlite_worker import (
     Work,
     carry_out,
     connect,
-    insert_statements,
+    insertion,
     run_all,
     statement,
     statements,
@@ -75,22 +75,13 @@ def _work(order: Order) -> Work[Any]:
     kind, what, items = order
     match kind:
         case "insert":
-            return _insert(insert_statements(str(what), items), len(items))
+            return insertion(str(what), items)
         case "statements":
             return statements(lambda connection: run_all(connection, items))
         case "many":
             return statements(lambda connection: max(connection.executemany(str(what), items).rowcount, 0))
         case _:
             return statement(lambda connection: max(connection.execute(str(what), items).rowcount, 0))
-
-
-def _insert(inserts: Sequence[tuple[str, list[Any]]], rows: int) -> Work[int]:
-    def job(connection: sqlite3.Connection) -> int:
-        for insert in inserts:
-            connection.execute(*insert)
-        return rows
-
-    return statement(job) if len(inserts) == 1 else statements(job)
 
 
 def _answer(outcome: Outcome) -> Answer:
