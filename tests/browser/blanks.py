@@ -51,6 +51,12 @@ async def enter(opened: Page, person: Person, more: Mapping[str, str] | None = N
     await opened.evaluate(LOGGED_IN, {**who, "heartbeat": heartbeat, "more": more or {}})
 
 
+async def only_log(person: Person) -> list[dict[str, Any]]:
+    """All messages of the one conversation that somebody has."""
+    (line,) = (await person.get("/api/conversations"))["conversations"]
+    return await person.whole_log(line["convId"])
+
+
 @contextlib.asynccontextmanager
 async def fragile(world: World) -> AsyncIterator[tuple[FaultProxy, str]]:
     """A way to the node that can be broken."""

@@ -7,7 +7,7 @@ import json
 import pytest
 from playwright.async_api import Browser, Page, WebSocketRoute
 
-from tests.browser.blanks import Held, blank
+from tests.browser.blanks import Held, blank, only_log
 from tests.client import PASSWORD, Person, World
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -29,9 +29,7 @@ async def shared(opened: Page, person: Person) -> None:
 
 
 async def said(person: Person) -> list[str]:
-    """All that was said in the one conversation that somebody has."""
-    (line,) = (await person.get("/api/conversations"))["conversations"]
-    return [message["payload"]["text"] for message in await person.whole_log(line["convId"])]
+    return [message["payload"]["text"] for message in await only_log(person)]
 
 
 async def test_what_one_could_not_send_is_not_said_by_who_logs_in_next(town: World, browser: Browser) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from playwright.async_api import Browser
 
-from tests.browser.blanks import blank, enter
+from tests.browser.blanks import blank, enter, only_log
 from tests.client import World
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -35,7 +35,7 @@ async def test_a_stream_may_grow_longer_than_a_frame(town: World, browser: Brows
           await (how === "end" ? stream.end() : stream.fail("why"));
         }"""
         await opened.evaluate(script, [ann.username, bob.user_id, how])
-        (message,) = await bob.whole_log((await bob.get("/api/conversations"))["conversations"][0]["convId"])
+        (message,) = await only_log(bob)
         assert (message["streamStatus"], message["payload"]["text"]) == (status, "语" * 50_000)
 
 
@@ -54,7 +54,7 @@ async def test_a_stream_of_which_something_was_refused_can_be_given_up(town: Wor
           return refused;
         }"""
         assert await opened.evaluate(script, [ann.username, bob.user_id]) == "TOO_LARGE"
-        (message,) = await bob.whole_log((await bob.get("/api/conversations"))["conversations"][0]["convId"])
+        (message,) = await only_log(bob)
         assert (message["streamStatus"], message["payload"]["text"]) == ("failed", "begun")
 
 
@@ -77,5 +77,5 @@ async def test_what_an_earlier_try_has_written_is_kept_though_it_cannot_be_read_
           return stream.text;
         }"""
         assert await opened.evaluate(go_on, [ann.username, bob.user_id]) == "one two three"
-        (message,) = await bob.whole_log((await bob.get("/api/conversations"))["conversations"][0]["convId"])
+        (message,) = await only_log(bob)
         assert message["payload"]["text"] == "one two three"
