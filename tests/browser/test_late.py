@@ -2,25 +2,34 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+from collections.abc import AsyncIterator
 
 import pytest
 from playwright.async_api import Browser, WebSocketRoute, expect
 
 from tests.browser.late import late
-from tests.browser.pages import seat
-from tests.client import World
+from tests.browser.pages import Seat, seat
+from tests.client import Person, World
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 
-async def test_who_is_no_friend_any_more_stays_none(town: World, browser: Browser) -> None:
+@contextlib.asynccontextmanager
+async def among_friends(town: World, browser: Browser) -> AsyncIterator[tuple[Person, Person, Person, Seat]]:
+    """Ann, looking at her friends: Bob is one, Eve has been asked."""
     ann, bob = await town.circle(2)
     eve = await town.person()
     await ann.post("/api/friends", {"friendId": eve.user_id})
     async with seat(browser, town.base_url, ann) as hers:
         await hers.page.get_by_role("link", name="People").click()
         await hers.goes_live()
+        yield ann, bob, eve, hers
+
+
+async def test_who_is_no_friend_any_more_stays_none(town: World, browser: Browser) -> None:
+    async with among_friends(town, browser) as (ann, bob, eve, hers):
         friends = hers.page.locator(".pane-list .row-title")
         await expect(friends).to_have_text([bob.username])
         async with late(hers.page, "**/api/friends?*") as held:
@@ -33,12 +42,7 @@ async def test_who_is_no_friend_any_more_stays_none(town: World, browser: Browse
 
 
 async def test_who_has_come_stays_online(town: World, browser: Browser) -> None:
-    ann, bob = await town.circle(2)
-    eve = await town.person()
-    await ann.post("/api/friends", {"friendId": eve.user_id})
-    async with seat(browser, town.base_url, ann) as hers:
-        await hers.page.get_by_role("link", name="People").click()
-        await hers.goes_live()
+    async with among_friends(town, browser) as (ann, bob, eve, hers):
         row = hers.page.locator(".pane-list .row", has_text=bob.username)
         await expect(row).to_be_visible()
         async with late(hers.page, "**/api/presence?*") as held:
